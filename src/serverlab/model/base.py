@@ -1,0 +1,12 @@
+"""The parent of all records."""
+
+from __future__ import annotations
+
+import msgspec
+
+FORMAT = 1
+"""Number of the file format that this version of the lab writes and reads."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False):
+    """A frozen record that refuses unknown keys when it is read from a file."""

@@ -1,0 +1,209 @@
+"""What people write: servers, variants, edges, workloads and experiments."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Annotated, Self
+
+import msgspec
+
+from serverlab.model.base import Record
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Format = Annotated[int, msgspec.Meta(ge=1, le=1)]
+
+
+class Interface(enum.Enum):
+    """How the server calls the app."""
+
+    WSGI = "wsgi"
+    ASGI = "asgi"
+
+
+class Track(enum.Enum):
+    """Whether a variant is as installed, or as its documentation recommends for the budget."""
+
+    DEFAULT = "default"
+    PRODUCTION = "production"
+
+
+class Protocol(enum.Enum):
+    """What the server speaks on its port."""
+
+    HTTP = "http"
+    UWSGI = "uwsgi"
+
+
+class Arrival(enum.Enum):
+    """The load model: a fixed number of users, each waiting for its answer."""
+
+    CLOSED = "closed"
+
+
+class ReferenceScope(enum.Enum):
+    """Whether ratios are taken against one target, or against its like behind the same edge."""
+
+    RUN = "run"
+    EDGE = "edge"
+
+
+class Workers(Record):
+    """Worker processes for a budget: ``per_cpu * cpus + extra``."""
+
+    per_cpu: Count = 0
+    extra: Count = 0
+
+    def for_cpus(self, cpus: int) -> int:
+        """The number of worker processes for a budget of ``cpus`` cores."""
+        return self.per_cpu * cpus + self.extra
+
+
+class Identity(Record):
+    """What proves that this really is that server.
+
+    ``server_header`` is a regular expression on the Server header of a direct answer ("" = no such header);
+    ``process`` one on the command lines of the container; ``supervisors`` says how many of the matching
+    processes are not workers.
+    """
+
+    server_header: str
+    process: str
+    supervisors: Count = 0
+
+
+class Signals(Record):
+    """Names of the signals that the server understands."""
+
+    stop: str
+    reload: str | None = None
+    quick: str | None = None
+
+
+class Setting(Record):
+    """One setting that is not the server's default, and the vendor's page that recommends it."""
+
+    setting: str
+    why: str
+    link: str
+    variants: tuple[str, ...] = ()
+
+
+class Variant(Record):
+    """Named settings of a server."""
+
+    title: str
+    track: Track
+    command: tuple[str, ...]
+    workers: Workers
+    threads: Count
+    protocol: Protocol = Protocol.HTTP
+    environment: dict[str, str] = {}
+    identity: Identity | None = None
+    replicas_per_cpu: Count = 0
+
+
+class Server(Record):
+    """A folder ``deploy/NAME`` with its ``server.toml``."""
+
+    format: Format
+    title: str
+    interface: Interface
+    distribution: str
+    docs: str
+    default_variant: str
+    capabilities: tuple[str, ...]
+    signals: Signals
+    identity: Identity
+    variants: dict[str, Variant]
+    settings: tuple[Setting, ...] = ()
+
+
+class Edge(Record):
+    """A folder ``deploy/NAME`` with its ``edge.toml``: what stands in front of a server."""
+
+    format: Format
+    title: str
+    distribution: str
+    docs: str
+    protocols: tuple[Protocol, ...]
+    capabilities: tuple[str, ...]
+    signals: Signals
+    identity: Identity
+    settings: tuple[Setting, ...] = ()
+
+
+class Thresholds(Record):
+    """Bounds whose breach puts a doubt beside the numbers of a trial."""
+
+    error_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.001
+    p99_ms: Seconds = 1000.0
+
+
+class Workload(Record):
+    """Who asks what, and how it arrives: a folder ``loadtests/NAME``."""
+
+    format: Format
+    title: str
+    description: str
+    arrival: Arrival
+    users: Positive
+    warmup_s: Seconds
+    duration_s: Seconds
+    timeout_s: Seconds
+    needs: tuple[str, ...] = ()
+    think_time_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    thresholds: Thresholds = Thresholds()
+
+
+class LoadOverrides(Record):
+    """What an experiment changes in its workloads."""
+
+    users: Positive | None = None
+    warmup_s: Seconds | None = None
+    duration_s: Seconds | None = None
+
+
+class Experiment(Record):
+    """One question: targets, workloads, budgets, rounds and a reference."""
+
+    format: Format
+    title: str
+    question: str
+    targets: tuple[str, ...]
+    workloads: tuple[str, ...]
+    reference: str
+    reference_scope: ReferenceScope = ReferenceScope.RUN
+    rounds: Positive = 3
+    seed: int = 1
+    cpus: tuple[Positive, ...] = (1,)
+    load: LoadOverrides = LoadOverrides()
+
+
+TARGET_PATTERN = re.compile(r"(?P<server>[a-z0-9-]+)(?::(?P<variant>[a-z0-9-]+))?(?:\+(?P<edge>[a-z0-9-]+))?")
+
+
+class Target(Record):
+    """What is measured: ``SERVER:VARIANT[+EDGE]``."""
+
+    server: str
+    variant: str
+    edge: str | None = None
+
+    def __str__(self) -> str:
+        """The full name, always with the variant."""
+        return f"{self.server}:{self.variant}" + (f"+{self.edge}" if self.edge else "")
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The target with the full name ``name`` (as ``str(target)`` writes it).
+
+        Raises:
+            ValueError: the name is not of that form.
+        """
+        match = TARGET_PATTERN.fullmatch(name)
+        if not match or not match["variant"]:
+            raise ValueError(f"not a full target name: {name!r}")
+        return cls(server=match["server"], variant=match["variant"], edge=match["edge"])

@@ -1,0 +1,184 @@
+"""What a run writes: its plan, its environment and one trial per line."""
+
+from __future__ import annotations
+
+import enum
+
+from serverlab.model.base import FORMAT, Record
+from serverlab.model.definitions import Experiment, Workload
+
+
+class PlannedTrial(Record):
+    """One target in one round, for one workload and one budget of cores."""
+
+    id: str
+    round: int
+    workload: str
+    cpus: int
+    target: str
+
+
+class Plan(Record):
+    """``plan.json``: what a run is going to do, in order.
+
+    ``hashes`` maps ``experiment``, ``workload/NAME`` and ``server/NAME`` to the SHA-256 of their files.
+    ``skipped`` maps ``TARGET WORKLOAD`` to the capability that the target lacks: these cells are ``n/a``.
+    """
+
+    name: str
+    experiment: Experiment
+    workloads: dict[str, Workload]
+    trials: tuple[PlannedTrial, ...]
+    skipped: dict[str, str]
+    hashes: dict[str, str]
+    format: int = FORMAT
+
+
+class CoreSplit(Record):
+    """Which cores the stack (app, edge, database) and the generator run on, as cpuset lists ("0", "0-1")."""
+
+    stack: str
+    generator: str
+    disjoint: bool
+
+
+class ImageFacts(Record):
+    """An image as the engine knows it."""
+
+    id: str
+    size_bytes: int
+
+
+class Environment(Record):
+    """``environment.json``: where and with what a run was made."""
+
+    run: str
+    started_at: str
+    lab_version: str
+    commit: str | None
+    dirty: bool | None
+    kernel: str
+    os: str
+    cpu_model: str
+    cores: int
+    memory_bytes: int
+    cgroup: str
+    engine: str
+    compose: str
+    python: str
+    database: str
+    core_splits: dict[str, CoreSplit]
+    images: dict[str, ImageFacts]
+    notes: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+class State(enum.Enum):
+    """Whether a trial's numbers may be used."""
+
+    MEASURED = "measured"
+    VOID = "void"
+
+
+class Check(Record):
+    """One question put to a target before or after it was measured."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Proof(Record):
+    """All checks of one moment, and the target's versions as it states them."""
+
+    checks: tuple[Check, ...]
+    workers: int | None
+    server_version: str | None
+    identity: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+
+class Failure(Record):
+    """Failed requests of one kind."""
+
+    name: str
+    kind: str
+    status: int | None
+    count: int
+    example: str
+
+
+class Latency(Record):
+    """Percentiles of one set of requests, in microseconds; None where nothing was recorded."""
+
+    count: int
+    p50_us: int | None
+    p95_us: int | None
+    p99_us: int | None
+    max_us: int | None
+    mean_us: float | None
+
+
+class LoadResult(Record):
+    """What the generator saw within the window.
+
+    ``ended`` and ``ok`` count requests that ended within it, ``late`` those that began within it and ended after.
+    ``latency`` is of all requests that began within it and were answered rightly or timed out; ``latency_failed``
+    of the other failures. ``by_name`` holds the former per request name.
+    """
+
+    users: int
+    window_start: float
+    window_end: float
+    ended: int
+    ok: int
+    late: int
+    body_bytes: int
+    failures: tuple[Failure, ...]
+    latency: Latency
+    latency_failed: Latency
+    by_name: dict[str, Latency]
+    versions: dict[str, str]
+
+    @property
+    def window_s(self) -> float:
+        """Length of the measurement in seconds."""
+        return self.window_end - self.window_start
+
+
+class Usage(Record):
+    """What the containers of one role (app, edge, db, load) used within the window.
+
+    ``memory_peak_bytes`` is the highest sampled working set: usage less inactive page cache, summed over replicas.
+    ``throttled_s`` is the time the kernel held them back by their CPU quota.
+    """
+
+    cpu_s: float
+    memory_peak_bytes: int
+    throttled_s: float
+    samples: int
+
+
+class Trial(Record):
+    """One line of ``trials.jsonl``."""
+
+    planned: PlannedTrial
+    state: State
+    void_reasons: tuple[str, ...]
+    started_at: str
+    wall_s: float
+    replicas: int
+    ready_s: float | None
+    image_bytes: int | None
+    proof_before: Proof | None
+    proof_after: Proof | None
+    load: LoadResult | None
+    usage: dict[str, Usage]
+    load_average: float | None
+    steal_share: float | None
+    log_tail: tuple[str, ...] = ()
+    format: int = FORMAT

@@ -1,0 +1,45 @@
+"""Naming what is being done while it runs, in plain lines on standard error."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Say = Callable[[str], None]
+"""Takes one line for the user; it goes to standard error."""
+
+HEARTBEAT_S = 10.0
+"""How often a step that is still running says so."""
+
+
+def say_on_stderr(line: str) -> None:
+    """Print `line` to standard error at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(say: Say, title: str, *, every_s: float = HEARTBEAT_S) -> Iterator[None]:
+    """Say that `title` has begun, say every `every_s` seconds that it still runs, and how long it took when it ends."""
+    began = time.monotonic()
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every_s):
+            say(f"{title}: {time.monotonic() - began:.0f} s so far")
+
+    say(f"{title} ...")
+    heart = threading.Thread(target=beat, daemon=True)
+    heart.start()
+    try:
+        yield
+    except BaseException:
+        say(f"{title}: stopped after {time.monotonic() - began:.1f} s")
+        raise
+    else:
+        say(f"{title}: done in {time.monotonic() - began:.1f} s")
+    finally:
+        over.set()
+        heart.join()

@@ -1,0 +1,107 @@
+"""Mistakes that only show when a definition is read as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from serverlab.catalog.reading import nearest
+from serverlab.errors import UsageError
+from serverlab.model.definitions import Edge, Experiment, Identity, ReferenceScope, Server, Signals, Target, Workload
+
+CAPABILITIES = {
+    "workers": "several processes",
+    "threads": "several threads in a process",
+    "reload": "new code without dropping requests",
+    "graceful_stop": "ends requests in flight when it is told to stop",
+    "worker_timeout": "ends a worker that hangs",
+    "static": "serves static files itself",
+    "websocket": "speaks WebSocket",
+    "tls": "ends TLS",
+    "http2": "speaks HTTP/2",
+}
+"""Every capability by name, with what it means."""
+
+SIGNAL = re.compile(r"SIG[A-Z0-9]+")
+
+
+class Names(Protocol):
+    """What an experiment's check asks of the catalog."""
+
+    workloads: dict[str, Workload]
+
+    def target(self, name: str) -> Target:
+        """The target called ``name``; UsageError when there is none."""
+        ...
+
+
+def server_mistakes(server: Server) -> Iterator[str]:
+    """What is wrong between the keys of a ``server.toml``."""
+    yield from _common_mistakes(server.identity, server.signals, server.capabilities)
+    if server.default_variant not in server.variants:
+        yield f"default_variant: {server.default_variant!r} is not a variant{nearest(server.default_variant, server.variants)}"
+    for name, variant in server.variants.items():
+        if variant.identity:
+            yield from _regex_mistakes(variant.identity, where=f"variants.{name}.identity")
+        if not variant.workers.for_cpus(1):
+            yield f"variants.{name}.workers: no worker at all for one core"
+    for index, setting in enumerate(server.settings):
+        for name in setting.variants:
+            if name not in server.variants:
+                yield f"settings[{index}].variants: unknown variant {name!r}{nearest(name, server.variants)}"
+
+
+def edge_mistakes(edge: Edge) -> Iterator[str]:
+    """What is wrong between the keys of an ``edge.toml``."""
+    yield from _common_mistakes(edge.identity, edge.signals, edge.capabilities)
+
+
+def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
+    """What is wrong in an experiment, given the names that exist."""
+    targets = []
+    for index, name in enumerate(experiment.targets):
+        try:
+            targets.append(catalog.target(name))
+        except UsageError as unknown:
+            yield f"targets[{index}]: {unknown.what}"
+    for index, name in enumerate(experiment.workloads):
+        if name not in catalog.workloads:
+            yield f"workloads[{index}]: unknown workload {name!r}{nearest(name, catalog.workloads)}"
+    if len({str(target) for target in targets}) < len(targets):
+        yield "targets: the same target is named twice"
+    if not experiment.targets or not experiment.workloads or not experiment.cpus:
+        yield "targets, workloads and cpus each need at least one entry"
+    yield from _reference_mistakes(experiment, targets, catalog)
+
+
+def _reference_mistakes(experiment: Experiment, targets: list[Target], catalog: Names) -> Iterator[str]:
+    try:
+        reference = catalog.target(experiment.reference)
+    except UsageError as unknown:
+        yield f"reference: {unknown.what}"
+        return
+    per_edge = experiment.reference_scope is ReferenceScope.EDGE
+    for edge in {target.edge for target in targets} if per_edge else {reference.edge}:
+        needed = Target(server=reference.server, variant=reference.variant, edge=edge)
+        if needed not in targets:
+            yield f"reference: {needed} is not among the targets"
+
+
+def _common_mistakes(identity: Identity, signals: Signals, capabilities: tuple[str, ...]) -> Iterator[str]:
+    yield from _regex_mistakes(identity, where="identity")
+    for name in capabilities:
+        if name not in CAPABILITIES:
+            yield f"capabilities: unknown capability {name!r}{nearest(name, CAPABILITIES)}"
+    for key in ("stop", "reload", "quick"):
+        value = getattr(signals, key)
+        if value is not None and not SIGNAL.fullmatch(value):
+            yield f"signals.{key}: {value!r} is not a signal's name such as SIGTERM"
+
+
+def _regex_mistakes(identity: Identity, *, where: str) -> Iterator[str]:
+    for key in ("server_header", "process"):
+        try:
+            re.compile(getattr(identity, key))
+        except re.error as broken:
+            yield f"{where}.{key}: not a regular expression: {broken}"

@@ -1,0 +1,73 @@
+"""From an experiment to the list of its trials, in the order in which they will be made."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import msgspec
+
+from serverlab.catalog.catalog import Catalog
+from serverlab.errors import UsageError
+from serverlab.model.definitions import Experiment, LoadOverrides, Target, Workload
+from serverlab.model.records import Plan, PlannedTrial
+
+
+def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment_hash: str) -> Plan:
+    """The plan of a run: rounds one after the other, each shuffled by the experiment's seed.
+
+    Cells whose target lacks what the workload needs are left out and told in ``skipped``.
+
+    Raises:
+        UsageError: no trial is left.
+    """
+    targets = [catalog.target(each) for each in experiment.targets]
+    experiment = msgspec.structs.replace(
+        experiment,
+        targets=tuple(str(target) for target in targets),
+        reference=str(catalog.target(experiment.reference)),
+    )
+    skipped = _skipped(catalog, targets, experiment.workloads)
+    trials = tuple(
+        trial for number in range(1, experiment.rounds + 1) for trial in _round(number, targets, experiment, skipped)
+    )
+    if not trials:
+        raise UsageError(f"experiment {name}: no target can do any of its workloads")
+    return Plan(
+        name=name,
+        experiment=experiment,
+        workloads={each: overridden(catalog.workload(each), experiment.load) for each in experiment.workloads},
+        trials=trials,
+        skipped=skipped,
+        hashes={
+            "experiment": experiment_hash,
+            **catalog.hashes(targets=targets, workloads=list(experiment.workloads)),
+        },
+    )
+
+
+def overridden(workload: Workload, changes: LoadOverrides) -> Workload:
+    """The workload with what the experiment changes in it."""
+    given = {key: value for key, value in msgspec.structs.asdict(changes).items() if value is not None}
+    return msgspec.structs.replace(workload, **given)
+
+
+def _skipped(catalog: Catalog, targets: list[Target], workloads: tuple[str, ...]) -> dict[str, str]:
+    lacks = {f"{target} {workload}": catalog.lacking(target, workload) for target, workload in product(targets, workloads)}
+    return {cell: need for cell, need in lacks.items() if need is not None}
+
+
+def _round(number: int, targets: list[Target], experiment: Experiment, skipped: dict[str, str]) -> list[PlannedTrial]:
+    trials = [
+        PlannedTrial(
+            id=f"r{number:02}-{workload}-c{cpus}-{target}".replace(":", "."),
+            round=number,
+            workload=workload,
+            cpus=cpus,
+            target=str(target),
+        )
+        for target, workload, cpus in product(targets, experiment.workloads, experiment.cpus)
+        if f"{target} {workload}" not in skipped
+    ]
+    random.Random(f"{experiment.seed}/{number}").shuffle(trials)  # noqa: S311 - an order, not a secret
+    return trials

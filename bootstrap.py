@@ -46,25 +46,37 @@ def prepare(wanted: str) -> None:
     """Leave behind a .venv that holds `wanted`; raises Missing when this machine cannot make one."""
     if sys.version_info < OLDEST_PYTHON:
         needed = ".".join(map(str, OLDEST_PYTHON))
-        raise Missing(f"Python {needed} or newer is needed, this is {sys.version.split()[0]}: `make PYTHON=python{needed}`")
+        raise Missing(
+            f"Python {needed} or newer is needed, this is {sys.version.split()[0]}: `make PYTHON=python{needed}`"
+        )
     if any(is_current(name) for name in SETS[SETS.index(wanted) :]):
         return
     if not venv_works():
         ensure_venv_module()
         with step("making .venv"):
-            run([sys.executable, "-m", "venv", "--clear", str(VENV)], "the virtual environment could not be made")
+            run(
+                [sys.executable, "-m", "venv", "--clear", str(VENV)],
+                "the virtual environment could not be made",
+            )
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     with step(f"installing requirements/{wanted}.txt, hashes checked"):
         hashed = [*pip, "--require-hashes", "-r", str(ROOT / f"requirements/{wanted}.txt")]
         run(hashed, "the requirements could not be installed; is a package index reachable?")
     with step("installing serverlab itself"):
-        run([*pip, "--no-build-isolation", "--no-deps", "--editable", str(ROOT)], "serverlab could not be installed")
+        run(
+            [*pip, "--no-build-isolation", "--no-deps", "--editable", str(ROOT)],
+            "serverlab could not be installed",
+        )
     stamp(wanted).write_text(fingerprint(wanted), encoding="ascii")
 
 
 def is_current(name: str) -> bool:
     """Tell whether .venv was made from the very files that lie here."""
-    return stamp(name).is_file() and stamp(name).read_text(encoding="ascii") == fingerprint(name) and PYTHON.exists()
+    return (
+        stamp(name).is_file()
+        and stamp(name).read_text(encoding="ascii") == fingerprint(name)
+        and PYTHON.exists()
+    )
 
 
 def stamp(name: str) -> Path:
@@ -95,11 +107,16 @@ def ensure_venv_module() -> None:
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if not Path("/etc/debian_version").exists() or os.geteuid() != 0:
-        raise Missing(f"Python's venv module is missing; install it (Debian, Ubuntu: `apt-get install {package}`)")
+        raise Missing(
+            f"Python's venv module is missing; install it (Debian, Ubuntu: `apt-get install {package}`)"
+        )
     apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120"]
     with step(f"installing {package}"):
         run([*apt, "update"], "apt-get update failed")
-        run([*apt, "install", "--yes", "--no-install-recommends", package], f"{package} could not be installed")
+        run(
+            [*apt, "install", "--yes", "--no-install-recommends", package],
+            f"{package} could not be installed",
+        )
     importlib.invalidate_caches()
 
 

@@ -25,8 +25,8 @@ TRIXIE_ONLY = ("docker.io", "docker-cli", "docker-compose", "docker-buildx")
 OWN_PACKAGES = ("containerd", "runc", "iptables", "debootstrap")
 
 INSTALL_HINT = (
-    "Install Docker Engine 25 or newer with the Compose v2 and Buildx plugins (docs.docker.com/engine/install), start it, "
-    "and check that `docker info` answers."
+    "Install Docker Engine 25 or newer with the Compose v2 and Buildx plugins "
+    "(docs.docker.com/engine/install), start it, and check that `docker info` answers."
 )
 
 
@@ -88,7 +88,7 @@ def inspect_engine(shell: Shell) -> EngineFacts:
     api_version = str(server.get("ApiVersion", "0"))
     if _numbers(api_version) < MINIMUM_API:
         raise EnvironmentLacks(
-            f"The container engine is {server.get('Version')} (API {api_version}); the lab needs 25 (API 1.44) or newer.",
+            f"The container engine is {server.get('Version')} (API {api_version}); the lab needs 25 (API 1.44).",
             INSTALL_HINT,
         )
     return EngineFacts(
@@ -108,7 +108,9 @@ def install(shell: Shell, say: Say, machine: Machine) -> None:
     release = debian.read_release(machine.root)
     packages = _packages_for(release)
     if packages is None:
-        raise EnvironmentLacks(f"No container engine answers, and on {release.title} the lab installs none.", INSTALL_HINT)
+        raise EnvironmentLacks(
+            f"No container engine answers, and on {release.title} the lab installs none.", INSTALL_HINT
+        )
     if not machine.is_superuser:
         raise EnvironmentLacks(
             "No container engine answers, and installing one needs root.",
@@ -118,7 +120,10 @@ def install(shell: Shell, say: Say, machine: Machine) -> None:
         _add_newer_suite(say, machine, release)
     apt(shell, say, ["update"], "engine: reading the package lists")
     apt(
-        shell, say, ["install", "--yes", "--no-install-recommends", *packages], "engine: installing " + ", ".join(packages)
+        shell,
+        say,
+        ["install", "--yes", "--no-install-recommends", *packages],
+        "engine: installing " + ", ".join(packages),
     )
 
 
@@ -137,8 +142,8 @@ def _refuse_what_cannot_be_mended(answer: Completed, machine: Machine) -> None:
     if "permission denied" in answer.stderr.lower():
         raise EnvironmentLacks(
             "There is a container engine, but this user may not use it.",
-            "Add the user to the group that owns the engine's socket (`sudo usermod -aG docker $USER`, then log in again), "
-            "or use a rootless engine.",
+            "Add the user to the group that owns the engine's socket (`sudo usermod -aG docker $USER`, then "
+            "log in again), or use a rootless engine.",
         )
     if machine.docker_host:
         raise EnvironmentLacks(
@@ -165,11 +170,11 @@ def _add_newer_suite(say: Say, machine: Machine, release: debian.Release) -> Non
     sources = debian.moved_to(debian.SUITE, debian.read_sources(machine.root), codename=release.codename)
     if debian.main_mirror(sources, suite=debian.SUITE) is None:
         raise EnvironmentLacks(
-            f"/etc/apt names no source of {release.codename} with the component main, so none of {debian.SUITE} can be made.",
+            f"/etc/apt names no source of {release.codename} main, so none of {debian.SUITE} can be made.",
             INSTALL_HINT,
         )
     etc = machine.root / "etc/apt"
-    say(f"engine: adding a package source for {debian.SUITE}, pinned at {debian.PIN_PRIORITY} so that nothing is upgraded")
+    say(f"engine: adding a package source for {debian.SUITE}, pinned so low that nothing else comes from it")
     _write(etc / f"preferences.d/serverlab-{debian.SUITE}", debian.pinned(debian.SUITE))
     _write(etc / f"sources.list.d/serverlab-{debian.SUITE}.sources", debian.as_deb822(sources))
 
@@ -213,7 +218,9 @@ def _wait_for_answer(shell: Shell, log: Path) -> None:
     deadline = time.monotonic() + START_DEADLINE_S
     while not (answer := ask(shell)).ok:
         if time.monotonic() > deadline:
-            tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:] if log.exists() else []
+            tail = (
+                log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:] if log.exists() else []
+            )
             raise CommandFailed(
                 f"The container engine did not answer within {START_DEADLINE_S:g} s: {_last_line(answer)}"
                 + "".join(f"\n  | {line}" for line in tail),
@@ -228,7 +235,7 @@ def _compose_version(shell: Shell) -> str:
     if not answer.ok or _numbers(version) < (2,):
         raise EnvironmentLacks(
             "`docker compose version` does not answer with Compose v2.",
-            "Install the Compose v2 plugin of the docker command (Debian 13: docker-compose, Ubuntu: docker-compose-v2).",
+            "Install the Compose v2 plugin (Debian 13: docker-compose, Ubuntu: docker-compose-v2).",
         )
     return version
 
@@ -236,7 +243,9 @@ def _compose_version(shell: Shell) -> str:
 def _buildx_version(shell: Shell) -> str:
     answer = shell.run(["docker", "buildx", "version"], timeout_s=ANSWER_TIMEOUT_S)
     if not answer.ok:
-        raise EnvironmentLacks("`docker buildx version` does not answer.", "Install the docker-buildx package.")
+        raise EnvironmentLacks(
+            "`docker buildx version` does not answer.", "Install the docker-buildx package."
+        )
     words = answer.stdout.split()
     return words[1].removeprefix("v") if len(words) > 1 else answer.stdout.strip()
 

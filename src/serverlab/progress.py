@@ -22,7 +22,7 @@ def say_on_stderr(line: str) -> None:
 
 @contextmanager
 def step(say: Say, title: str, *, every_s: float = HEARTBEAT_S) -> Iterator[None]:
-    """Say that `title` has begun, say every `every_s` seconds that it still runs, and how long it took when it ends."""
+    """Say that `title` has begun, every `every_s` seconds that it still runs, and at its end how long it took."""
     began = time.monotonic()
     over = threading.Event()
 

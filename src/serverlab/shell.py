@@ -45,7 +45,7 @@ class Completed:
 class Shell(Protocol):
     """What the lab asks of the machine it runs on; tests hand in their own."""
 
-    def run(  # noqa: PLR0913 - the options of a process are what they are
+    def run(
         self,
         argv: Sequence[str],
         *,
@@ -67,7 +67,7 @@ class Shell(Protocol):
 class HostShell:
     """Runs commands on this machine."""
 
-    def run(  # noqa: PLR0913 - the options of a process are what they are
+    def run(
         self,
         argv: Sequence[str],
         *,
@@ -81,9 +81,10 @@ class HostShell:
         """Run `argv` to its end and return its exit code and output, whatever the code.
 
         `env` is added to the environment of the lab. `on_line` is called with each line of standard output,
-        `on_error_line` with each line of standard error, while the command runs, in the caller's thread. The child has a
-        process group of its own, so Ctrl-C reaches only the lab; when anything is raised meanwhile, KeyboardInterrupt
-        included, the whole group is stopped before the exception goes on. A command that does not exist returns 127.
+        `on_error_line` with each line of standard error, while the command runs, in the caller's thread. The child
+        has a process group of its own, so Ctrl-C reaches only the lab; when anything is raised meanwhile,
+        KeyboardInterrupt included, the whole group is stopped before the exception goes on. A command that does
+        not exist returns 127.
         Raises CommandFailed when the command is still running after `timeout_s`; it is stopped then.
         """
         try:
@@ -110,14 +111,19 @@ class HostShell:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             try:
-                return subprocess.Popen(  # noqa: S603 - argv is a list, no shell reads it
-                    list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd="/"
+                return subprocess.Popen(
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                    cwd="/",
                 ).pid
             except FileNotFoundError as absent:
                 raise CommandFailed(f"{absent.filename}: not found") from None
 
 
-def run_checked(  # noqa: PLR0913 - the options of a process are what they are
+def run_checked(
     shell: Shell,
     argv: Sequence[str],
     *,
@@ -133,7 +139,8 @@ def run_checked(  # noqa: PLR0913 - the options of a process are what they are
 ) -> Completed:
     """Run `argv` like `Shell.run`, but promise success.
 
-    Raises CommandFailed saying `what` failed (the command itself when empty) with the last lines of its output, and `hint`.
+    Raises CommandFailed saying `what` failed (the command itself when empty) with the last lines of its output,
+    and `hint`.
     """
     done = shell.run(
         argv,
@@ -214,7 +221,7 @@ class _Output:
 def _spawn(
     argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None, feeds_input: bool
 ) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603 - argv is a list, no shell reads it
+    return subprocess.Popen(
         list(argv),
         env={**os.environ, **(env or {})},
         cwd=cwd,

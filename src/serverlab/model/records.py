@@ -50,7 +50,11 @@ class ImageFacts(Record):
 
 
 class Environment(Record):
-    """``environment.json``: where and with what a run was made."""
+    """``environment.json``: where and with what a run was made.
+
+    ``core_splits`` is by budget ("1", "2"); ``equal`` says what every stack is given alike besides its cores, as it
+    is to stand beside the table: ``{"memory": "1 GiB", "keep-alive": "75 s", "access log": "off"}``.
+    """
 
     run: str
     started_at: str
@@ -69,6 +73,7 @@ class Environment(Record):
     database: str
     core_splits: dict[str, CoreSplit]
     images: dict[str, ImageFacts]
+    equal: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     format: int = FORMAT
 

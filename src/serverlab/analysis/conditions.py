@@ -1,0 +1,123 @@
+"""What stands beside a table: how, where and with what its numbers were made."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from serverlab.analysis.evidence import Ground, is_valid
+from serverlab.formatting import ABSENT, gibibytes, one_line, plural, significant
+from serverlab.model.definitions import Target
+from serverlab.model.records import Environment, Proof, Trial
+from serverlab.model.runs import Run
+from serverlab.model.tables import Fact
+
+SHORT_COMMIT = 12
+
+
+def run_facts(run: Run) -> tuple[Fact, ...]:
+    """What holds for the whole run: when and where it was made, with which versions, and what was equal."""
+    environment = run.environment
+    return tuple(
+        Fact(label=label, value=one_line(value))
+        for label, value in (
+            ("Measured", f"{environment.started_at}, {_trials(run)}"),
+            ("Machine", _machine(environment)),
+            ("Engine", f"{environment.engine}, Compose {environment.compose}, cgroup {environment.cgroup}"),
+            ("Lab", _lab(environment)),
+            ("Database", environment.database),
+            ("Equal for all", ", ".join(f"{key} {value}" for key, value in environment.equal.items())),
+            ("Versions", ", ".join(_versions(run.trials))),
+            *(("Note", note) for note in environment.notes),
+        )
+        if value
+    )
+
+
+def section_facts(ground: Ground) -> tuple[Fact, ...]:
+    """What holds for one section: workload, load model, window, budget and cores, reference."""
+    return tuple(
+        Fact(label=label, value=one_line(value))
+        for label, value in (
+            ("Workload", f"{ground.workload.title}: {ground.workload.description}"),
+            ("Load", _load(ground)),
+            ("Window", _window(ground)),
+            ("Budget", _budget(ground)),
+            ("Ratios", _ratios(ground)),
+        )
+    )
+
+
+def _trials(run: Run) -> str:
+    valid = sum(is_valid(trial) for trial in run.trials)
+    void = len(run.trials) - valid
+    missing = len(run.plan.trials) - len(run.trials)
+    parts = [f"{valid} valid of {plural(len(run.plan.trials), 'trial')}"]
+    parts += [f"{void} VOID"] if void else []
+    parts += [f"{missing} not run"] if missing else []
+    return ", ".join(parts)
+
+
+def _machine(environment: Environment) -> str:
+    memory = f"{gibibytes(environment.memory_bytes)} GiB"
+    return (
+        f"{environment.cpu_model}, {plural(environment.cores, 'core')}, {memory}, "
+        f"{environment.os}, kernel {environment.kernel}"
+    )
+
+
+def _lab(environment: Environment) -> str:
+    commit = environment.commit[:SHORT_COMMIT] if environment.commit else ABSENT
+    changed = " with uncommitted changes" if environment.dirty else ""
+    return f"serverlab {environment.lab_version}, commit {commit}{changed}, Python {environment.python}"
+
+
+def _versions(trials: Iterable[Trial]) -> list[str]:
+    """Each distinct version that a proof or the generator stated, with whose it is."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for trial in trials:
+        for proof in (trial.proof_before, trial.proof_after):
+            if proof is not None:
+                _add_versions(found, Target.parse(trial.planned.target).server, proof)
+        if trial.load is not None and "locust" in trial.load.versions:
+            found["Locust"].add(trial.load.versions["locust"])
+    return [f"{name} {'/'.join(sorted(found[name]))}" for name in sorted(found, key=str.lower)]
+
+
+def _add_versions(found: dict[str, set[str]], server: str, proof: Proof) -> None:
+    if proof.server_version:
+        found[server].add(proof.server_version)
+    for key, name in (("django", "Django"), ("python", "Python in the containers")):
+        if proof.identity.get(key):
+            found[name].add(proof.identity[key])
+
+
+def _load(ground: Ground) -> str:
+    workload = ground.workload
+    think = f"{significant(workload.think_time_ms)} ms" if workload.think_time_ms else "no"
+    return (
+        f"{workload.arrival.value}: {plural(workload.users, 'user')}, each waits for its answer, {think} think time; "
+        f"time-out {significant(workload.timeout_s, 2)} s, counted as an error and in the latencies"
+    )
+
+
+def _window(ground: Ground) -> str:
+    workload, experiment = ground.workload, ground.plan.experiment
+    return (
+        f"{significant(workload.duration_s, 2)} s after {significant(workload.warmup_s, 2)} s of warm-up, "
+        f"fresh containers for each trial, {plural(experiment.rounds, 'round')}, shuffled (seed {experiment.seed})"
+    )
+
+
+def _budget(ground: Ground) -> str:
+    budget = plural(ground.cpus, "core")
+    if ground.split is None:
+        return f"{budget} for the stack; the run does not say which"
+    shared = "" if ground.split.disjoint else ": NOT disjoint"
+    return f"{budget}: stack on CPU {ground.split.stack}, generator on CPU {ground.split.generator}{shared}"
+
+
+def _ratios(ground: Ground) -> str:
+    if ground.reference is None:
+        return "none: the reference is not in this section"
+    return f"requests/s to those of {ground.reference} in the same round: median [min–max]"

@@ -1,0 +1,139 @@
+"""What a run holds about one target, one workload and one budget, before it is summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serverlab.model.definitions import Workload
+from serverlab.model.records import (
+    CoreSplit,
+    Environment,
+    Latency,
+    LoadResult,
+    Plan,
+    PlannedTrial,
+    State,
+    Trial,
+)
+from serverlab.stats import samples_needed
+
+STACK_ROLES = ("app", "edge", "db")
+"""The roles that share the stack's cores."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One valid trial and what follows from its numbers alone."""
+
+    trial: Trial
+    load: LoadResult
+
+    @property
+    def round(self) -> int:
+        """The round that the trial belongs to."""
+        return self.trial.planned.round
+
+    @property
+    def rps(self) -> float:
+        """Successful requests that ended within the window, per second."""
+        return self.load.ok / self.load.window_s
+
+    @property
+    def failed(self) -> int:
+        """Failed requests of all kinds."""
+        return sum(failure.count for failure in self.load.failures)
+
+    @property
+    def error_share(self) -> float:
+        """Failed requests as a share of the failed and the successful ones; 0 where there were none."""
+        return self.failed / max(1, self.failed + self.load.ok)
+
+    @property
+    def late_share(self) -> float:
+        """Requests still open at the end as a share of all that began within the window."""
+        began = self.load.latency.count + self.load.latency_failed.count
+        return self.load.late / max(1, self.load.late, began)
+
+    def percentile_us(self, percent: int) -> int | None:
+        """The 50th, 95th or 99th percentile, None where too few samples lie beyond it."""
+        if self.load.latency.count < samples_needed(percent):
+            return None
+        return _percentiles(self.load.latency)[percent]
+
+    def cores_used(self, *roles: str) -> float:
+        """CPU time of these roles per second of the window: 1.0 is one core kept busy."""
+        usages = [self.trial.usage[role] for role in roles if role in self.trial.usage]
+        return sum(usage.cpu_s for usage in usages) / self.load.window_s
+
+    def cpu_ms(self, role: str) -> float | None:
+        """CPU milliseconds of the role per successful request, None if it was not read or nothing succeeded."""
+        if role not in self.trial.usage or not self.load.ok:
+            return None
+        return self.trial.usage[role].cpu_s * 1000 / self.load.ok
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All about one target within one section; ``lacks`` is the capability that makes the cell n/a."""
+
+    target: str
+    planned: tuple[PlannedTrial, ...]
+    samples: tuple[Sample, ...]
+    void: tuple[Trial, ...]
+    lacks: str | None = None
+
+    @property
+    def rps_by_round(self) -> dict[int, float]:
+        """Requests per second of each round that has a valid trial."""
+        return {sample.round: sample.rps for sample in self.samples}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """All that one section stands on; ``smallest`` is the evidence at the smallest budget, by target."""
+
+    plan: Plan
+    environment: Environment
+    name: str
+    cpus: int
+    edge: str | None
+    reference: str | None
+    evidence: tuple[Evidence, ...]
+    smallest: dict[str, Evidence]
+
+    @property
+    def workload(self) -> Workload:
+        """The section's workload as it was run."""
+        return self.plan.workloads[self.name]
+
+    @property
+    def split(self) -> CoreSplit | None:
+        """Which cores the stack and the generator ran on, None where the run does not say."""
+        return self.environment.core_splits.get(str(self.cpus))
+
+    def busy_share(self, sample: Sample) -> float:
+        """How busy the budget's cores were: app, edge, database, and the generator where it shares them."""
+        roles = STACK_ROLES if self.split is None or self.split.disjoint else (*STACK_ROLES, "load")
+        return sample.cores_used(*roles) / self.cpus
+
+
+def collect(target: str, planned: Sequence[PlannedTrial], trials: Sequence[Trial]) -> Evidence:
+    """The evidence of one target: its trials sorted by round into valid and VOID ones."""
+    ordered = sorted(trials, key=lambda trial: trial.planned.round)
+    samples = [Sample(trial, trial.load) for trial in ordered if is_valid(trial) and trial.load is not None]
+    return Evidence(
+        target=target,
+        planned=tuple(planned),
+        samples=tuple(samples),
+        void=tuple(trial for trial in ordered if not is_valid(trial)),
+    )
+
+
+def is_valid(trial: Trial) -> bool:
+    """Whether the trial's numbers may be used: it is measured and its window has a length."""
+    return trial.state is State.MEASURED and trial.load is not None and trial.load.window_s > 0
+
+
+def _percentiles(latency: Latency) -> dict[int, int | None]:
+    return {50: latency.p50_us, 95: latency.p95_us, 99: latency.p99_us}

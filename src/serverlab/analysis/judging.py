@@ -1,0 +1,57 @@
+"""The way from a run to its table."""
+
+from __future__ import annotations
+
+from serverlab.analysis.conditions import run_facts, section_facts
+from serverlab.analysis.doubts import find_doubts
+from serverlab.analysis.evidence import Ground
+from serverlab.analysis.grouping import grounds
+from serverlab.analysis.rows import make_row
+from serverlab.model.runs import Run
+from serverlab.model.tables import Row, RowState, Section, Table
+
+STATE_ORDER = (RowState.MEASURED, RowState.VOID, RowState.NOT_RUN, RowState.NOT_APPLICABLE)
+
+
+def judge(run: Run) -> Table:
+    """The table of the run: a section for each workload, budget and (where references are per edge) edge.
+
+    Rows are sorted by requests per second, the largest first; those without numbers follow.
+    """
+    return Table(
+        run=run.name,
+        title=run.plan.experiment.title,
+        question=run.plan.experiment.question,
+        facts=run_facts(run),
+        sections=tuple(_section(ground) for ground in grounds(run)),
+        problems=run.problems,
+    )
+
+
+def _section(ground: Ground) -> Section:
+    doubts = find_doubts(ground)
+    rows = [
+        make_row(
+            ground,
+            evidence,
+            doubts=tuple(
+                doubt.number
+                for doubt in doubts
+                if not doubt.everywhere and any(evidence.target in detail.targets for detail in doubt.details)
+            ),
+        )
+        for evidence in ground.evidence
+    ]
+    return Section(
+        workload=ground.name,
+        cpus=ground.cpus,
+        edge=ground.edge,
+        reference=ground.reference,
+        conditions=section_facts(ground),
+        rows=tuple(sorted(rows, key=_order)),
+        doubts=doubts,
+    )
+
+
+def _order(row: Row) -> tuple[int, float, str]:
+    return STATE_ORDER.index(row.state), -row.rps.median if row.rps else 0.0, row.target

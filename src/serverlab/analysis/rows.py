@@ -1,0 +1,138 @@
+"""One row: a target's trials summed up over the rounds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from serverlab import stats
+from serverlab.analysis.evidence import Evidence, Ground, Sample
+from serverlab.model.records import Trial
+from serverlab.model.tables import Errors, FailureCount, Row, RowState, Spread, VoidTrials
+
+ROLES = ("app", "edge", "db", "load")
+
+
+def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> Row:
+    """The row of one target, marked with the numbers of its doubts; without a valid trial it has a reason."""
+    samples = evidence.samples
+    state = state_of(evidence)
+    return Row(
+        target=evidence.target,
+        state=state,
+        reference=evidence.target == ground.reference,
+        reason=_reason(evidence, state),
+        planned=len(evidence.planned),
+        valid=len(samples),
+        void=_void_trials(evidence.void),
+        doubts=doubts,
+        rps=stats.spread([sample.rps for sample in samples]),
+        ratio=ratio_to_reference(ground, evidence),
+        scaling=_scaling(ground, evidence),
+        p50_us=_percentile(samples, 50),
+        p95_us=_percentile(samples, 95),
+        p99_us=_percentile(samples, 99),
+        max_us=_over_all(samples, lambda sample: sample.load.latency.max_us),
+        errors=_errors(samples),
+        cpu_ms=_by_role(samples, Sample.cpu_ms),
+        memory_bytes=_by_role(samples, _memory_bytes),
+        ready_s=_over_all(samples, lambda sample: sample.trial.ready_s),
+        image_bytes=max((each.trial.image_bytes for each in samples if each.trial.image_bytes), default=None),
+        replicas=max((each.trial.replicas for each in samples), default=None),
+    )
+
+
+def state_of(evidence: Evidence) -> RowState:
+    """Why the target has numbers here, or none."""
+    if evidence.lacks is not None:
+        return RowState.NOT_APPLICABLE
+    if evidence.samples:
+        return RowState.MEASURED
+    return RowState.VOID if evidence.void else RowState.NOT_RUN
+
+
+def ratio_to_reference(ground: Ground, evidence: Evidence) -> Spread | None:
+    """Requests per second relative to the section's reference, round by round; None for the reference."""
+    if evidence.target == ground.reference:
+        return None
+    reference = next((each for each in ground.evidence if each.target == ground.reference), None)
+    return stats.paired_ratios(evidence.rps_by_round, reference.rps_by_round) if reference else None
+
+
+def _scaling(ground: Ground, evidence: Evidence) -> Spread | None:
+    """Requests per second relative to the same target with the smallest budget; None at that budget."""
+    if ground.cpus == min(ground.plan.experiment.cpus):
+        return None
+    return stats.paired_ratios(evidence.rps_by_round, ground.smallest[evidence.target].rps_by_round)
+
+
+def _percentile(samples: tuple[Sample, ...], percent: int) -> Spread | None:
+    """None as soon as one round has too few samples: leaving out only the slow rounds would flatter."""
+    return _over_all(samples, lambda sample: sample.percentile_us(percent))
+
+
+def _over_all(samples: tuple[Sample, ...], value: Callable[[Sample], float | None]) -> Spread | None:
+    """The spread of a value that every sample has, else None."""
+    values = [value(sample) for sample in samples]
+    present = [each for each in values if each is not None]
+    return stats.spread(present) if len(present) == len(values) else None
+
+
+def _by_role(samples: tuple[Sample, ...], value: Callable[[Sample, str], float | None]) -> dict[str, Spread]:
+    found = {role: _spread_for(samples, role, value) for role in ROLES}
+    return {role: spread for role, spread in found.items() if spread is not None}
+
+
+def _spread_for(
+    samples: tuple[Sample, ...], role: str, value: Callable[[Sample, str], float | None]
+) -> Spread | None:
+    return _over_all(samples, lambda sample: value(sample, role))
+
+
+def _memory_bytes(sample: Sample, role: str) -> float | None:
+    usage = sample.trial.usage.get(role)
+    return usage.memory_peak_bytes if usage else None
+
+
+def _errors(samples: tuple[Sample, ...]) -> Errors | None:
+    """All failures of the valid trials together, the most frequent first; None without a valid trial."""
+    if not samples:
+        return None
+    counts: Counter[tuple[str, int | None]] = Counter()
+    for sample in samples:
+        for failure in sample.load.failures:
+            counts[failure.kind, failure.status] += failure.count
+    failed = counts.total()
+    attempts = failed + sum(sample.load.ok for sample in samples)
+    return Errors(
+        count=failed,
+        share=failed / attempts if attempts else None,
+        kinds=tuple(
+            FailureCount(kind=kind, status=status, count=count)
+            for (kind, status), count in sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+        ),
+    )
+
+
+def _reason(evidence: Evidence, state: RowState) -> str | None:
+    match state:
+        case RowState.MEASURED:
+            return None
+        case RowState.NOT_APPLICABLE:
+            return f"it lacks the capability {evidence.lacks!r}"
+        case RowState.NOT_RUN:
+            return "none of its trials was run"
+        case RowState.VOID:
+            return "; ".join(dict.fromkeys(reason for trial in evidence.void for reason in _reasons(trial)))
+
+
+def _void_trials(trials: Iterable[Trial]) -> tuple[VoidTrials, ...]:
+    """The VOID rounds, those with the same reason together."""
+    rounds: dict[str, list[int]] = defaultdict(list)
+    for trial in trials:
+        rounds["; ".join(_reasons(trial))].append(trial.planned.round)
+    return tuple(VoidTrials(rounds=tuple(found), reason=reason) for reason, found in rounds.items())
+
+
+def _reasons(trial: Trial) -> tuple[str, ...]:
+    return trial.void_reasons or ("the trial has no result of the generator and gives no reason",)

@@ -1,0 +1,162 @@
+"""What a run says once it is judged: sections of rows with the doubts that belong to them, not rounded."""
+
+from __future__ import annotations
+
+import enum
+
+from serverlab.model.base import FORMAT, Record
+from serverlab.model.runs import Problem
+
+
+class Spread(Record, frozen=True):
+    """The middle of some values, one per round, and how far they lie apart.
+
+    ``low`` and ``high`` are the smallest and the largest value, ``mad`` the median absolute deviation,
+    ``count`` how many values there are (at least 1).
+    """
+
+    median: float
+    low: float
+    high: float
+    mad: float
+    count: int
+
+
+class RowState(enum.Enum):
+    """Why a row has numbers, or has none."""
+
+    MEASURED = "measured"
+    VOID = "void"
+    NOT_APPLICABLE = "n/a"
+    NOT_RUN = "not run"
+
+
+class DoubtKind(enum.Enum):
+    """The warnings that may stand next to a number, in the order in which they are listed."""
+
+    NO_REFERENCE = "no-reference"
+    FEW_ROUNDS = "few-rounds"
+    SHARED_CORE = "shared-core"
+    DIRTY = "dirty"
+    NO_DIFFERENCE = "no-difference"
+    WIDE_SPREAD = "wide-spread"
+    THRESHOLD = "threshold"
+    NEAR_GENERATOR = "near-generator"
+    PLATEAU_40MS = "plateau-40ms"
+    IDLE_CPU = "idle-cpu"
+    LATE = "late"
+    FEW_SAMPLES = "few-samples"
+    CHEAP_HASHER = "cheap-hasher"
+
+
+class Detail(Record, frozen=True):
+    """What a doubt says of some rows: the same sentence holds for all ``targets``."""
+
+    targets: tuple[str, ...]
+    text: str
+
+
+class Doubt(Record, frozen=True):
+    """A numbered footnote of a section: what is doubtful, about whom, and what to do about it.
+
+    ``everywhere`` says that it holds alike for every measured row of the section; such a doubt does not mark
+    rows.
+    """
+
+    number: int
+    kind: DoubtKind
+    message: str
+    action: str
+    details: tuple[Detail, ...]
+    everywhere: bool
+
+
+class FailureCount(Record, frozen=True):
+    """Failed requests of one kind and status over all valid trials of a row."""
+
+    kind: str
+    status: int | None
+    count: int
+
+
+class Errors(Record, frozen=True):
+    """All failed requests of a row's valid trials; ``share`` is of all requests, None if there was none."""
+
+    count: int
+    share: float | None
+    kinds: tuple[FailureCount, ...]
+
+
+class VoidTrials(Record, frozen=True):
+    """The rounds of a row that are VOID for the same reason."""
+
+    rounds: tuple[int, ...]
+    reason: str
+
+
+class Row(Record, frozen=True):
+    """One target within a section.
+
+    Requests per second count successes only. ``ratio`` is of requests per second to the reference and
+    ``scaling`` to the same target with the smallest budget of the run, both paired within rounds. Latencies
+    are each trial's own percentiles in microseconds. ``cpu_ms`` (CPU time per successful request) and
+    ``memory_bytes`` (peaks) are by role: app, edge, db, load. None, or a missing role, is absent. ``doubts``
+    holds the numbers of the footnotes.
+    """
+
+    target: str
+    state: RowState
+    reference: bool
+    reason: str | None
+    planned: int
+    valid: int
+    void: tuple[VoidTrials, ...]
+    doubts: tuple[int, ...]
+    rps: Spread | None
+    ratio: Spread | None
+    scaling: Spread | None
+    p50_us: Spread | None
+    p95_us: Spread | None
+    p99_us: Spread | None
+    max_us: Spread | None
+    errors: Errors | None
+    cpu_ms: dict[str, Spread]
+    memory_bytes: dict[str, Spread]
+    ready_s: Spread | None
+    image_bytes: int | None
+    replicas: int | None
+
+
+class Fact(Record, frozen=True):
+    """One line of what stands beside a table: what is stated, and the statement."""
+
+    label: str
+    value: str
+
+
+class Section(Record, frozen=True):
+    """The rows that may be compared with each other: one workload, one budget of cores, maybe one edge.
+
+    ``edge`` is None where the section holds targets with and without an edge, "none" where it holds the
+    direct ones. ``reference`` is the target that ratios are taken against, None where the section has none.
+    """
+
+    workload: str
+    cpus: int
+    edge: str | None
+    reference: str | None
+    conditions: tuple[Fact, ...]
+    rows: tuple[Row, ...]
+    doubts: tuple[Doubt, ...]
+
+
+class Table(Record, frozen=True):
+    """A judged run: what it asked, under which conditions, and one section for each comparison."""
+
+    run: str
+    title: str
+    question: str
+    facts: tuple[Fact, ...]
+    sections: tuple[Section, ...]
+    problems: tuple[Problem, ...]
+    format: int = FORMAT

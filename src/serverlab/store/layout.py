@@ -1,0 +1,8 @@
+"""What the files of a run directory are called."""
+
+from __future__ import annotations
+
+PLAN = "plan.json"
+ENVIRONMENT = "environment.json"
+TRIALS = "trials.jsonl"
+RAW = "raw"

@@ -1,0 +1,120 @@
+"""Reading runs: what cannot be used is reported with its file and line, and never dropped silently."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from serverlab.errors import UsageError
+from serverlab.model.base import FORMAT, Record
+from serverlab.model.records import Environment, Plan, PlannedTrial, Trial
+from serverlab.model.runs import Problem, Run
+from serverlab.store.layout import ENVIRONMENT, PLAN, TRIALS
+
+PLANNED_ID = re.compile(rb'"id":\s*"([^"]{1,200})"')
+
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError)
+"""What msgspec raises for bytes that are not the expected JSON."""
+
+R = TypeVar("R", bound=Record)
+
+
+class _Stamp(msgspec.Struct):
+    """The format number of a file, whatever else is in it."""
+
+    format: int | None = None
+
+
+_STAMP = msgspec.json.Decoder(_Stamp)
+_TRIAL = msgspec.json.Decoder(Trial)
+
+
+def read_run(path: Path) -> Run:
+    """The run in the folder; lines that cannot be used are in its ``problems``.
+
+    Of two trials with one id the first is kept, so that measuring again never picks the better one.
+
+    Raises:
+        UsageError: a file is missing or has another format number, or the plan or the environment is broken.
+    """
+    plan = _read_whole(path / PLAN, Plan)
+    environment = _read_whole(path / ENVIRONMENT, Environment)
+    name = f"{plan.name}/{environment.run}"
+    planned = {each.id: each for each in plan.trials}
+    trials: dict[str, Trial] = {}
+    problems: list[Problem] = []
+    for number, line in enumerate(_lines(path / TRIALS), start=1):
+        outcome = _read_line(line, path / TRIALS, number)
+        if isinstance(outcome, Trial):
+            wrong = _misfit(outcome, planned, trials)
+            if wrong is None:
+                trials[outcome.planned.id] = outcome
+                continue
+            outcome = wrong
+        problems.append(Problem(file=f"{name}/{TRIALS}", line=number, message=outcome))
+    return Run(
+        name=name, plan=plan, environment=environment, trials=tuple(trials.values()), problems=tuple(problems)
+    )
+
+
+def pending(run: Run) -> tuple[PlannedTrial, ...]:
+    """The planned trials that have no readable line yet, in the order of the plan."""
+    done = {trial.planned.id for trial in run.trials}
+    return tuple(planned for planned in run.plan.trials if planned.id not in done)
+
+
+def _read_whole(path: Path, kind: type[R]) -> R:
+    content = _content(path)
+    try:
+        _check_format(content, str(path))
+        return msgspec.json.decode(content, type=kind)
+    except BROKEN as broken:
+        what = f"{path}: cut short or damaged: {broken}"
+        raise UsageError(what, "Restore the file, or measure again.") from None
+
+
+def _lines(path: Path) -> list[bytes]:
+    lines = _content(path).split(b"\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as failed:
+        hint = f"A run holds {PLAN}, {ENVIRONMENT} and {TRIALS}."
+        raise UsageError(f"{path}: cannot be read: {failed.strerror}", hint) from None
+
+
+def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
+    """The trial, or what is wrong with the line."""
+    try:
+        _check_format(line, f"{path}, line {number},")
+        return _TRIAL.decode(line)
+    except BROKEN as broken:
+        found = PLANNED_ID.search(line)
+        whose = f"trial {found[1].decode('utf-8', 'replace')}" if found else "its trial"
+        return f"cut short or damaged ({broken}); {whose} counts as not measured by this line"
+
+
+def _check_format(content: bytes, where: str) -> None:
+    number = _STAMP.decode(content).format
+    if number is not None and number != FORMAT:
+        raise UsageError(
+            f"{where} has format {number}, this lab reads {FORMAT}: "
+            "read it with the version of the lab that wrote it, or measure again."
+        )
+
+
+def _misfit(trial: Trial, planned: dict[str, PlannedTrial], earlier: dict[str, Trial]) -> str | None:
+    """Why the trial cannot be used beside the plan and the earlier lines, or None."""
+    if trial.planned.id not in planned:
+        return f"trial {trial.planned.id} is not in the plan; left out"
+    if trial.planned != planned[trial.planned.id]:
+        return f"trial {trial.planned.id} is not what the plan says under that id; left out"
+    if trial.planned.id in earlier:
+        return f"trial {trial.planned.id} was measured before; the earlier line is used"
+    return None

@@ -1,0 +1,125 @@
+"""Writing runs: whatever was written is there as a whole or not at all, also after a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from serverlab.errors import EnvironmentLacks, UsageError
+from serverlab.model.base import Record
+from serverlab.model.records import Environment, Plan, Trial
+from serverlab.store.layout import ENVIRONMENT, PLAN, RAW, TRIALS
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]*")
+
+
+def create_run(root: Path, *, plan: Plan, environment: Environment) -> Path:
+    """Make ``root/EXPERIMENT/RUN`` with the plan, the environment and no trials, and return it.
+
+    Raises:
+        UsageError: the run exists already, or its name cannot be a folder.
+        EnvironmentLacks: the folder cannot be written.
+    """
+    for name in (plan.name, environment.run):
+        _check_name(name)
+    path = root / plan.name / environment.run
+    with _writing(path):
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise UsageError(f"{path}: there is such a run already", "Resume it, or start another.") from None
+        (path / RAW).mkdir()
+        _write_whole(path / TRIALS, b"")
+        _write_whole(path / ENVIRONMENT, _pretty(environment))
+        _write_whole(path / PLAN, _pretty(plan))  # last: a folder without a plan is no run
+    return path
+
+
+def append_trial(path: Path, trial: Trial) -> None:
+    """Add the trial to the run as one line that is on the disk when this returns, or not in the file at all.
+
+    After a line that was cut short the trial begins on a line of its own.
+
+    Raises:
+        EnvironmentLacks: it cannot be written, for instance because the disk is full.
+    """
+    line = msgspec.json.encode(trial) + b"\n"
+    with _writing(path / TRIALS), (path / TRIALS).open("r+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+            line = b"\n" + line
+        try:
+            _write_all(file.fileno(), line)
+        except BaseException:
+            if file.seek(0, os.SEEK_END) < end + len(line):  # a whole line stays, whatever came after it
+                file.truncate(end)
+            raise
+
+
+def write_raw(path: Path, *, trial_id: str, kind: str, text: str) -> Path:
+    """Keep ``text`` as ``raw/TRIAL_ID.KIND`` of the run, whole or not at all, and return that path.
+
+    Raises:
+        UsageError: the trial's id or the kind cannot be part of a file name.
+        EnvironmentLacks: it cannot be written.
+    """
+    _check_name(trial_id)
+    _check_name(kind)
+    target = path / RAW / f"{trial_id}.{kind}"
+    with _writing(target):
+        target.parent.mkdir(exist_ok=True)
+        _write_whole(target, text.encode("utf-8", "replace"))
+    return target
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise UsageError(f"{name!r}: cannot be part of a file name", "Use letters, digits and . _ + : -")
+
+
+def _pretty(record: Record) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write the file so that its name never stands for a part of it, also after a power cut."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb", buffering=0) as file:
+            _write_all(file.fileno(), content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failed:
+        raise EnvironmentLacks(
+            f"{path}: cannot be written: {failed.strerror}",
+            "What was saved before is kept; make room or mend the permissions, then resume.",
+        ) from None

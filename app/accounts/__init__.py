@@ -1,0 +1,1 @@
+"""Who uses the project: users, their passwords and their tokens."""

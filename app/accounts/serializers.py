@@ -1,0 +1,66 @@
+"""What the accounts' views take and give."""
+
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as PasswordError
+from django.db import IntegrityError, transaction
+from rest_framework import serializers
+
+from accounts.models import User
+
+PASSWORD_MAX_LENGTH = 1024  # long enough for any pass phrase, short enough to hash
+
+
+class SignUpSerializer(serializers.ModelSerializer):
+    """Takes username, email and password; gives the new user without the password."""
+
+    email = serializers.EmailField(max_length=254)
+    password = serializers.CharField(write_only=True, max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False)
+
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "password"]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Hold the password against the validators, which also compare it with the name and the address."""
+        try:
+            validate_password(attrs["password"], User(username=attrs["username"], email=attrs["email"]))
+        except PasswordError as error:
+            raise serializers.ValidationError({"password": error.messages}) from error
+        return attrs
+
+    def create(self, validated_data: dict[str, Any]) -> User:
+        """Return the new user; of two sign-ups for one name at the same moment one is refused."""
+        try:
+            with transaction.atomic():
+                return User.objects.create_user(**validated_data)
+        except IntegrityError as error:
+            raise serializers.ValidationError({"username": ["This name is taken."]}) from error
+
+
+class CredentialsSerializer(serializers.Serializer):
+    """Takes username and password."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False)
+
+
+class RefreshSerializer(serializers.Serializer):
+    """Takes a refresh token."""
+
+    refresh = serializers.CharField()
+
+
+class VerifySerializer(serializers.Serializer):
+    """Takes a token of either kind."""
+
+    token = serializers.CharField()
+
+
+class ProfileSerializer(serializers.ModelSerializer):
+    """Gives what users may see of themselves."""
+
+    class Meta:
+        model = User
+        fields = ["id", "username", "email", "date_joined"]

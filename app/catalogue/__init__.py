@@ -1,0 +1,1 @@
+"""What the project serves: authors, books and publishers."""

@@ -1,0 +1,1 @@
+"""The project: settings, addresses, and what both interfaces share."""

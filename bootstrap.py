@@ -24,7 +24,7 @@ SETS = ("lab", "dev")
 ENVIRONMENT_LACKS = 3
 
 
-class Missing(Exception):  # noqa: N818 - it says what is missing, nothing is wrong with the program
+class Missing(Exception):
     """Something this machine lacks, and what to do about it."""
 
 

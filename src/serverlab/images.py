@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from serverlab.base import ensure_base
+from serverlab.buildcontext import files_of, hash_of
 from serverlab.errors import UsageError
+from serverlab.model.records import ImageFacts
 from serverlab.progress import Say, step
 from serverlab.reach import build_options
 from serverlab.shell import Shell, run_checked
@@ -23,12 +24,6 @@ TAG = "dev"
 LABEL = "org.serverlab"
 INPUTS_LABEL = "org.serverlab.inputs"
 LOG_FOLDER = "results/logs"
-
-IGNORED = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
-
-CONTINUATION = re.compile(r"\\\r?\n(?:[ \t]*#[^\n]*\n)*")
-COPY = re.compile(r"^(?:COPY|ADD)\s+(?P<rest>.+)$", re.IGNORECASE | re.MULTILINE)
-BIND = re.compile(r"--mount=type=bind,(?P<options>\S+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +40,11 @@ class ImageSource:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """An image the engine has: its tag, content id (sha256), size, and the hash of what it was built from."""
+class Present:
+    """An image the engine has: its facts, and the hash of what it was built from (None when we did not build it)."""
 
-    tag: str
-    id: str
-    size_bytes: int
-    inputs: str | None = None
+    facts: ImageFacts
+    inputs: str | None
 
 
 def find_sources(root: Path) -> dict[str, ImageSource]:
@@ -67,15 +60,15 @@ def find_sources(root: Path) -> dict[str, ImageSource]:
     return {source.name: source for source in found}
 
 
-def inspect_images(shell: Shell, tags: Iterable[str]) -> dict[str, ImageFacts]:
-    """Return the facts of those images the engine has, by the tag that was asked for."""
+def inspect_images(shell: Shell, tags: Iterable[str]) -> dict[str, Present]:
+    """Return those images that the engine has, by the tag that was asked for."""
     wanted = list(tags)
     answer = shell.run(["docker", "image", "inspect", *wanted])  # exit code 1 when any is absent
-    facts: dict[str, ImageFacts] = {}
+    present: dict[str, Present] = {}
     for image in json.loads(answer.stdout or "[]"):
         for tag in set(wanted) & set(image.get("RepoTags") or ()):
-            facts[tag] = _facts(tag, image)
-    return facts
+            present[tag] = _present(image)
+    return present
 
 
 def ensure_images(
@@ -95,18 +88,18 @@ def ensure_images(
     sources = _chosen(find_sources(root), names)
     base = ensure_base(shell, say, environment=environment)
     have = inspect_images(shell, [base, *(source.tag for source in sources)])
-    ids = {base: have[base].id if base in have else base}
+    ids = {tag: image.facts.id for tag, image in have.items() if tag == base}
     built: dict[str, ImageFacts] = {}
     for number, source in enumerate(sources, start=1):
         arguments = {"BASE_IMAGE": base, "APP_IMAGE": f"{PREFIX}{APP}:{TAG}"}
         inputs = inputs_hash(root, source, arguments=arguments, parent_ids=ids)
-        facts = have.get(source.tag)
-        if facts is None or facts.inputs != inputs:
+        image = have.get(source.tag)
+        if image is None or image.inputs != inputs:
             with step(say, f"image {number}/{len(sources)} {source.name}: building"):
                 _build(shell, root, source, arguments=arguments, inputs=inputs, environment=environment)
-            facts = _replace(shell, source, old=facts)
-        ids[source.tag] = facts.id
-        built[source.name] = facts
+            image = _replace(shell, source, old=image)
+        ids[source.tag] = image.facts.id
+        built[source.name] = image.facts
     return built
 
 
@@ -115,34 +108,17 @@ def inputs_hash(
 ) -> str:
     """Return a hash over everything that decides what the image holds.
 
-    That is its Dockerfile, the files of the context it copies or mounts, the build arguments, and the ids of those
-    parent images it is built from.
+    That is its Dockerfile, the files of the context it copies or mounts, and, as far as the Dockerfile uses them, the
+    build arguments and the ids of the images they name.
     """
     text = (root / source.dockerfile).read_text(encoding="utf-8")
-    digest = hashlib.sha256(text.encode())
-    for name, value in sorted(arguments.items()):
-        if name in text:
-            digest.update(f"{name}={value}@{parent_ids.get(value, '')}\n".encode())
-    for path in _files(root, context_paths(text)):
-        digest.update(f"{path.relative_to(root)} {path.stat().st_mode & 0o111}\n".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:32]
-
-
-def context_paths(dockerfile: str) -> tuple[str, ...]:
-    """Return what a Dockerfile takes from its build context: sources of COPY and ADD, and of bind mounts."""
-    text = CONTINUATION.sub(" ", dockerfile)
-    paths: set[str] = set()
-    for match in COPY.finditer(text):
-        words = match["rest"].split()
-        flags = [word for word in words if word.startswith("--")]
-        if not any(flag.startswith("--from=") for flag in flags):
-            paths.update(word for word in words[len(flags) : -1])
-    for match in BIND.finditer(text):
-        options = dict(pair.split("=", 1) for pair in match["options"].split(",") if "=" in pair)
-        if "from" not in options:
-            paths.add(options.get("source") or options.get("src") or ".")
-    return tuple(sorted(paths))
+    used = [
+        f"{name}={value}@{parent_ids.get(value, '')}"
+        for name, value in sorted(arguments.items())
+        if name in text
+    ]
+    parts = [text, *used, hash_of(root, files_of(root, text))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _chosen(sources: dict[str, ImageSource], names: Iterable[str] | None) -> list[ImageSource]:
@@ -150,14 +126,6 @@ def _chosen(sources: dict[str, ImageSource], names: Iterable[str] | None) -> lis
     if unknown := sorted(wanted - set(sources)):
         raise UsageError(f"No such image: {', '.join(unknown)}.", f"There are: {', '.join(sources)}.")
     return [source for source in sources.values() if source.name in wanted | {APP}]
-
-
-def _files(root: Path, patterns: Iterable[str]) -> list[Path]:
-    found: set[Path] = set()
-    for pattern in patterns:
-        for path in root.glob(pattern.strip("/").removeprefix("./") or "*"):
-            found.update(path.rglob("*") if path.is_dir() else [path])
-    return sorted(path for path in found if path.is_file() and not IGNORED & set(path.parts))
 
 
 def _build(
@@ -192,14 +160,14 @@ def _build(
         )
 
 
-def _replace(shell: Shell, source: ImageSource, *, old: ImageFacts | None) -> ImageFacts:
-    """Return the facts of a new image; the one it replaces is removed unless something still uses it."""
+def _replace(shell: Shell, source: ImageSource, *, old: Present | None) -> Present:
+    """Return a new image; the one it replaces is removed unless something still uses it."""
     new = inspect_images(shell, [source.tag])[source.tag]
-    if old is not None and old.id != new.id:
-        shell.run(["docker", "image", "rm", old.id])
+    if old is not None and old.facts.id != new.facts.id:
+        shell.run(["docker", "image", "rm", old.facts.id])
     return new
 
 
-def _facts(tag: str, image: Mapping[str, Any]) -> ImageFacts:
+def _present(image: Mapping[str, Any]) -> Present:
     labels = image.get("Config", {}).get("Labels") or {}
-    return ImageFacts(tag, str(image["Id"]), int(image["Size"]), labels.get(INPUTS_LABEL))
+    return Present(ImageFacts(id=str(image["Id"]), size_bytes=int(image["Size"])), labels.get(INPUTS_LABEL))

@@ -1,6 +1,7 @@
 """How a build container reaches a package index from here: certificates, pip's configuration, proxies.
 
-These are this machine's own. They are handed over as secrets and predefined build arguments, so nothing of them stays in an image.
+These are this machine's own. They are handed over as secrets and predefined build arguments, so nothing of them
+stays in an image.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What all workloads share: users, their connections, the window and its recorder."""

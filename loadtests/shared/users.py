@@ -1,0 +1,159 @@
+"""Who asks: a visitor without a token, and a member with one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import time
+from typing import Any
+
+from gevent import Timeout, sleep
+from locust import FastHttpUser
+
+from shared.answers import Expected, Kind
+from shared.line import BREAKS, Line, failure_of
+from shared.settings import Settings
+from shared.trial import READY
+
+SETTINGS = Settings.read(os.environ)
+PASSWORD = "lab-password"  # noqa: S105 - of the seeded users, in every copy of the lab
+MEMBERS = 10
+TOKEN_LIFE_S = 300  # half of the ten minutes for which the app's tokens are valid
+TOKEN_RETRY_S = 5
+TOKEN_ATTEMPTS = 5
+TOKENS = Expected(start=b"{", part=b'"access"')
+HEADERS = {"User-Agent": "serverlab", "Accept": "application/json", "Accept-Encoding": "identity"}
+JSON = {"Content-Type": "application/json"}
+
+
+class SetupFailedError(RuntimeError):
+    """A user could not get ready, so that there is nothing to measure."""
+
+
+class Visitor(FastHttpUser):
+    """Asks without a token, over one kept-alive connection.
+
+    Answers are asked for as they are (``Accept-Encoding: identity``), redirects are not followed, cookies not kept.
+    The time-out bounds the whole exchange: connect, send and the last byte of the answer.
+    """
+
+    abstract = True
+    concurrency = 1
+    connection_timeout = network_timeout = SETTINGS.timeout_s
+    default_headers = HEADERS
+    keep_alive = True
+    think_s = 0.0
+    _numbers = itertools.count()
+
+    def __init__(self, environment: Any) -> None:
+        """A user with a number of its own, counted from 0, from which its random choices follow."""
+        super().__init__(environment)
+        self.number = next(Visitor._numbers)
+        self.choose = random.Random(self.number)
+        self.headers = HEADERS if self.keep_alive else HEADERS | {"Connection": "close"}
+        self.line = self._new_line()
+        if SETTINGS.think_s is not None:
+            self.think_s = SETTINGS.think_s
+
+    def on_start(self) -> None:
+        """Get ready, then tell the trial."""
+        self.prepare()
+        READY.fire(user=self)
+
+    def prepare(self) -> None:
+        """What must have been done before the warm-up begins; nothing by default."""
+
+    def wait_time(self) -> float:
+        """Seconds between an answer and the next request."""
+        return self.think_s
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        expect: Expected,
+        name: str | None = None,
+        content: Any = None,
+        counted: bool = True,
+    ) -> bytes | None:
+        """Send one request, tell Locust what came of it, and return the body, or None when it failed.
+
+        ``name`` is what it is counted under, instead of method and path; ``content`` is sent as JSON.
+        """
+        body = None if content is None else json.dumps(content).encode()
+        headers = self.headers if body is None else self.headers | JSON
+        answer, failure = b"", None
+        start_s, began = time.time(), time.perf_counter()
+        try:
+            with Timeout(SETTINGS.timeout_s):
+                status, answer = self.line.ask(method, path, headers=headers, body=body)
+        except BREAKS as error:
+            failure = failure_of(error)
+        latency_ms = (time.perf_counter() - began) * 1000
+        if failure is None:
+            failure = expect.failure(status, answer)
+        elif failure.kind is Kind.TIMEOUT:
+            self.line = self._new_line()  # a time-out while sending leaves the old one occupied
+        self.environment.events.request.fire(
+            request_type=method,
+            name=name or path,
+            response_time=latency_ms,
+            response_length=len(answer),
+            exception=failure,
+            start_time=start_s,
+            context={"counted": counted},
+        )
+        return None if failure else answer
+
+    def _new_line(self) -> Line:
+        return Line(self.host, timeout_s=SETTINGS.timeout_s, keep=self.keep_alive)
+
+
+class Member(Visitor):
+    """Asks with the access token of one of the seeded users, got before the trial and renewed long before it ends."""
+
+    abstract = True
+
+    def prepare(self) -> None:
+        """Log in; a server that is busy starting is asked again.
+
+        Raises:
+            SetupFailedError: no token after several attempts.
+        """
+        self.username = f"user{self.number % MEMBERS + 1:02d}"
+        for _ in range(TOKEN_ATTEMPTS):
+            if self.obtain_token(counted=False):
+                return
+            sleep(0.5)
+        raise SetupFailedError(
+            f"no token for {self.username} from {self.host} after {TOKEN_ATTEMPTS} attempts"
+        )
+
+    def ask(self, method: str, path: str, **options: Any) -> bytes | None:
+        """As a visitor's, with a token that is fresh enough."""
+        if time.monotonic() > self.renew_at:
+            self.obtain_token(counted=False)
+        return super().ask(method, path, **options)
+
+    def obtain_token(self, *, counted: bool) -> bool:
+        """Whether username and password were exchanged for tokens, which are used from then on."""
+        content = {"username": self.username, "password": PASSWORD}
+        return self._take_tokens("/api/auth/token/", content, counted=counted)
+
+    def refresh_token(self) -> bool:
+        """Whether the refresh token was exchanged for new tokens, which are used from then on."""
+        return self._take_tokens("/api/auth/token/refresh/", {"refresh": self.refresh}, counted=True)
+
+    def _take_tokens(self, path: str, content: dict[str, str], *, counted: bool) -> bool:
+        self.renew_at = time.monotonic() + TOKEN_RETRY_S
+        body = super().ask("POST", path, expect=TOKENS, content=content, counted=counted)
+        if body is None:
+            return False
+        tokens = json.loads(body)
+        self.refresh = tokens["refresh"]
+        self.headers = self.headers | {"Authorization": f"Bearer {tokens['access']}"}
+        self.renew_at = time.monotonic() + TOKEN_LIFE_S
+        return True

@@ -45,7 +45,8 @@ class Catalog:
         match = TARGET_PATTERN.fullmatch(name)
         if not match:
             raise UsageError(
-                f"target {name!r}: not of the form SERVER[:VARIANT][+EDGE]", "For example: gunicorn:gthread+nginx"
+                f"target {name!r}: not of the form SERVER[:VARIANT][+EDGE]",
+                "For example: gunicorn:gthread+nginx",
             )
         server = self.servers[_known(match["server"], self.servers, what="server", of=name)]
         variant = match["variant"] or server.default_variant
@@ -149,6 +150,16 @@ def read_experiment(path: Path, catalog: Catalog) -> Experiment:
     return experiment
 
 
+def load_experiments(catalog: Catalog) -> dict[str, Experiment]:
+    """Every shipped experiment by name.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    paths = sorted((catalog.root / "experiments").glob("*.toml"))
+    return {path.stem: read_experiment(path, catalog) for path in paths}
+
+
 def _read_all(root: Path, pattern: str, kind: type[R], wrong: list[str]) -> dict[str, R]:
     found: dict[str, R] = {}
     for path in sorted(root.glob(pattern)):
@@ -162,7 +173,9 @@ def _read_all(root: Path, pattern: str, kind: type[R], wrong: list[str]) -> dict
 def _known(name: str, known: dict[str, R], *, what: str, of: str) -> str:
     if name not in known:
         prefix = f"{of!r}: " if of != name else ""
-        raise UsageError(f"{prefix}unknown {what} {name!r}{nearest(name, known)}", f"Known: {', '.join(known)}")
+        raise UsageError(
+            f"{prefix}unknown {what} {name!r}{nearest(name, known)}", f"Known: {', '.join(known)}"
+        )
     return name
 
 

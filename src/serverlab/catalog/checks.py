@@ -8,7 +8,16 @@ from typing import Protocol
 
 from serverlab.catalog.reading import nearest
 from serverlab.errors import UsageError
-from serverlab.model.definitions import Edge, Experiment, Identity, ReferenceScope, Server, Signals, Target, Workload
+from serverlab.model.definitions import (
+    Edge,
+    Experiment,
+    Identity,
+    ReferenceScope,
+    Server,
+    Signals,
+    Target,
+    Workload,
+)
 
 CAPABILITIES = {
     "workers": "several processes",
@@ -29,7 +38,10 @@ SIGNAL = re.compile(r"SIG[A-Z0-9]+")
 class Names(Protocol):
     """What an experiment's check asks of the catalog."""
 
-    workloads: dict[str, Workload]
+    @property
+    def workloads(self) -> dict[str, Workload]:
+        """The workloads by name."""
+        ...
 
     def target(self, name: str) -> Target:
         """The target called ``name``; UsageError when there is none."""
@@ -40,7 +52,8 @@ def server_mistakes(server: Server) -> Iterator[str]:
     """What is wrong between the keys of a ``server.toml``."""
     yield from _common_mistakes(server.identity, server.signals, server.capabilities)
     if server.default_variant not in server.variants:
-        yield f"default_variant: {server.default_variant!r} is not a variant{nearest(server.default_variant, server.variants)}"
+        near = nearest(server.default_variant, server.variants)
+        yield f"default_variant: {server.default_variant!r} is not a variant{near}"
     for name, variant in server.variants.items():
         if variant.identity:
             yield from _regex_mistakes(variant.identity, where=f"variants.{name}.identity")

@@ -29,14 +29,18 @@ def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment
     )
     skipped = _skipped(catalog, targets, experiment.workloads)
     trials = tuple(
-        trial for number in range(1, experiment.rounds + 1) for trial in _round(number, targets, experiment, skipped)
+        trial
+        for number in range(1, experiment.rounds + 1)
+        for trial in _round(number, targets, experiment, skipped)
     )
     if not trials:
         raise UsageError(f"experiment {name}: no target can do any of its workloads")
     return Plan(
         name=name,
         experiment=experiment,
-        workloads={each: overridden(catalog.workload(each), experiment.load) for each in experiment.workloads},
+        workloads={
+            each: overridden(catalog.workload(each), experiment.load) for each in experiment.workloads
+        },
         trials=trials,
         skipped=skipped,
         hashes={
@@ -53,11 +57,16 @@ def overridden(workload: Workload, changes: LoadOverrides) -> Workload:
 
 
 def _skipped(catalog: Catalog, targets: list[Target], workloads: tuple[str, ...]) -> dict[str, str]:
-    lacks = {f"{target} {workload}": catalog.lacking(target, workload) for target, workload in product(targets, workloads)}
+    lacks = {
+        f"{target} {workload}": catalog.lacking(target, workload)
+        for target, workload in product(targets, workloads)
+    }
     return {cell: need for cell, need in lacks.items() if need is not None}
 
 
-def _round(number: int, targets: list[Target], experiment: Experiment, skipped: dict[str, str]) -> list[PlannedTrial]:
+def _round(
+    number: int, targets: list[Target], experiment: Experiment, skipped: dict[str, str]
+) -> list[PlannedTrial]:
     trials = [
         PlannedTrial(
             id=f"r{number:02}-{workload}-c{cpus}-{target}".replace(":", "."),

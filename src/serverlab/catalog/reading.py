@@ -8,13 +8,16 @@ import typing
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
 from serverlab.model.base import Record
 
 R = TypeVar("R", bound=Record)
+
+Kind: TypeAlias = Any
+"""A type or a generic alias, for which the language has no type."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -35,7 +38,7 @@ def read_toml(path: Path, kind: type[R]) -> tuple[R | None, list[str]]:
     return (None, found) if found else (msgspec.convert(raw, kind), [])
 
 
-def mistakes(value: Any, kind: Any, *, where: str) -> Iterator[str]:
+def mistakes(value: object, kind: Kind, *, where: str) -> Iterator[str]:
     """One sentence for each way in which ``value`` is not a ``kind``, beginning with its key."""
     kind = _without_none(kind)
     if isinstance(kind, type) and issubclass(kind, Record) and isinstance(value, dict):
@@ -62,14 +65,14 @@ def _record_mistakes(value: dict[str, Any], kind: type[Record], where: str) -> I
             yield f"{_join(where, name)}: missing"
 
 
-def _value_mistake(value: Any, kind: Any, where: str) -> Iterator[str]:
+def _value_mistake(value: object, kind: Kind, where: str) -> Iterator[str]:
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as wrong:
         yield f"{where or 'file'}: {wrong} (found {value!r})"
 
 
-def _without_none(kind: Any) -> Any:
+def _without_none(kind: Kind) -> Kind:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kinds = [each for each in typing.get_args(kind) if each is not type(None)]
         return kinds[0] if len(kinds) == 1 else kind

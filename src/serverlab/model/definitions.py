@@ -100,7 +100,7 @@ class Variant(Record):
     workers: Workers
     threads: Count
     protocol: Protocol = Protocol.HTTP
-    environment: dict[str, str] = {}
+    environment: dict[str, str] = msgspec.field(default_factory=dict)
     identity: Identity | None = None
     replicas_per_cpu: Count = 0
 

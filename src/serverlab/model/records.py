@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+import msgspec
+
 from serverlab.model.base import FORMAT, Record
 from serverlab.model.definitions import Experiment, Workload
 
@@ -73,7 +75,7 @@ class Environment(Record):
     database: str
     core_splits: dict[str, CoreSplit]
     images: dict[str, ImageFacts]
-    equal: dict[str, str] = {}
+    equal: dict[str, str] = msgspec.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     format: int = FORMAT
 

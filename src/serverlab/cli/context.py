@@ -1,0 +1,71 @@
+"""What every verb stands on, so that tests can hand in their own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from serverlab import compose
+from serverlab.catalog import Catalog, load_catalog
+from serverlab.errors import UsageError
+from serverlab.progress import say_on_stderr
+from serverlab.runner import Lab
+from serverlab.shell import HostShell, Shell
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+"""The checkout that this package was installed from (``pip install --editable``)."""
+
+
+@dataclass
+class Context:
+    """The checkout, the shell and the engine that the verbs use."""
+
+    root: Path = CHECKOUT
+    shell: Shell = field(default_factory=HostShell)
+    connect: Callable[[Shell], compose.Engine] = compose.connect
+    say: Callable[[str], None] = say_on_stderr
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """All definitions of the checkout."""
+        return load_catalog(self.root)
+
+    @property
+    def sound_catalog(self) -> Catalog:
+        """The catalog.
+
+        Raises:
+            UsageError: a definition is wrong; every mistake is listed.
+        """
+        if self.catalog.mistakes:
+            raise UsageError("\n".join(self.catalog.mistakes), "`serverlab check` reads all files again.")
+        return self.catalog
+
+    @cached_property
+    def engine(self) -> compose.Engine:
+        """The running engine."""
+        return self.connect(self.shell)
+
+    @cached_property
+    def lab(self) -> Lab:
+        """What the runner works with."""
+        return Lab(
+            root=self.root, shell=self.shell, engine=self.engine, catalog=self.sound_catalog, say=self.say
+        )
+
+
+def show(text: str) -> None:
+    """Print a result to standard output."""
+    print(text, flush=True)
+
+
+def show_json(value: object) -> None:
+    """Print a result for a machine to standard output."""
+    sys.stdout.write(json.dumps(msgspec.to_builtins(value), indent=2) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,109 @@
+"""Verbs that only read files: list and check."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from serverlab.catalog import Catalog, load_experiments, read_experiment
+from serverlab.catalog.checks import CAPABILITIES
+from serverlab.cli.context import Context, show, show_json
+from serverlab.errors import UsageError
+from serverlab.model.definitions import Target
+
+
+class Kind(Enum):
+    """What can be listed."""
+
+    ALL = "all"
+    TARGETS = "targets"
+    WORKLOADS = "workloads"
+    EXPERIMENTS = "experiments"
+    CAPABILITIES = "capabilities"
+
+
+class Definitions:
+    """The verbs, bound to a context."""
+
+    def __init__(self, context: Context) -> None:
+        """Work with this checkout and engine."""
+        self._context = context
+
+    def list_(self, kind: Kind = Kind.ALL, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+        """List targets, workloads, experiments and capabilities.
+
+        Parameters
+        ----------
+        kind
+            Only this kind.
+        json
+            For a machine to read.
+        """
+        listed = _listed(self._context)
+        chosen = listed if kind is Kind.ALL else {kind.value: listed[kind.value]}
+        if json:
+            show_json(chosen)
+        else:
+            show("\n\n".join(_section(name, rows) for name, rows in chosen.items()))
+
+    def check(self) -> None:
+        """Read all files and report all mistakes at once."""
+        mistakes = list(self._context.catalog.mistakes)
+        names = sorted((self._context.root / "experiments").glob("*.toml"))
+        for path in names:
+            mistakes += _experiment_mistakes(path, self._context)
+        if mistakes:
+            raise UsageError("\n".join(dict.fromkeys(mistakes)), f"{len(set(mistakes))} mistakes.")
+        catalog = self._context.catalog
+        show(
+            f"{len(catalog.servers)} servers, {len(catalog.edges)} edges, {len(catalog.workloads)} workloads, "
+            f"{len(names)} experiments: no mistake found"
+        )
+
+
+def register(app: App, context: Context) -> None:
+    """Add the verbs to the app."""
+    verbs = Definitions(context)
+    app.command(verbs.list_, name="list")
+    app.command(verbs.check)
+
+
+def _experiment_mistakes(path: Path, context: Context) -> list[str]:
+    try:
+        read_experiment(path, context.catalog)
+    except UsageError as wrong:
+        return [line.replace(f"{context.root}/", "") for line in wrong.what.splitlines()]
+    return []
+
+
+def _listed(context: Context) -> dict[str, dict[str, str]]:
+    catalog = context.sound_catalog
+    return {
+        "targets": {str(target): _about(catalog, target) for target in catalog.targets()},
+        "workloads": {name: workload.title for name, workload in catalog.workloads.items()},
+        "experiments": {name: each.question for name, each in load_experiments(catalog).items()},
+        "capabilities": {name: _who_can(catalog, name, meaning) for name, meaning in CAPABILITIES.items()},
+    }
+
+
+def _about(catalog: Catalog, target: Target) -> str:
+    variant = catalog.variant(target)
+    edge = f", behind {catalog.edges[target.edge].title}" if target.edge else ""
+    return f"{catalog.servers[target.server].title}, {variant.title}{edge} ({variant.track.value} track)"
+
+
+def _who_can(catalog: Catalog, name: str, meaning: str) -> str:
+    having = [
+        each
+        for each, definition in {**catalog.servers, **catalog.edges}.items()
+        if name in definition.capabilities
+    ]
+    return f"{meaning}: {', '.join(having) or 'none'}"
+
+
+def _section(name: str, rows: dict[str, str]) -> str:
+    width = max(map(len, rows), default=0)
+    return "\n".join([f"{name}:", *(f"  {key.ljust(width)}  {value}" for key, value in rows.items())])

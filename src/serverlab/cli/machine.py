@@ -1,0 +1,55 @@
+"""Verbs that look after the machine: engine, images, doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from serverlab import doctor as checks
+from serverlab.cli.context import Context, show, show_json
+from serverlab.engine import ensure_engine
+from serverlab.errors import Exit
+from serverlab.images import ensure_images
+
+
+class Machine:
+    """The verbs, bound to a context."""
+
+    def __init__(self, context: Context) -> None:
+        """Work with this checkout and engine."""
+        self._context = context
+
+    def engine(self) -> None:
+        """Find the container engine, or install and start one (Debian and Ubuntu, as root)."""
+        facts = ensure_engine(self._context.shell, self._context.say)
+        self._context.say(
+            f"engine {facts.version}, compose {facts.compose_version}, buildx {facts.buildx_version}"
+        )
+
+    def images(self) -> None:
+        """Find, pull or bootstrap the base image and build every image that has changed."""
+        ensure_images(self._context.shell, self._context.root, self._context.say)
+
+    def doctor(self, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
+        """Tell what is wrong with this machine and how to mend it; exit code 3 when something is.
+
+        Parameters
+        ----------
+        json
+            For a machine to read.
+        """
+        findings = checks.examine(self._context.shell, self._context.root)
+        if json:
+            show_json(findings)
+        else:
+            show("\n".join(checks.line(each) for each in findings))
+        return int(Exit.ENVIRONMENT if any(each.state.value == "fail" for each in findings) else Exit.OK)
+
+
+def register(app: App, context: Context) -> None:
+    """Add the verbs to the app."""
+    verbs = Machine(context)
+    app.command(verbs.engine)
+    app.command(verbs.images)
+    app.command(verbs.doctor)

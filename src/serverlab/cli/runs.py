@@ -1,0 +1,180 @@
+"""Verbs that measure and judge: run, compare, report."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from serverlab import analysis, host, images, reports, store
+from serverlab.catalog import make_plan, read_experiment
+from serverlab.cli.context import Context, show, show_json
+from serverlab.compose import Database
+from serverlab.errors import UsageError, VerdictFailed
+from serverlab.model.definitions import Experiment
+from serverlab.model.records import Plan
+from serverlab.runner import provenance, resume_run, start_run
+from serverlab.runner.run import images_of, seconds_left
+
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+class Runs:
+    """The verbs, bound to a context."""
+
+    def __init__(self, context: Context) -> None:
+        """Work with this checkout and engine."""
+        self._context = context
+
+    def run(
+        self,
+        experiment: str | None = None,
+        *,
+        targets: str | None = None,
+        rounds: int | None = None,
+        db: Database = Database.SQLITE,
+        resume: str | None = None,
+        dry_run: Flag = False,
+        json: Flag = False,
+    ) -> None:
+        """Measure every target of an experiment in shuffled rounds, save each trial, and print the table.
+
+        Parameters
+        ----------
+        experiment
+            Path or name of an experiment, for example experiments/quick.toml.
+        targets
+            Only these targets, separated by spaces (the first is the reference if the experiment's is not among them).
+        rounds
+            Another number of rounds.
+        db
+            Where the app keeps its rows.
+        resume
+            Go on with this run (EXPERIMENT/RUN or its path) instead of starting one.
+        dry_run
+            Print the plan and the estimated time, and measure nothing.
+        json
+            For a machine to read.
+        """
+        if (experiment is None) == (resume is None):
+            raise UsageError("name either an experiment or, with --resume, a run")
+        if resume is not None:
+            path = _resume(self._context, resume)
+        else:
+            plan = _plan(self._context, Path(experiment or ""), targets=targets, rounds=rounds)
+            if dry_run:
+                _show_plan(plan, json=json)
+                return
+            path = _start(self._context, plan, db)
+        _judge(self._context, path, "json" if json else "text")
+
+    def compare(self, run: str | None = None, *, format: str = "text") -> None:  # noqa: A002 - the option's name
+        """Print the table of a run, and write it beside the run as JSON, CSV and Markdown.
+
+        Parameters
+        ----------
+        run
+            EXPERIMENT/RUN, EXPERIMENT (its newest run) or a path; without it the newest run of all.
+        format
+            text, markdown, json or csv.
+        """
+        if format not in reports.FORMATS:
+            raise UsageError(f"unknown format {format!r}", f"Known: {', '.join(reports.FORMATS)}")
+        _judge(self._context, store.find_run(self._context.root / "results", run), format)
+
+    def report(self, *, docs: Flag = False, check: Flag = False) -> None:
+        """Render the tables in README.md and docs/ from the result files that they name.
+
+        Parameters
+        ----------
+        docs
+            Write the rendered tables into the files.
+        check
+            Write nothing; fail when a table is not what its result file renders.
+        """
+        if docs == check:
+            raise UsageError("say either --docs or --check")
+        pages = [self._context.root / "README.md", *sorted((self._context.root / "docs").rglob("*.md"))]
+        if docs:
+            changed = reports.render_docs(pages, self._context.root)
+            show(
+                "\n".join(f"rendered {path.relative_to(self._context.root)}" for path in changed)
+                or "nothing to render"
+            )
+        elif stale := reports.stale(pages, self._context.root):
+            names = ", ".join(str(path.relative_to(self._context.root)) for path in stale)
+            raise VerdictFailed(f"not what the result files render: {names}", "`make report` renders them.")
+
+
+def register(app: App, context: Context) -> None:
+    """Add the verbs to the app."""
+    verbs = Runs(context)
+    app.command(verbs.run)
+    app.command(verbs.compare)
+    app.command(verbs.report)
+
+
+def _plan(context: Context, experiment: Path, *, targets: str | None, rounds: int | None) -> Plan:
+    catalog = context.sound_catalog
+    path = experiment if experiment.suffix else context.root / "experiments" / f"{experiment}.toml"
+    read = read_experiment(path, catalog)
+    changed = _narrowed(context, read, targets.split()) if targets else read
+    if rounds is not None:
+        if rounds < 1:
+            raise UsageError(f"--rounds {rounds}: at least one round is needed")
+        changed = msgspec.structs.replace(changed, rounds=rounds)
+    digest = hashlib.sha256(msgspec.json.encode(changed)).hexdigest()
+    return make_plan(catalog, changed, name=path.stem, experiment_hash=digest)
+
+
+def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Experiment:
+    chosen = [str(context.sound_catalog.target(name)) for name in names]
+    reference = str(context.sound_catalog.target(experiment.reference))
+    return msgspec.structs.replace(
+        experiment, targets=tuple(chosen), reference=reference if reference in chosen else chosen[0]
+    )
+
+
+def _show_plan(plan: Plan, *, json: bool) -> None:
+    estimate_s = seconds_left(plan.trials, plan, [])
+    if json:
+        show_json({"plan": plan, "estimated_s": estimate_s})
+        return
+    lines = [f"{each.round:>3}  {each.target}  {each.workload}  {each.cpus} CPU" for each in plan.trials]
+    lines += [f"n/a  {cell}: lacks {need}" for cell, need in plan.skipped.items()]
+    show(
+        "\n".join(
+            [
+                plan.experiment.question,
+                *lines,
+                f"{len(plan.trials)} trials, about {estimate_s / 60:.0f} minutes",
+            ]
+        )
+    )
+
+
+def _start(context: Context, plan: Plan, database: Database) -> Path:
+    facts = images_of(images.ensure_images(context.shell, context.root, context.say), plan)
+    describe = provenance.describer(context.lab, images=facts, database=database)
+    return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
+
+
+def _resume(context: Context, name: str) -> Path:
+    path = store.find_run(context.root / "results", name)
+    run = store.read_run(path)
+    facts = images_of(images.ensure_images(context.shell, context.root, context.say), run.plan)
+    database = Database(run.environment.database)
+    return resume_run(
+        context.lab, path, describe=provenance.describer(context.lab, images=facts, database=database)
+    )
+
+
+def _judge(context: Context, path: Path, format_name: str) -> None:
+    table = analysis.tabulate(store.read_run(path))
+    for name, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md")):
+        store.write_table(path, text=reports.FORMATS[name](table), suffix=suffix)
+    show(reports.FORMATS[format_name](table))
+    context.say(f"results: {path} (table.json, table.csv, table.md)")

@@ -1,0 +1,241 @@
+"""Verbs that start, show and stop stacks: up, down, ps, logs, locust, clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from serverlab import compose, host, load, probe
+from serverlab.cli.context import Context, show, show_json
+from serverlab.compose import BY_HAND, LABEL, SERVICE_LABEL, Container, Database, StackSettings
+from serverlab.errors import UsageError
+from serverlab.lock import only_lab
+from serverlab.runner.run import clear_the_machine
+from serverlab.runner.trial import expectation
+
+LOCUST_PORT = 8089
+
+
+class Stacks:
+    """The verbs, bound to a context."""
+
+    def __init__(self, context: Context) -> None:
+        """Work with this checkout and engine."""
+        self._context = context
+
+    def up(
+        self,
+        target: str,
+        *,
+        cpus: int = 1,
+        replicas: int | None = None,
+        db: Database = Database.SQLITE,
+        port: int = 8000,
+        tls_port: int = 8443,
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> None:
+        """Start a stack on 127.0.0.1, wait until it is ready, prove it and print its addresses.
+
+        Parameters
+        ----------
+        target
+            SERVER[:VARIANT][+EDGE], for example gunicorn:gthread+nginx.
+        cpus
+            Budget of the stack in cores.
+        replicas
+            App containers behind the edge.
+        db
+            Where the app keeps its rows.
+        port
+            Port for HTTP on 127.0.0.1.
+        tls_port
+            Port for HTTPS on 127.0.0.1 (only behind an edge).
+        json
+            For a machine to read.
+        """
+        settings = _settings(
+            self._context, target, cpus=cpus, replicas=replicas, db=db, port=port, tls_port=tls_port
+        )
+        with _started(self._context, settings, keep=True):
+            addresses = _addresses(self._context, settings)
+        if json:
+            show_json({"target": str(settings.target), **addresses})
+        else:
+            show("\n".join(f"{name}: {address}" for name, address in addresses.items()))
+
+    def down(self) -> None:
+        """Stop the stack and remove its containers, networks and volumes."""
+        with only_lab():
+            removed = self._context.engine.remove_all()
+        self._context.say(f"removed {', '.join(removed)}" if removed else "nothing was up")
+
+    def clean(self) -> None:
+        """Remove every container, network and volume that carries our label, and nothing else."""
+        self.down()
+
+    def ps(self, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+        """Show the containers of the stack.
+
+        Parameters
+        ----------
+        json
+            For a machine to read.
+        """
+        rows = [_row(container) for container in self._context.engine.containers()]
+        if json:
+            show_json(rows)
+        elif not rows:
+            show("nothing is up")
+        else:
+            show(
+                "\n".join("  ".join(str(value).ljust(18) for value in row.values()).rstrip() for row in rows)
+            )
+
+    def logs(self, service: str = "app", *, tail: int = 100) -> None:
+        """Print the last log lines of a service's containers.
+
+        Parameters
+        ----------
+        service
+            app, edge, db or load.
+        tail
+            How many lines of each container.
+        """
+        containers = self._context.engine.containers(service)
+        if not containers:
+            alive = sorted({_service(each) for each in self._context.engine.containers()})
+            raise UsageError(
+                f"no container of service {service!r}", f"Alive: {', '.join(alive) or 'nothing'}"
+            )
+        for container in containers:
+            show("\n".join(f"{container.name} | {line}" for line in compose.log_lines(container, lines=tail)))
+
+    def locust(
+        self,
+        target: str,
+        *,
+        workload: str = "profile",
+        cpus: int = 1,
+        db: Database = Database.SQLITE,
+        port: int = 8000,
+    ) -> None:
+        """Start a stack and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both.
+
+        Parameters
+        ----------
+        target
+            SERVER[:VARIANT][+EDGE], for example daphne+nginx.
+        workload
+            The workload that the page proposes; all of them can be chosen there.
+        cpus
+            Budget of the stack in cores.
+        db
+            Where the app keeps its rows.
+        port
+            Port of the stack on 127.0.0.1.
+        """
+        workloads = self._context.sound_catalog.workloads
+        self._context.sound_catalog.workload(workload)
+        settings = _settings(self._context, target, cpus=cpus, replicas=None, db=db, port=port, tls_port=8443)
+        with _started(self._context, settings, keep=False):
+            variables = load.web_variables(workloads, workload, url=settings.inner_url)
+            compose.start_load(self._context.shell, self._context.root, settings, variables, web=True)
+            generator = self._context.engine.service("load")
+            load.await_page(generator, f"http://127.0.0.1:{LOCUST_PORT}/")
+            show(f"locust: http://127.0.0.1:{LOCUST_PORT}")
+            self._context.say("Ctrl-C ends Locust and the stack.")
+            try:
+                generator.wait()
+            except KeyboardInterrupt:
+                self._context.say("stopping")
+
+
+def register(app: App, context: Context) -> None:
+    """Add the verbs to the app."""
+    verbs = Stacks(context)
+    app.command(verbs.up)
+    app.command(verbs.down)
+    app.command(verbs.clean)
+    app.command(verbs.ps)
+    app.command(verbs.logs)
+    app.command(verbs.locust)
+
+
+@contextmanager
+def _started(context: Context, settings: StackSettings, *, keep: bool) -> Iterator[None]:
+    """The stack while it runs, proved; it stays up afterwards only with ``keep`` and when nothing was raised."""
+    with only_lab():
+        clear_the_machine(context.lab)
+        stays = False
+        try:
+            context.say(f"starting {settings.target}")
+            compose.up(context.shell, context.engine, context.root, settings)
+            ready_s = probe.wait_ready(context.engine, settings)
+            context.say(f"ready after {ready_s:.1f} s")
+            _prove(context, settings)
+            yield
+            stays = keep
+        finally:
+            if not stays:
+                context.engine.remove_all()
+
+
+def _prove(context: Context, settings: StackSettings) -> None:
+    proof = probe.prove(context.engine, expectation(context.sound_catalog, settings))
+    for failed in probe.failed_checks(proof):
+        context.say(f"warning: proof failed: {failed}")
+    if proof.ok:
+        context.say(
+            f"proved by {len(proof.checks)} checks: {settings.target}, version {proof.server_version}"
+        )
+
+
+def _settings(
+    context: Context, name: str, *, cpus: int, replicas: int | None, db: Database, port: int, tls_port: int
+) -> StackSettings:
+    catalog = context.sound_catalog
+    target = catalog.target(name)
+    if replicas is not None and replicas > 1 and target.edge is None:
+        raise UsageError(f"{target}: several replicas need an edge", f"Try {target}+nginx")
+    return StackSettings(
+        target=target,
+        protocol=catalog.variant(target).protocol,
+        cpus=cpus,
+        replicas=catalog.replicas(target, cpus=cpus, wanted=replicas),
+        split=host.assign_cores(cpus, host.cores_of(context.engine)),
+        label=BY_HAND,
+        database=db,
+        port=port,
+        tls_port=tls_port,
+    )
+
+
+def _addresses(context: Context, settings: StackSettings) -> dict[str, str]:
+    http = probe.front_url(context.engine, settings)
+    if settings.target.edge is None:
+        return {"http": http}
+    return {"http": http, "https": context.engine.url("edge", port=8443, scheme="https")}
+
+
+def _service(container: Container) -> str:
+    return str(container.labels.get(SERVICE_LABEL, "?"))
+
+
+def _row(container: Container) -> dict[str, str]:
+    state = container.attrs["State"]
+    ports = container.attrs["NetworkSettings"]["Ports"] or {}
+    published = [
+        f"127.0.0.1:{each['HostPort']}->{inner}" for inner, bound in ports.items() for each in bound or []
+    ]
+    return {
+        "service": _service(container),
+        "name": str(container.name),
+        "image": str(container.attrs["Config"]["Image"]),
+        "status": str(container.status),
+        "health": str(state.get("Health", {}).get("Status", "")),
+        "run": str(container.labels.get(LABEL)),
+        "ports": ", ".join(published),
+    }

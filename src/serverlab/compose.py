@@ -1,0 +1,299 @@
+"""Stacks: a target's containers, started by Docker Compose and found again by our label."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import signal
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import docker
+import docker.errors
+
+from serverlab.errors import CommandFailed, EnvironmentLacks, LabError
+from serverlab.model.definitions import Protocol, Target
+from serverlab.model.records import CoreSplit
+from serverlab.shell import Shell, run_checked
+
+Container: TypeAlias = Any
+"""A container (network, volume, client) of docker-py, which has no types."""
+
+LABEL = "org.serverlab"
+SERVICE_LABEL = "com.docker.compose.service"
+BY_HAND = "up"
+"""Value of our label on a stack that `serverlab up` or `locust` started for a person."""
+
+UP_TIMEOUT_S = 180
+
+EQUAL = {
+    "LAB_MEMORY": "1g",
+    "LAB_TIMEOUT": "30",
+    "LAB_KEEPALIVE": "75",
+    "LAB_ACCESS_LOG": "off",
+    "LAB_CHEAP_HASHER": "on",
+}
+"""What every target gets alike, stated beside the tables."""
+
+PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
+
+
+class Database(enum.Enum):
+    """Where the app keeps its rows."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
+class StackDied(LabError):
+    """A container of the stack ended by itself; ``what`` carries its last lines."""
+
+
+def _key() -> str:
+    return secrets.token_urlsafe(48)
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """Everything that decides what a stack is; ``label`` is the run, or BY_HAND."""
+
+    target: Target
+    protocol: Protocol
+    cpus: int
+    replicas: int
+    split: CoreSplit
+    label: str
+    database: Database = Database.SQLITE
+    port: int = 0
+    tls_port: int = 0
+    secret_key: str = field(default_factory=_key)
+    jwt_key: str = field(default_factory=_key)
+
+    def files(self) -> list[str]:
+        """The compose files that make up the stack."""
+        front = f"{'edge' if self.target.edge else 'direct'}.yml"
+        return ["stack.yml", front, *(["postgres.yml"] if self.database is Database.POSTGRES else [])]
+
+    def variables(self) -> dict[str, str]:
+        """The variables that the compose files are filled in with."""
+        return {
+            **EQUAL,
+            "LAB_SERVER": self.target.server,
+            "LAB_VARIANT": self.target.variant,
+            "LAB_CPUS": str(self.cpus),
+            "LAB_CPUSET": self.split.stack,
+            "LAB_LOAD_CPUSET": self.split.generator,
+            "LAB_REPLICAS": str(self.replicas),
+            "LAB_UPSTREAM": self.protocol.value,
+            "LAB_PORT": str(self.port),
+            "LAB_TLS_PORT": str(self.tls_port),
+            "LAB_RUN": self.label,
+            "LAB_SECRET_KEY": self.secret_key,
+            "LAB_JWT_KEY": self.jwt_key,
+        }
+
+    @property
+    def inner_url(self) -> str:
+        """Where the stack answers on its own network."""
+        return "http://edge:8080" if self.target.edge else "http://app:8000"
+
+
+class Engine:
+    """The container engine, asked through its API for what Compose does not tell."""
+
+    def __init__(self, client: Container) -> None:
+        """Use the docker-py ``client``."""
+        self.client = client
+
+    def containers(self, service: str | None = None) -> list[Container]:
+        """Our containers, running or not, of all services or of one."""
+        wanted = [LABEL, *([f"{SERVICE_LABEL}={service}"] if service else [])]
+        return list(self.client.containers.list(all=True, filters={"label": wanted}, ignore_removed=True))
+
+    def service(self, name: str) -> Container:
+        """The one container of a service.
+
+        Raises:
+            LabError: there is none.
+        """
+        found = self.containers(name)
+        if not found:
+            raise LabError(f"the stack has no container {name!r}", "Look with `serverlab ps`.")
+        return found[0]
+
+    def url(self, service: str, *, port: int, scheme: str = "http") -> str:
+        """The published address of a container's port."""
+        container = self.service(service)
+        container.reload()
+        bound = container.attrs["NetworkSettings"]["Ports"].get(f"{port}/tcp")
+        if not bound:
+            raise StackDied(f"container {service} publishes no port {port}{tails(self.dead())}")
+        return f"{scheme}://127.0.0.1:{bound[0]['HostPort']}"
+
+    def processes(self, service: str) -> list[str]:
+        """The command lines of all processes in all containers of a service."""
+        lines: list[str] = []
+        for container in self.containers(service):
+            top = container.top(ps_args="-eo pid,args")
+            lines += [row[top["Titles"].index("COMMAND")] for row in top["Processes"]]
+        return lines
+
+    def dead(self) -> list[Container]:
+        """Our containers that have ended with an error."""
+        return [
+            each for each in self.containers() if each.status in ("exited", "dead") and _exit_code(each) != 0
+        ]
+
+    def labels(self) -> set[str]:
+        """The values that our label has on containers: the runs that have something alive."""
+        return {str(container.labels.get(LABEL)) for container in self.containers()}
+
+    def remove_all(self) -> list[str]:
+        """Remove every container, network and volume that carries our label; return their names.
+
+        Ctrl-C does not cut it short. It looks again until nothing is found, because an engine may still finish what an
+        interrupted command asked of it.
+        """
+        removed: list[str] = []
+        with _undisturbed():
+            while gone := self._remove_once():
+                removed += gone
+        return removed
+
+    def _remove_once(self) -> list[str]:
+        removed: list[str] = []
+        for container in self.containers():
+            removed += _removed(container, force=True, v=True)
+        for network in self.client.networks.list(filters={"label": LABEL}):
+            removed += _removed(network)
+        for volume in self.client.volumes.list(filters={"label": LABEL}):
+            removed += _removed(volume, force=True)
+        return removed
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM while the block runs (in the main thread, the only one that gets them)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def connect(shell: Shell) -> Engine:
+    """The engine that the ``docker`` command talks to.
+
+    Raises:
+        EnvironmentLacks: it does not answer, or this user may not use it.
+    """
+    context = shell.run(
+        ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], timeout_s=20
+    )
+    host = context.stdout.strip() if context.ok else ""
+    try:
+        client = docker.DockerClient(base_url=host or None, timeout=60)
+        client.ping()
+    except docker.errors.DockerException as refused:
+        hint = "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong."
+        raise EnvironmentLacks(f"the container engine does not answer: {refused}", hint) from None
+    return Engine(client)
+
+
+def up(shell: Shell, engine: Engine, root: Path, settings: StackSettings) -> None:
+    """Start the stack's containers and return when Compose says that they run (not yet that they are ready).
+
+    Raises:
+        StackDied: a container ended while the others waited for it.
+        EnvironmentLacks: a port is taken, or an image is not there.
+    """
+    try:
+        _compose(shell, root, settings, settings.files(), ["up", "--detach", "--no-build", "--pull", "never"])
+    except CommandFailed as failed:
+        raise _explained(failed, engine, settings) from None
+
+
+def start_load(
+    shell: Shell, root: Path, settings: StackSettings, variables: Mapping[str, str], *, web: bool = False
+) -> None:
+    """Start the generator's container beside the running stack."""
+    files = [*settings.files(), "load.yml", *(["locust.yml"] if web else [])]
+    arguments = ["up", "--detach", "--no-build", "--pull", "never", "--no-deps", "--no-recreate", "load"]
+    _compose(shell, root, settings, files, arguments, variables=variables)
+
+
+def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
+    """The last log lines of the containers, indented, each block below its container's name."""
+    return "".join(
+        f"\n{each.name} ended with {_exit_code(each)}:{_log_tail(each, lines)}" for each in containers
+    )
+
+
+def log_lines(container: Container, *, lines: int) -> list[str]:
+    """The last lines that a container logged."""
+    text: bytes = container.logs(tail=lines)
+    return text.decode(errors="replace").splitlines()
+
+
+def follow(container: Container) -> Iterator[str]:
+    """The lines of a container's standard output, until it ends."""
+    rest = b""
+    for chunk in container.logs(stdout=True, stderr=False, stream=True, follow=True):
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _compose(
+    shell: Shell,
+    root: Path,
+    settings: StackSettings,
+    files: list[str],
+    arguments: list[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    chosen = [part for name in files for part in ("--file", str(root / "compose" / name))]
+    argv = ["docker", "compose", "--progress", "quiet", *chosen, *arguments]
+    environment = {**settings.variables(), **(variables or {})}
+    run_checked(shell, argv, env=environment, timeout_s=UP_TIMEOUT_S, what=f"starting {settings.target}")
+
+
+def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -> LabError:
+    if any(sign in failed.what for sign in PORT_TAKEN):
+        hint = "End what listens there, or choose another port: `serverlab up --port 8001 --tls-port 8444`."
+        return EnvironmentLacks(f"{settings.target}: a port is taken\n{failed.what}", hint)
+    if "No such image" in failed.what or "pull access denied" in failed.what:
+        return EnvironmentLacks(
+            f"{settings.target}: an image is missing\n{failed.what}", "Run `make images`."
+        )
+    dead = engine.dead()
+    return StackDied(f"{settings.target} did not start{tails(dead)}") if dead else failed
+
+
+def _exit_code(container: Container) -> int:
+    return int(container.attrs["State"]["ExitCode"])
+
+
+def _log_tail(container: Container, lines: int) -> str:
+    return (
+        "".join(f"\n  | {line}" for line in log_lines(container, lines=lines)) or "\n  | (it logged nothing)"
+    )
+
+
+def _removed(thing: Container, **options: bool) -> list[str]:
+    try:
+        thing.remove(**options)
+    except docker.errors.NotFound:
+        return []
+    return [str(thing.name)]

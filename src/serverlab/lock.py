@@ -1,0 +1,42 @@
+"""One lab at a time on a machine: two would measure each other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from serverlab.errors import EnvironmentLacks
+
+LOCK = Path(tempfile.gettempdir()) / "serverlab.lock"
+
+
+@contextmanager
+def only_lab(path: Path = LOCK) -> Iterator[None]:
+    """Hold the machine's lock while the block runs; the kernel gives it back when the process ends, however it ends.
+
+    Raises:
+        EnvironmentLacks: another lab holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _take(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+        raise EnvironmentLacks(
+            f"another lab is at work on this machine (process {holder}, lock {path})",
+            "Wait for it to end, or stop it: two labs would measure each other.",
+        ) from None

@@ -1,0 +1,236 @@
+"""Proves that a stack is what it claims to be, gives right answers, and refuses wrong tokens."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+from joserfc import jwt
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import OctKey
+
+from serverlab.compose import Container, Engine, StackDied, StackSettings, tails
+from serverlab.model.definitions import Edge, Identity, Server, Variant
+from serverlab.model.records import Check, Proof
+
+READY_DEADLINE_S = 60.0
+READY_PAUSE_S = 0.05
+ANSWER_TIMEOUT_S = 10.0
+USER = "user01"
+PASSWORD = "lab-password"  # noqa: S105 - the seeded users' password, public on purpose
+PROFILE = "/api/auth/profile/"
+BOOKS = "/api/books/"
+SEEDED_BOOKS = 500
+IDENTITY_REQUESTS_PER_REPLICA = 8
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a stack has to be."""
+
+    settings: StackSettings
+    server: Server
+    variant: Variant
+    identity: Identity
+    edge: Edge | None
+
+    @property
+    def workers(self) -> int:
+        """Worker processes over all replicas."""
+        return self.variant.workers.for_cpus(self.settings.cpus) * self.settings.replicas
+
+
+def front_url(engine: Engine, settings: StackSettings) -> str:
+    """Where the stack answers for this machine."""
+    return engine.url("edge", port=8080) if settings.target.edge else engine.url("app", port=8000)
+
+
+def wait_ready(engine: Engine, settings: StackSettings, *, deadline_s: float = READY_DEADLINE_S) -> float:
+    """Wait until the stack answers /readyz and return the seconds since its first app container started.
+
+    Raises:
+        StackDied: a container ended, or the deadline passed; with the last lines of its log.
+    """
+    url = front_url(engine, settings)
+    give_up = time.monotonic() + deadline_s
+    started = min(_started_at(container) for container in engine.containers("app"))
+    with httpx2.Client(timeout=2.0) as client:
+        while not _is_ready(client, url):
+            if dead := engine.dead():
+                raise StackDied(f"{settings.target} did not start{tails(dead)}")
+            if time.monotonic() > give_up:
+                alive = tails(engine.containers("app"))
+                raise StackDied(f"{settings.target} was not ready within {deadline_s:g} s{alive}")
+            time.sleep(READY_PAUSE_S)
+    return time.time() - started
+
+
+def prove(engine: Engine, expected: Expectation) -> Proof:
+    """Put every question to the stack, over a new connection, and return the answers; a failed one is no exception."""
+    url = front_url(engine, expected.settings)
+    with httpx2.Client(base_url=url, timeout=ANSWER_TIMEOUT_S) as client:
+        identities = [
+            answered(client.get, "/lab/identity")
+            for _ in range(IDENTITY_REQUESTS_PER_REPLICA * expected.settings.replicas)
+        ]
+        first = identities[0].document
+        workers = _workers_found(engine.processes("app"), expected)
+        checks = [
+            *_server_checks(identities, expected),
+            _equal("worker processes", found=workers, wanted=expected.workers),
+            *_answer_checks(client),
+            *_refusal_checks(client, expected.settings.jwt_key),
+        ]
+    version = first.get("distributions", {}).get(expected.server.distribution) or first.get(
+        expected.server.distribution.lower()
+    )
+    return Proof(
+        checks=tuple(checks),
+        workers=workers,
+        server_version=version,
+        identity={key: str(value) for key, value in first.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, or the reason why there was none (status 0)."""
+
+    status: int
+    headers: dict[str, str]
+    document: dict[str, Any]
+    said: str
+
+
+def answered(send: Callable[..., httpx2.Response], path: str, **options: object) -> Answer:
+    """What came back from ``send(path)``; a broken connection is status 0 with its reason."""
+    try:
+        response = send(path, **options)
+    except httpx2.HTTPError as broken:
+        return Answer(status=0, headers={}, document={}, said=f"{type(broken).__name__}: {broken}")
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    is_json = "json" in headers.get("content-type", "")
+    document = response.json() if is_json else {}
+    return Answer(
+        status=response.status_code,
+        headers=headers,
+        document=document if isinstance(document, dict) else {},
+        said=response.text[:200],
+    )
+
+
+def _is_ready(client: httpx2.Client, url: str) -> bool:
+    return answered(client.get, f"{url}/readyz").status == 200
+
+
+def _started_at(container: Container) -> float:
+    text: str = container.attrs["State"]["StartedAt"]
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")
+
+
+def _workers_found(processes: list[str], expected: Expectation) -> int:
+    matching = sum(bool(re.search(expected.identity.process, line)) for line in processes)
+    return matching - expected.identity.supervisors * expected.settings.replicas
+
+
+def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[Check]:
+    wanted = {
+        "interface": expected.server.interface.value,
+        "variant": expected.settings.target.variant,
+        "cpus": expected.settings.cpus,
+        "workers": expected.variant.workers.for_cpus(expected.settings.cpus),
+        "debug": False,
+        "autoreload": False,
+        "database": expected.settings.database.value.replace("postgres", "postgresql"),
+    }
+    for key, value in wanted.items():
+        found = {str(answer.document.get(key, answer.said)) for answer in identities}
+        yield _equal(f"identity: {key}", found=", ".join(sorted(found)), wanted=str(value))
+    hosts = Counter(str(answer.document.get("hostname")) for answer in identities)
+    yield _equal("replicas that answered", found=len(hosts), wanted=expected.settings.replicas)
+    yield _header_check(identities[0], expected)
+
+
+def _header_check(answer: Answer, expected: Expectation) -> Check:
+    pattern = (expected.edge or expected).identity.server_header
+    found = answer.headers.get("server", "")
+    right = bool(re.search(pattern, found)) if pattern else not found
+    return Check(name="Server header", ok=right, detail=f"{found!r}, expected {pattern or 'none'}")
+
+
+def _answer_checks(client: httpx2.Client) -> Iterator[Check]:
+    yield _status("/healthz", answered(client.get, "/healthz"), 200)
+    token = answered(client.post, "/api/auth/token/", json={"username": USER, "password": PASSWORD})
+    yield _status("token for the right password", token, 200)
+    bearer = _bearer(str(token.document.get("access", "")))
+    profile = answered(client.get, PROFILE, headers=bearer)
+    yield _equal(
+        "profile of the token's user", found=profile.document.get("username", profile.said), wanted=USER
+    )
+    books = answered(client.get, BOOKS, headers=bearer)
+    count = books.document.get("count", 0)
+    yield Check(
+        name="seeded books",
+        ok=count >= SEEDED_BOOKS,
+        detail=f"{count} of {SEEDED_BOOKS}, status {books.status}",
+    )
+
+
+def _refusal_checks(client: httpx2.Client, jwt_key: str) -> Iterator[Check]:
+    yield _refused("no token", answered(client.get, PROFILE))
+    for name, token in wrong_tokens(jwt_key).items():
+        yield _refused(name, answered(client.get, PROFILE, headers=_bearer(token)))
+
+
+def wrong_tokens(jwt_key: str) -> dict[str, str]:
+    """Tokens that have to be refused, by what is wrong with them."""
+    now = int(time.time())
+    claims = {"token_type": "access", "user_id": "1", "jti": "forged", "iat": now - 900, "exp": now + 600}
+    expired = {**claims, "exp": now - 60}
+    return {
+        "token signed with another key": _signed(claims, "another-key-" * 4),
+        "expired token": _signed(expired, jwt_key),
+        "token with alg none": _unsigned(claims),
+    }
+
+
+def _signed(claims: dict[str, Any], key: str) -> str:
+    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, OctKey.import_key(key))
+
+
+def _unsigned(claims: dict[str, Any]) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SecurityWarning)  # that it is deprecated is why it is sent
+        return jwt.encode({"alg": "none"}, claims, OctKey.generate_key(), algorithms=["none"])
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _refused(name: str, answer: Answer) -> Check:
+    asks = "www-authenticate" in answer.headers
+    detail = f"status {answer.status}{'' if asks else ' without WWW-Authenticate'}, expected 401"
+    return Check(name=f"refused: {name}", ok=answer.status == 401 and asks, detail=detail)
+
+
+def _status(name: str, answer: Answer, wanted: int) -> Check:
+    detail = f"status {answer.status}, expected {wanted}"
+    return Check(name=name, ok=answer.status == wanted, detail=detail if answer.status else answer.said)
+
+
+def _equal(name: str, *, found: object, wanted: object) -> Check:
+    return Check(name=name, ok=found == wanted, detail=f"{found}, expected {wanted}")
+
+
+def failed_checks(proof: Proof) -> list[str]:
+    """One sentence for each check that failed."""
+    return [f"{check.name}: {check.detail}" for check in proof.checks if not check.ok]

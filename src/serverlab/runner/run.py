@@ -1,0 +1,209 @@
+"""A run: every trial of an experiment in its planned order, each saved before the next begins."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serverlab import host, store
+from serverlab.catalog import Catalog
+from serverlab.compose import BY_HAND, Database, Engine
+from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
+from serverlab.lock import only_lab
+from serverlab.model.records import CoreSplit, Environment, ImageFacts, Plan, PlannedTrial, State, Trial
+from serverlab.runner.trial import Bench, run_trial, settings_of
+from serverlab.shell import Shell
+
+NEEDED_BYTES = 1 << 30
+"""Free disk that a run asks for before it begins."""
+
+SETUP_S = 8.0
+"""What a trial is expected to take beside warm-up and window, until the first ones have been timed."""
+
+Describe = Callable[[str, Mapping[str, CoreSplit]], Environment]
+"""Makes the environment of the run with that name."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every verb that touches containers works with."""
+
+    root: Path
+    shell: Shell
+    engine: Engine
+    catalog: Catalog
+    say: Callable[[str], None]
+
+    @property
+    def results(self) -> Path:
+        """Where the runs lie."""
+        return self.root / "results"
+
+
+def start_run(lab: Lab, plan: Plan, *, cores: Sequence[int], describe: Describe) -> Path:
+    """Make a new run of the plan, measure all of its trials, and return its folder.
+
+    Raises:
+        Interrupted: the user stopped it; what was measured is kept.
+        NotEnoughEvidence: no trial gave a number.
+        EnvironmentLacks: another lab or a stack is alive, or the disk is full.
+    """
+    with only_lab():
+        clear_the_machine(lab)
+        splits = {str(cpus): host.assign_cores(cpus, cores) for cpus in plan.experiment.cpus}
+        run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        environment = describe(run, splits)
+        path = store.create_run(lab.results, plan=plan, environment=environment)
+        return _measure_all(lab, path, plan, environment, plan.trials)
+
+
+def resume_run(lab: Lab, path: Path, *, describe: Describe) -> Path:
+    """Measure the trials that the run in ``path`` still lacks.
+
+    Raises:
+        UsageError: the lab, the servers or the machine are not what the run began with.
+        Otherwise as start_run.
+    """
+    with only_lab():
+        clear_the_machine(lab)
+        run = store.read_run(path)
+        now = describe(run.environment.run, run.environment.core_splits)
+        _refuse_unlike(run.environment, now)
+        for problem in run.problems:
+            lab.say(f"{problem}")
+        return _measure_all(lab, path, run.plan, run.environment, store.pending(run))
+
+
+def clear_the_machine(lab: Lab) -> None:
+    """Remove what a killed run left behind.
+
+    Raises:
+        EnvironmentLacks: a stack that a person started is alive.
+    """
+    alive = lab.engine.labels()
+    if BY_HAND in alive or "by-hand" in alive:
+        raise EnvironmentLacks(
+            "a stack is up; one stack at a time", "`make down` stops it, `make ps` shows it."
+        )
+    if alive:
+        lab.say(f"removing what an earlier run left behind: {', '.join(lab.engine.remove_all())}")
+
+
+def seconds_left(pending: Sequence[PlannedTrial], plan: Plan, measured: Sequence[Trial]) -> float:
+    """How long the pending trials will take, judged by those that have been made."""
+    overheads = [trial.wall_s - _load_s(trial.planned, plan) for trial in measured]
+    overhead = sum(overheads) / len(overheads) if overheads else SETUP_S
+    return sum(_load_s(planned, plan) + overhead for planned in pending)
+
+
+def _load_s(planned: PlannedTrial, plan: Plan) -> float:
+    workload = plan.workloads[planned.workload]
+    return workload.warmup_s + workload.duration_s
+
+
+def _measure_all(
+    lab: Lab, path: Path, plan: Plan, environment: Environment, pending: Sequence[PlannedTrial]
+) -> Path:
+    made: list[Trial] = []
+    bench = Bench(
+        root=lab.root,
+        shell=lab.shell,
+        engine=lab.engine,
+        catalog=lab.catalog,
+        database=Database(environment.database),
+        say=lab.say,
+        steal_s=host.steal_s,
+    )
+    try:
+        for index, planned in enumerate(pending):
+            _check_disk(path)
+            left = seconds_left(pending[index:], plan, made)
+            lab.say(f"trial {index + 1}/{len(pending)} · {_named(planned)} · {_clock(left)} left")
+            made.append(_one(bench, path, plan, environment, planned))
+            lab.say(f"    {_outcome(made[-1])}")
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; {len(made)} trials of this run are saved in {path}",
+            f"Go on with: serverlab run --resume {path.parent.name}/{path.name}",
+        ) from None
+    finally:
+        lab.engine.remove_all()
+    if made and all(trial.state is State.VOID for trial in made):
+        raise NotEnoughEvidence(
+            f"every trial was VOID, the last one: {made[-1].void_reasons[0]}", f"See {path}"
+        )
+    return path
+
+
+def _one(bench: Bench, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial) -> Trial:
+    split = environment.core_splits[str(planned.cpus)]
+    label = f"{plan.name}-{environment.run}"
+    settings = settings_of(bench.catalog, planned, split=split, label=label, database=bench.database)
+    image = environment.images.get(settings.target.server)
+    trial, raw = run_trial(
+        bench,
+        planned,
+        plan.workloads[planned.workload],
+        settings,
+        image_bytes=image.size_bytes if image else None,
+    )
+    for kind, text in raw.items():
+        store.write_raw(path, trial_id=planned.id, kind=kind, text=text)
+    store.append_trial(path, trial)
+    return trial
+
+
+def _check_disk(path: Path) -> None:
+    free = shutil.disk_usage(path).free
+    if free < NEEDED_BYTES:
+        raise EnvironmentLacks(
+            f"{path}: only {free >> 20} MiB are free, a run needs {NEEDED_BYTES >> 20}",
+            "What was measured is saved. Make room (`docker system df` shows what the engine holds), then resume.",
+        )
+
+
+def _refuse_unlike(before: Environment, now: Environment) -> None:
+    compared = (
+        "lab_version",
+        "commit",
+        "dirty",
+        "kernel",
+        "cpu_model",
+        "cores",
+        "engine",
+        "images",
+        "database",
+    )
+    unlike = [key for key in compared if getattr(before, key) != getattr(now, key)]
+    if unlike:
+        raise UsageError(
+            f"run {before.run} cannot be resumed: {', '.join(unlike)} changed since it began",
+            "Trials of one run have to be alike; start a new run.",
+        )
+
+
+def _named(planned: PlannedTrial) -> str:
+    return f"round {planned.round} · {planned.target} · {planned.workload} · {planned.cpus} CPU"
+
+
+def _outcome(trial: Trial) -> str:
+    if trial.state is State.VOID or trial.load is None:
+        return f"VOID: {trial.void_reasons[0]}"
+    errors = sum(failure.count for failure in trial.load.failures)
+    return f"{trial.load.ok / trial.load.window_s:.0f} requests/s, {errors} errors"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def images_of(images: Mapping[str, ImageFacts], plan: Plan) -> dict[str, ImageFacts]:
+    """The images that the plan's trials use."""
+    used = {"app", "load"}
+    for name in plan.experiment.targets:
+        server, _, edge = name.partition("+")
+        used |= {server.split(":")[0], *([edge] if edge else [])}
+    return {name: facts for name, facts in images.items() if name in used}

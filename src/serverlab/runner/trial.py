@@ -1,0 +1,211 @@
+"""One trial: start, prove, warm up, measure, read resources, prove again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from serverlab import compose, load, probe, sampler
+from serverlab.catalog import Catalog
+from serverlab.compose import Database, Engine, StackSettings
+from serverlab.errors import LabError
+from serverlab.model.definitions import Target, Workload
+from serverlab.model.records import CoreSplit, LoadResult, PlannedTrial, Proof, State, Trial, Usage
+from serverlab.shell import Shell
+
+GENERATOR_CEILING = 0.85
+"""Share of one core above which the generator, and not the server, may have set the pace."""
+
+MEASURED_ROLES = ("app", "edge", "db")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a trial is made with."""
+
+    root: Path
+    shell: Shell
+    engine: Engine
+    catalog: Catalog
+    database: Database
+    say: Callable[[str], None]
+    steal_s: Callable[[], float]
+
+
+@dataclass
+class Evidence:
+    """What a trial has gathered so far; it is kept when the trial breaks off."""
+
+    ready_s: float | None = None
+    before: Proof | None = None
+    after: Proof | None = None
+    load: LoadResult | None = None
+    usage: dict[str, Usage] = field(default_factory=dict)
+    load_average: float | None = None
+    steal_share: float | None = None
+    raw: dict[str, str] = field(default_factory=dict)
+    log_tail: tuple[str, ...] = ()
+    void: list[str] = field(default_factory=list)
+
+
+def settings_of(
+    catalog: Catalog, planned: PlannedTrial, *, split: CoreSplit, label: str, database: Database
+) -> StackSettings:
+    """The stack that the trial is made on."""
+    target = Target.parse(planned.target)
+    return StackSettings(
+        target=target,
+        protocol=catalog.variant(target).protocol,
+        cpus=planned.cpus,
+        replicas=catalog.replicas(target, cpus=planned.cpus),
+        split=split,
+        label=label,
+        database=database,
+    )
+
+
+def expectation(catalog: Catalog, settings: StackSettings) -> probe.Expectation:
+    """What the stack has to prove."""
+    target = settings.target
+    return probe.Expectation(
+        settings=settings,
+        server=catalog.servers[target.server],
+        variant=catalog.variant(target),
+        identity=catalog.identity(target),
+        edge=catalog.edges[target.edge] if target.edge else None,
+    )
+
+
+def run_trial(
+    bench: Bench,
+    planned: PlannedTrial,
+    workload: Workload,
+    settings: StackSettings,
+    *,
+    image_bytes: int | None,
+) -> tuple[Trial, dict[str, str]]:
+    """Make one trial on fresh containers and return it with its raw files by kind; no container is left behind.
+
+    What goes wrong with the target makes the trial VOID with the reason; it is no exception.
+    """
+    evidence, began, started_at = (
+        Evidence(),
+        time.monotonic(),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        _gather(bench, planned, workload, settings, evidence)
+    except LabError as broke:
+        evidence.void.append(broke.what)
+    finally:
+        evidence.log_tail = _logged(bench.engine) if evidence.void else ()
+        bench.engine.remove_all()
+    evidence.void += gate(evidence)
+    trial = Trial(
+        planned=planned,
+        state=State.VOID if evidence.void else State.MEASURED,
+        void_reasons=tuple(evidence.void),
+        started_at=started_at,
+        wall_s=time.monotonic() - began,
+        replicas=settings.replicas,
+        ready_s=evidence.ready_s,
+        image_bytes=image_bytes,
+        proof_before=evidence.before,
+        proof_after=evidence.after,
+        load=evidence.load,
+        usage=evidence.usage,
+        load_average=evidence.load_average,
+        steal_share=evidence.steal_share,
+        log_tail=evidence.log_tail,
+    )
+    return trial, evidence.raw
+
+
+def gate(evidence: Evidence) -> list[str]:
+    """Why the numbers of a finished trial may not be used; empty when they may."""
+    reasons = []
+    for moment, proof in (("before", evidence.before), ("after", evidence.after)):
+        if proof is not None and not proof.ok:
+            reasons += [
+                f"proof {moment} the measurement failed: {each}" for each in probe.failed_checks(proof)
+            ]
+    generator = evidence.usage.get("load")
+    if evidence.load is not None and generator is not None:
+        share = generator.cpu_s / evidence.load.window_s
+        if share > GENERATOR_CEILING:
+            reasons.append(
+                f"generator-bound: it used {share:.0%} of a core, more than {GENERATOR_CEILING:.0%}"
+            )
+    if evidence.load is not None and evidence.load.ok == 0:
+        reasons.append("no request succeeded")
+    return reasons
+
+
+def _gather(
+    bench: Bench, planned: PlannedTrial, workload: Workload, settings: StackSettings, evidence: Evidence
+) -> None:
+    expected = expectation(bench.catalog, settings)
+    compose.up(bench.shell, bench.engine, bench.root, settings)
+    evidence.ready_s = probe.wait_ready(bench.engine, settings)
+    evidence.before = probe.prove(bench.engine, expected)
+    if not evidence.before.ok:
+        return
+    with sampler.Sampler() as samples:
+        for role in MEASURED_ROLES:
+            samples.watch(bench.engine.containers(role))
+        _measure(bench, planned, workload, settings, evidence=evidence, samples=samples)
+    evidence.after = probe.prove(bench.engine, expected)
+    _check_alive(bench.engine, evidence)
+
+
+def _measure(  # the one step in which load runs
+    bench: Bench,
+    planned: PlannedTrial,
+    workload: Workload,
+    settings: StackSettings,
+    *,
+    evidence: Evidence,
+    samples: sampler.Sampler,
+) -> None:
+    steal: list[float] = []
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event.get("event") in ("measuring", "measured"):
+            samples.sample()
+            steal.append(bench.steal_s())
+
+    variables = load.headless_variables(planned.workload, workload, url=settings.inner_url)
+    compose.start_load(bench.shell, bench.root, settings, variables)
+    samples.watch(bench.engine.containers("load"))
+    generated = load.await_result(bench.engine, workload, on_event)
+    samples.sample()
+    evidence.load, evidence.raw["load.json"] = generated.result, generated.raw + "\n"
+    evidence.raw["samples.jsonl"] = sampler.as_lines(samples.samples)
+    window = generated.result
+    evidence.usage = sampler.usage_within(samples.samples, start=window.window_start, end=window.window_end)
+    evidence.load_average = os.getloadavg()[0]
+    if len(steal) == 2:
+        evidence.steal_share = (steal[1] - steal[0]) / window.window_s
+
+
+def _check_alive(engine: Engine, evidence: Evidence) -> None:
+    for container in engine.containers():
+        container.reload()
+        state = container.attrs["State"]
+        if state.get("OOMKilled"):
+            evidence.void.append(f"container {container.name} ran out of memory")
+        if container.attrs.get("RestartCount"):
+            evidence.void.append(f"container {container.name} was restarted")
+
+
+def _logged(engine: Engine) -> tuple[str, ...]:
+    return tuple(
+        f"{container.name}: {line}"
+        for container in engine.containers()
+        for line in compose.log_lines(container, lines=12)
+    )

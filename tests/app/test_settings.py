@@ -1,0 +1,148 @@
+"""Settings: from the environment only, safe when left alone, and refusing what is not fit to start with."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+
+APP = Path(__file__).resolve().parents[2] / "app"
+SECRETS = ("DJANGO_SECRET_KEY", "DJANGO_JWT_KEY")
+
+
+@pytest.fixture
+def read_settings(monkeypatch, app_environment):
+    """Read the settings anew; a variable that is None is left out."""
+
+    def read(**changed):
+        for name in app_environment:
+            monkeypatch.delenv(name)
+        for name, value in ({name: app_environment[name] for name in SECRETS} | changed).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        return runpy.run_path(str(APP / "config" / "settings.py"))
+
+    return read
+
+
+def test_left_alone_everything_is_safe(read_settings):
+    """With nothing but the two secrets, production settings come out."""
+    found = read_settings()
+    assert found["DEBUG"] is False
+    assert found["ALLOWED_HOSTS"] == []
+    assert found["SECURE_SSL_REDIRECT"] is True
+    assert found["LAB_IDENTITY"] is False
+    assert found["PASSWORD_HASHERS"] == ["accounts.hashers.Argon2id"]
+    assert found["CORS_ALLOWED_ORIGINS"] == []
+    assert "SECURE_PROXY_SSL_HEADER" not in found
+
+
+def test_the_environment_switches(read_settings):
+    """Each variable of the contract does what it says."""
+    found = read_settings(
+        DJANGO_DEBUG="true",
+        DJANGO_ALLOWED_HOSTS="a.example,b.example",
+        DJANGO_SSL_REDIRECT="false",
+        DJANGO_TRUSTED_PROXY="true",
+        DJANGO_CORS_ORIGINS="https://a.example",
+        LAB_IDENTITY="on",
+        LAB_CHEAP_HASHER="on",
+    )
+    assert found["DEBUG"] is True
+    assert found["ALLOWED_HOSTS"] == ["a.example", "b.example"]
+    assert found["SECURE_SSL_REDIRECT"] is False
+    assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+    assert found["CORS_ALLOWED_ORIGINS"] == ["https://a.example"]
+    assert found["LAB_IDENTITY"] is True
+    assert found["PASSWORD_HASHERS"][0] == "django.contrib.auth.hashers.MD5PasswordHasher"
+
+
+def test_sqlite_waits_for_its_lock_and_writes_ahead(read_settings):
+    """The embedded default, option by option."""
+    assert read_settings()["DATABASES"]["default"] == {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": "/data/db.sqlite3",
+        "USER": "",
+        "PASSWORD": "",
+        "HOST": "",
+        "PORT": "",
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        },
+    }
+
+
+@pytest.mark.parametrize(("threads", "size"), [("16", 16), ("1", 2), ("0", 16)])
+def test_postgresql_has_a_pool_for_the_threads(read_settings, threads, size):
+    """One connection per thread of a worker; unbounded threads share sixteen."""
+    found = read_settings(DATABASE_URL="postgres://lab:pw@db:5432/lab", LAB_THREADS=threads)["DATABASES"][
+        "default"
+    ]
+    assert (found["ENGINE"], found["HOST"], found["CONN_MAX_AGE"]) == (
+        "django.db.backends.postgresql",
+        "db",
+        0,
+    )
+    assert found["OPTIONS"] == {"pool": {"min_size": 1, "max_size": size, "timeout": 10}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"DJANGO_SECRET_KEY": None}, "Set the environment variable DJANGO_SECRET_KEY"),
+        ({"DJANGO_JWT_KEY": None}, "Set the environment variable DJANGO_JWT_KEY"),
+        ({"DJANGO_JWT_KEY": ""}, "Set the environment variable DJANGO_JWT_KEY"),
+        ({"DJANGO_JWT_KEY": "k" * 31}, "DJANGO_JWT_KEY has 31 bytes; HS256 needs at least 32"),
+        (
+            {"DJANGO_JWT_KEY": "s" * 60, "DJANGO_SECRET_KEY": "s" * 60},
+            "DJANGO_JWT_KEY equals DJANGO_SECRET_KEY",
+        ),
+    ],
+)
+def test_an_unfit_key_stops_the_start(read_settings, changed, message):
+    """Missing, short and shared keys are refused in words."""
+    with pytest.raises(ImproperlyConfigured, match=message):
+        read_settings(**changed)
+
+
+def test_a_key_that_begins_with_a_dollar_is_taken_as_it_is(read_settings):
+    """django-environ would look for another variable."""
+    key = "$" + "k" * 60
+    assert read_settings(DJANGO_SECRET_KEY=key)["SECRET_KEY"] == key
+
+
+def test_a_server_does_not_start_with_a_short_key(app_environment):
+    """The refusal reaches whoever reads the server's log."""
+    environment = os.environ | app_environment | {"DJANGO_JWT_KEY": "short"}
+    tried = subprocess.run(
+        [sys.executable, "-c", "import config.wsgi"],
+        cwd=APP,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tried.returncode == 1
+    assert "DJANGO_JWT_KEY has 5 bytes" in tried.stderr
+
+
+def test_the_deployment_checks_pass_with_production_settings(settings, capsys):
+    """`check --deploy --fail-level WARNING`."""
+    settings.SECURE_SSL_REDIRECT = True
+    settings.PASSWORD_HASHERS = ["accounts.hashers.Argon2id"]
+    call_command("check", deploy=True, fail_level="WARNING")
+    assert "no issues" in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_every_model_change_has_its_migration():
+    """Makemigrations would write nothing."""
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

@@ -1,0 +1,107 @@
+# A thin face over the command line: `make` alone explains itself. The work is done by .venv/bin/serverlab.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+LAB := .venv/bin/serverlab
+BIN := .venv/bin
+
+# What is worked on; each is handed on when it is set.
+TARGET ?= gunicorn
+TARGETS ?=
+EXPERIMENT ?= experiments/quick.toml
+RUN ?=
+DB ?=
+REPLICAS ?=
+WORKLOAD ?=
+SERVICE ?=
+ARGS ?=
+
+option = $(if $(strip $($(2))),--$(1) "$($(2))")
+
+SETS := app apache build daphne gunicorn lab dev load uwsgi
+UV ?= uv
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dev engine images up down ps logs run compare locust report doctor check list test lint format lock clean
+
+help: ## print this
+	@echo "usage: make VERB [NAME=value ...]"; echo
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb what; do printf '  %-8s  %s\n' "$$verb" "$$what"; done
+	@echo; sed -nE 's/^#: ?(.*)/  \1/p' $(MAKEFILE_LIST)
+
+#: TARGET=SERVER[:VARIANT][+EDGE]   e.g. TARGET=gunicorn:gthread+nginx (default: gunicorn)
+#: TARGETS="runserver gunicorn"     only these targets of an experiment
+#: EXPERIMENT=experiments/NAME.toml (default: quick)
+#: RUN=EXPERIMENT/RUN               for compare and run: this run, and for run: go on with it
+#: DB=postgres  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
+#: ARGS="..."                       any other options of the verb, see .venv/bin/serverlab VERB --help
+
+setup: ## make .venv from hashed requirements
+	@$(PYTHON) bootstrap.py
+
+dev: # the same, with what tests and linters need
+	@$(PYTHON) bootstrap.py dev
+
+engine: setup ## find the container engine, or install and start it (Debian, Ubuntu, as root)
+	@$(LAB) engine
+
+images: engine ## find, pull or make the base image, and build every image that changed
+	@$(LAB) images
+
+up: images ## start TARGET on 127.0.0.1 and print its addresses
+	@$(LAB) up "$(TARGET)" $(call option,db,DB) $(call option,replicas,REPLICAS) $(ARGS)
+
+down: setup ## stop the stack and remove all of it
+	@$(LAB) down
+
+ps: setup ## show the stack's containers
+	@$(LAB) ps $(ARGS)
+
+logs: setup ## print the last log lines of SERVICE (default: app)
+	@$(LAB) logs $(SERVICE) $(ARGS)
+
+run: images ## run EXPERIMENT, or go on with RUN
+	@$(LAB) run $(if $(RUN),--resume "$(RUN)","$(EXPERIMENT)") $(call option,targets,TARGETS) $(call option,db,DB) $(ARGS)
+
+compare: images ## from nothing to a table: run the quick experiment on five servers; with RUN, print that run's table
+	@$(LAB) $(if $(RUN),compare "$(RUN)",run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB)) $(ARGS)
+
+locust: images ## start TARGET and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both
+	@$(LAB) locust "$(TARGET)" $(call option,workload,WORKLOAD) $(call option,db,DB) $(ARGS)
+
+report: setup ## render the tables in README and docs from the result files they name
+	@$(LAB) report --docs
+
+list: setup ## list targets, workloads and experiments
+	@$(LAB) list
+
+check: setup ## read every definition and report all mistakes
+	@$(LAB) check
+
+doctor: setup ## tell what is wrong with this machine and how to mend it
+	@$(LAB) doctor
+
+test: dev images ## run every test, those against real containers included
+	@$(BIN)/pytest $(ARGS)
+
+lint: dev ## run every linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	git ls-files '*Dockerfile' | xargs $(BIN)/hadolint
+	git grep -lE '^#!.*[ /](ba|da)?sh$$' | xargs $(BIN)/shellcheck
+	$(BIN)/yamllint --strict .
+	for upstream in http uwsgi; do LAB_UPSTREAM=$$upstream $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -; done
+
+format: dev # let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: # pin requirements/*.in again, with hashes (needs uv)
+	for name in $(SETS); do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements/$$name.in --output-file requirements/$$name.txt; done
+
+clean: setup ## remove every container, network and volume of the lab, and nothing else
+	@$(LAB) clean

@@ -40,7 +40,7 @@ def plan(server: Mapping[str, Any], given: Mapping[str, str]) -> tuple[list[str]
     variant = _variant(server, environment["LAB_VARIANT"])
     budget = variant.get("workers", {})
     cpus = _number(environment, "LAB_CPUS", least=1)
-    environment.setdefault("LAB_WORKERS", str(budget.get("per_cpu", 0) * cpus + budget.get("extra", 1)))
+    environment.setdefault("LAB_WORKERS", str(budget.get("per_cpu", 0) * cpus + budget.get("extra", 0)))
     environment.setdefault("LAB_THREADS", str(variant.get("threads", 1)))
     _number(environment, "LAB_WORKERS", least=1)
     _number(environment, "LAB_THREADS", least=0)

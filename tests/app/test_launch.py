@@ -23,11 +23,11 @@ SERVER = tomllib.loads(
     environment = { LAB_CLASS = "gthread", TWICE = "${LAB_TIMEOUT}${LAB_TIMEOUT}" }
     [variants.plain]
     command = ["serve"]
-    workers = { per_cpu = 0, extra = 1 }
+    workers = { extra = 1 }
     threads = 0
     [variants.wrong]
     command = ["serve", "${LAB_NOTHING}"]
-    workers = { per_cpu = 1, extra = 0 }
+    workers = { per_cpu = 1 }
     threads = 1
     """
 )
@@ -97,6 +97,19 @@ def test_what_cannot_be_started_is_said(given, message):
     assert str(caught.value) == message
 
 
+SHIPPED = sorted(LAUNCH.parents[1].glob("deploy/*/server.toml"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=[file.parent.name for file in SHIPPED])
+def test_every_variant_that_is_shipped_can_be_planned(file):
+    """No command names a variable that nobody sets, and no formula comes to nothing."""
+    server = tomllib.loads(file.read_text())
+    for name in server["variants"]:
+        command, environment = launch.plan(server, {"LAB_VARIANT": name, "LAB_CPUS": "2"})
+        assert command[0]
+        assert "${" not in " ".join([*command, *environment.values()])
+
+
 @pytest.fixture
 def start(tmp_path):
     """Run launch.py itself on a server.toml, as a container does."""
@@ -122,6 +135,7 @@ title = "Echo"
 default_variant = "only"
 [variants.only]
 command = ["sh", "-c", "echo $PPID $LAB_THREADS ${LAB_CPUS}"]
+workers = { per_cpu = 1 }
 """
 
 

@@ -4,7 +4,8 @@ import hashlib
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.core.management.base import BaseCommand
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 
@@ -21,19 +22,29 @@ class Command(BaseCommand):
 
     help = "Fill the database with 50 authors, 500 books, 20 publishers and 10 users; may be called again."
 
-    @transaction.atomic
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Offer to make the tables too, so that one container can do both."""
+        parser.add_argument("--migrate", action="store_true", help="apply the migrations before")
+
     def handle(self, *args: object, **options: object) -> None:
         """Write everything or nothing, and say what there is now."""
-        _put(Author, sample.authors())
-        _put(Publisher, sample.publishers())
-        _put(Book, sample.books())
-        _put_editions()
-        _put_users()
-        _advance_sequences()
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=0)
+        _fill()
         self.stdout.write(
             f"seeded {sample.AUTHORS} authors, {sample.BOOKS} books, {sample.PUBLISHERS} publishers "
             f"and {sample.USERS} users"
         )
+
+
+@transaction.atomic
+def _fill() -> None:
+    _put(Author, sample.authors())
+    _put(Publisher, sample.publishers())
+    _put(Book, sample.books())
+    _put_editions()
+    _put_users()
+    _advance_sequences()
 
 
 def _put(model: type[models.Model], rows: list[models.Model]) -> None:

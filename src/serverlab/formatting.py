@@ -26,6 +26,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{float(f'{mantissa}e{exponent}'):.{max(0, digits - 1 - int(exponent))}f}"
 
 
+def exact(value: float) -> str:
+    """A number that people chose, as they wrote it: 10, 1.5."""
+    return f"{value:g}"
+
+
 def per_second(value: float | None) -> str:
     """A rate: whole from 100 on, three significant digits below."""
     if value is None:
@@ -62,9 +67,11 @@ def gibibytes(value_bytes: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 as a percentage with two significant digits; 0 is shown only for exactly none."""
+    """A share of 1 as a percentage with two significant digits; 0 only where there is exactly none."""
     if share is None:
         return ABSENT
+    if share == 0:
+        return "0"
     if 0 < share < 0.0001:
         return "<0.01 %"
     return f"{significant(share * 100, 3 if share >= 0.9995 else 2)} %"

@@ -1,5 +1,5 @@
 """From a run to a table: pure functions on records, each number traceable to its trials."""
 
-from serverlab.analysis.judging import judge
+from serverlab.analysis.tabulating import tabulate
 
-__all__ = ["judge"]
+__all__ = ["tabulate"]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from serverlab.analysis.evidence import Ground, is_valid
-from serverlab.formatting import ABSENT, gibibytes, one_line, plural, significant
+from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural
 from serverlab.model.definitions import Target
 from serverlab.model.records import Environment, Proof, Trial
 from serverlab.model.runs import Run
@@ -26,7 +26,7 @@ def run_facts(run: Run) -> tuple[Fact, ...]:
             ("Engine", f"{environment.engine}, Compose {environment.compose}, cgroup {environment.cgroup}"),
             ("Lab", _lab(environment)),
             ("Database", environment.database),
-            ("Equal for all", ", ".join(f"{key} {value}" for key, value in environment.equal.items())),
+            ("Equal for all", "; ".join(f"{key}: {value}" for key, value in environment.equal.items())),
             ("Versions", ", ".join(_versions(run.trials))),
             *(("Note", note) for note in environment.notes),
         )
@@ -94,17 +94,17 @@ def _add_versions(found: dict[str, set[str]], server: str, proof: Proof) -> None
 
 def _load(ground: Ground) -> str:
     workload = ground.workload
-    think = f"{significant(workload.think_time_ms)} ms" if workload.think_time_ms else "no"
+    think = f"{exact(workload.think_time_ms)} ms" if workload.think_time_ms else "no"
     return (
         f"{workload.arrival.value}: {plural(workload.users, 'user')}, each waits for its answer, {think} think time; "
-        f"time-out {significant(workload.timeout_s, 2)} s, counted as an error and in the latencies"
+        f"time-out {exact(workload.timeout_s)} s, counted as an error and in the latencies"
     )
 
 
 def _window(ground: Ground) -> str:
     workload, experiment = ground.workload, ground.plan.experiment
     return (
-        f"{significant(workload.duration_s, 2)} s after {significant(workload.warmup_s, 2)} s of warm-up, "
+        f"{exact(workload.duration_s)} s after {exact(workload.warmup_s)} s of warm-up, "
         f"fresh containers for each trial, {plural(experiment.rounds, 'round')}, shuffled (seed {experiment.seed})"
     )
 

@@ -41,7 +41,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     RowRule(
         DoubtKind.FEW_ROUNDS,
         "fewer than 5 rounds: a range is what was seen, not an interval for what may come",
-        "set rounds = 5 or more in the experiment",
+        "measure with --rounds 5 or more",
         suspicions.few_rounds,
     ),
     SectionRule(

@@ -41,19 +41,23 @@ class Sample:
 
     @property
     def failed(self) -> int:
-        """Failed requests of all kinds."""
+        """Requests of all kinds that began within the window and failed."""
         return sum(failure.count for failure in self.load.failures)
 
     @property
+    def began(self) -> int:
+        """All requests that began within the window, however they ended."""
+        return self.load.latency.count + self.load.latency_failed.count
+
+    @property
     def error_share(self) -> float:
-        """Failed requests as a share of the failed and the successful ones; 0 where there were none."""
-        return self.failed / max(1, self.failed + self.load.ok)
+        """Failed requests as a share of all that began within the window; 0 where there were none."""
+        return self.failed / max(1, self.failed, self.began)
 
     @property
     def late_share(self) -> float:
         """Requests still open at the end as a share of all that began within the window."""
-        began = self.load.latency.count + self.load.latency_failed.count
-        return self.load.late / max(1, self.load.late, began)
+        return self.load.late / max(1, self.load.late, self.began)
 
     def percentile_us(self, percent: int) -> int | None:
         """The 50th, 95th or 99th percentile, None where too few samples lie beyond it."""

@@ -103,7 +103,7 @@ def _errors(samples: tuple[Sample, ...]) -> Errors | None:
         for failure in sample.load.failures:
             counts[failure.kind, failure.status] += failure.count
     failed = counts.total()
-    attempts = failed + sum(sample.load.ok for sample in samples)
+    attempts = max(failed, sum(sample.began for sample in samples))
     return Errors(
         count=failed,
         share=failed / attempts if attempts else None,

@@ -2,6 +2,6 @@
 
 from serverlab.store.finding import find_run
 from serverlab.store.reading import pending, read_run
-from serverlab.store.writing import append_trial, create_run, write_raw
+from serverlab.store.writing import append_trial, create_run, write_raw, write_table
 
-__all__ = ["append_trial", "create_run", "find_run", "pending", "read_run", "write_raw"]
+__all__ = ["append_trial", "create_run", "find_run", "pending", "read_run", "write_raw", "write_table"]

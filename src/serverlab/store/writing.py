@@ -77,6 +77,18 @@ def write_raw(path: Path, *, trial_id: str, kind: str, text: str) -> Path:
     return target
 
 
+def write_table(path: Path, *, text: str, suffix: str) -> Path:
+    """Keep a rendered table as ``table.SUFFIX`` of the run, whole or not at all, and return that path.
+
+    Raises:
+        EnvironmentLacks: it cannot be written.
+    """
+    target = path / f"table.{suffix}"
+    with _writing(target):
+        _write_whole(target, text.encode())
+    return target
+
+
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r}: cannot be part of a file name", "Use letters, digits and . _ + : -")

@@ -13,7 +13,7 @@ from serverlab.model.tables import Row, RowState, Section, Table
 STATE_ORDER = (RowState.MEASURED, RowState.VOID, RowState.NOT_RUN, RowState.NOT_APPLICABLE)
 
 
-def judge(run: Run) -> Table:
+def tabulate(run: Run) -> Table:
     """The table of the run: a section for each workload, budget and (where references are per edge) edge.
 
     Rows are sorted by requests per second, the largest first; those without numbers follow.

@@ -1,0 +1,70 @@
+"""The table as CSV: one line per row of every section, numbers not rounded, absent = empty."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from serverlab.model.tables import Row, Section, Spread, Table
+
+ROLES = ("app", "edge", "db", "load")
+
+Value = str | float | None
+
+
+def render(table: Table) -> str:
+    """A heading line and one line per row; a spread fills the columns NAME, NAME_low and NAME_high."""
+    lines = [_fields(table, section, row) for section in table.sections for row in section.rows]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if lines:
+        writer.writerow(lines[0])
+        writer.writerows(line.values() for line in lines)
+    return out.getvalue()
+
+
+def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
+    kinds = {doubt.number: doubt.kind.value for doubt in section.doubts}
+    everywhere = {doubt.number for doubt in section.doubts if doubt.everywhere and row.rps}
+    return {
+        "run": table.run,
+        "workload": section.workload,
+        "cpus": section.cpus,
+        "edge": section.edge,
+        "target": row.target,
+        "state": row.state.value,
+        "reference": section.reference,
+        "reason": row.reason,
+        "planned": row.planned,
+        "valid": row.valid,
+        **_spreads(row),
+        "errors": row.errors.count if row.errors else None,
+        "error_share": row.errors.share if row.errors else None,
+        "image_bytes": row.image_bytes,
+        "replicas": row.replicas,
+        "doubts": " ".join(kinds[number] for number in sorted({*row.doubts, *everywhere})),
+    }
+
+
+def _spreads(row: Row) -> dict[str, Value]:
+    spreads = {
+        "rps": row.rps,
+        "ratio": row.ratio,
+        "scaling": row.scaling,
+        "p50_us": row.p50_us,
+        "p95_us": row.p95_us,
+        "p99_us": row.p99_us,
+        "max_us": row.max_us,
+        "ready_s": row.ready_s,
+        **{f"cpu_ms_{role}": row.cpu_ms.get(role) for role in ROLES},
+        **{f"memory_bytes_{role}": row.memory_bytes.get(role) for role in ROLES},
+    }
+    return {key: value for name, spread in spreads.items() for key, value in _spread(name, spread).items()}
+
+
+def _spread(name: str, spread: Spread | None) -> dict[str, Value]:
+    return {
+        name: spread.median if spread else None,
+        f"{name}_low": spread.low if spread else None,
+        f"{name}_high": spread.high if spread else None,
+    }

@@ -1,0 +1,128 @@
+"""What a column of a table for people is called, and what it shows of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from serverlab.formatting import (
+    ABSENT,
+    cost_ms,
+    megabytes,
+    milliseconds,
+    per_second,
+    percent,
+    ratio,
+    seconds,
+    span,
+)
+from serverlab.model.tables import Row, RowState, Section, Spread
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading in two lines, and the text for a measured row."""
+
+    title: str
+    unit: str
+    show: Callable[[Row], str]
+
+
+def _middle(spread: Spread | None, show: Callable[[float | None], str]) -> str:
+    return show(spread.median if spread else None)
+
+
+def _range(row: Row) -> str:
+    return span(row.rps.low, row.rps.high, per_second) if row.rps else ABSENT
+
+
+def _errors(row: Row) -> str:
+    return percent(row.errors.share if row.errors else None)
+
+
+def _trials(row: Row) -> str:
+    return f"{row.valid}/{row.planned}" if row.planned else ABSENT
+
+
+def _cpu(role: str) -> Callable[[Row], str]:
+    return lambda row: _middle(row.cpu_ms.get(role), cost_ms)
+
+
+def _memory(role: str) -> Callable[[Row], str]:
+    return lambda row: _middle(row.memory_bytes.get(role), megabytes)
+
+
+COLUMNS: dict[str, Column] = {
+    "rps": Column("req/s", "", lambda row: _middle(row.rps, per_second)),
+    "range": Column("range", "", _range),
+    "ratio": Column("ratio", "[range]", lambda row: "reference" if row.reference else ratio(row.ratio)),
+    "scaling": Column("gain by", "cores", lambda row: ratio(row.scaling)),
+    "p50": Column("p50", "ms", lambda row: _middle(row.p50_us, milliseconds)),
+    "p95": Column("p95", "ms", lambda row: _middle(row.p95_us, milliseconds)),
+    "p99": Column("p99", "ms", lambda row: _middle(row.p99_us, milliseconds)),
+    "max": Column("max", "ms", lambda row: _middle(row.max_us, milliseconds)),
+    "errors": Column("errors", "", _errors),
+    "cpu_ms": Column("CPU/req", "ms", _cpu("app")),
+    "cpu_edge_ms": Column("edge CPU", "ms/req", _cpu("edge")),
+    "cpu_db_ms": Column("db CPU", "ms/req", _cpu("db")),
+    "cpu_load_ms": Column("load CPU", "ms/req", _cpu("load")),
+    "memory": Column("peak", "MB", _memory("app")),
+    "memory_edge": Column("edge", "MB", _memory("edge")),
+    "memory_db": Column("db", "MB", _memory("db")),
+    "memory_load": Column("load", "MB", _memory("load")),
+    "ready": Column("ready", "s", lambda row: _middle(row.ready_s, seconds)),
+    "image": Column("image", "MB", lambda row: megabytes(row.image_bytes)),
+    "replicas": Column("copies", "", lambda row: str(row.replicas or ABSENT)),
+    "trials": Column("trials", "", _trials),
+}
+"""Every column by its key, as ``columns=`` and ``value=`` name it in the docs."""
+
+DEFAULT = (
+    "rps",
+    "range",
+    "ratio",
+    "p50",
+    "p95",
+    "p99",
+    "max",
+    "errors",
+    "cpu_ms",
+    "memory",
+    "ready",
+    "trials",
+)
+
+STATES = {
+    RowState.MEASURED: "",
+    RowState.VOID: "VOID",
+    RowState.NOT_APPLICABLE: "n/a",
+    RowState.NOT_RUN: "not run",
+}
+
+
+def default_columns(section: Section) -> tuple[str, ...]:
+    """The usual columns, with the gain by cores where the section has one."""
+    if not any(row.scaling for row in section.rows):
+        return DEFAULT
+    after = DEFAULT.index("ratio") + 1
+    return (*DEFAULT[:after], "scaling", *DEFAULT[after:])
+
+
+def heading(section: Section) -> str:
+    """What the section compares: workload, budget, and what stands in front."""
+    cores = f"{section.cpus} core{'' if section.cpus == 1 else 's'}"
+    front = {None: "", "none": ", direct"}.get(section.edge, f", behind {section.edge}")
+    return f"{section.workload}, {cores}{front}"
+
+
+def cells(row: Row, keys: Sequence[str]) -> list[str]:
+    """The row's texts for these columns; without numbers its state stands in the first and the rest is absent."""
+    if row.state is RowState.MEASURED:
+        return [COLUMNS[key].show(row) for key in keys]
+    shown = [COLUMNS[key].show(row) if key == "trials" else ABSENT for key in keys]
+    return [STATES[row.state], *shown[1:]]
+
+
+def marks(numbers: Iterable[int]) -> str:
+    """The numbers of a row's footnotes."""
+    return ",".join(str(number) for number in numbers)

@@ -1,0 +1,102 @@
+"""Tables and figures of the docs, rendered between markers from committed result files.
+
+``<!-- table: results/... workload=profile cpus=1 edge=none columns=rps,ratio --> ... <!-- /table -->`` holds one
+section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
+-->`` holds one number within a sentence. Markers in code are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from serverlab.errors import UsageError
+from serverlab.reports.markers import Results, render_marker
+
+MARKER = re.compile(
+    r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
+    r"|(?P<code>`[^`\n]+`)"
+    r"|(?P<opening><!--\s*(?P<kind>table|figure):(?P<arguments>(?:(?!-->).)*)-->)"
+    r"(?P<body>(?:(?!<!--\s*(?:table|figure):).)*?)(?P<closing><!--\s*/(?P=kind)\s*-->)"
+    r"|(?P<stray><!--\s*(?:/(?:table|figure)\s*-->|(?:table|figure):))",
+    re.DOTALL | re.MULTILINE,
+)
+LINE_START = re.compile(r"[ \t]*(?:(?:[-*+>]|\d+[.)])[ \t]+)*")
+"""What may stand before a block of HTML on its line."""
+
+
+def render_docs(paths: Iterable[Path], root: Path) -> list[Path]:
+    """Write what the result files below ``root`` say between the markers; return the files that changed.
+
+    Raises:
+        UsageError: a marker cannot be rendered; all such markers are listed and no file is changed.
+    """
+    changed = {path: text for path, (old, text) in _rendered(paths, root).items() if text != old}
+    for path, text in changed.items():
+        path.write_text(text, encoding="utf-8")
+    return list(changed)
+
+
+def stale(paths: Iterable[Path], root: Path) -> list[Path]:
+    """The files that hold something else between their markers than the result files say.
+
+    Raises:
+        UsageError: a marker cannot be rendered; all such markers are listed.
+    """
+    return [path for path, (old, text) in _rendered(paths, root).items() if text != old]
+
+
+def _rendered(paths: Iterable[Path], root: Path) -> dict[Path, tuple[str, str]]:
+    """Each file's text as it is and as it should be."""
+    results = Results(root)
+    mistakes: list[str] = []
+    found: dict[Path, tuple[str, str]] = {}
+    for path in paths:
+        page = _Page(path.read_text(encoding="utf-8"), results)
+        found[path] = (page.text, page.render())
+        name = path.relative_to(root) if path.is_relative_to(root) else path
+        mistakes += [f"{name}, line {line}: {mistake}" for line, mistake in page.mistakes]
+    if mistakes:
+        raise UsageError("\n".join(mistakes), "Mend the markers; no file was changed.")
+    return found
+
+
+@dataclass
+class _Page:
+    """One file while it is rendered; ``mistakes`` collects line and message of each bad marker."""
+
+    text: str
+    results: Results
+    mistakes: list[tuple[int, str]] = field(default_factory=list)
+
+    def render(self) -> str:
+        return MARKER.sub(self._replace, self.text)
+
+    def _replace(self, match: re.Match[str]) -> str:
+        if match["fence"] or match["code"]:
+            return match[0]
+        try:
+            self._check(match)
+            body = render_marker(self.results, kind=match["kind"], arguments=match["arguments"])
+        except UsageError as wrong:
+            self.mistakes.append((self.text.count("\n", 0, match.start()) + 1, _in_one_line(wrong)))
+            return match[0]
+        return f"{match['opening']}{body}{match['closing']}"
+
+    def _check(self, match: re.Match[str]) -> None:
+        if match["stray"]:
+            raise UsageError(f"marker {_shown(match[0])} has no counterpart")
+        # Markdown takes a line that begins with a comment for HTML as a whole
+        begin = self.text.rfind("\n", 0, match.start()) + 1
+        if match["kind"] == "figure" and LINE_START.fullmatch(self.text, begin, match.start()):
+            raise UsageError("a figure must not begin a line, because Markdown would read the line as HTML")
+
+
+def _shown(marker: str) -> str:
+    return f"'{marker} ...'" if marker.endswith(":") else f"'{marker}'"
+
+
+def _in_one_line(error: UsageError) -> str:
+    return f"{error.what}. {error.hint}" if error.hint else error.what

@@ -1,0 +1,128 @@
+"""What stands between one pair of markers: their arguments, and the text that the result files give for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from serverlab.analysis import tabulate
+from serverlab.errors import UsageError
+from serverlab.formatting import ABSENT, did_you_mean
+from serverlab.model.tables import Row, RowState, Section, Table
+from serverlab.reports.as_markdown import render_section
+from serverlab.reports.columns import COLUMNS, default_columns, heading
+from serverlab.store import read_run
+
+SECTION_KEYS = ("workload", "cpus", "edge")
+KEYS = {"table": (*SECTION_KEYS, "columns"), "figure": (*SECTION_KEYS, "target", "value")}
+
+
+@dataclass
+class Results:
+    """The judged runs below ``root``, each read once."""
+
+    root: Path
+    _tables: dict[str, Table] = field(default_factory=dict)
+
+    def table(self, path: str) -> Table:
+        """The table of the run in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is no readable run.
+        """
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise UsageError(f"{path}: give the run's folder relative to the root of the repository")
+        if path not in self._tables:
+            if not (self.root / path).is_dir():
+                raise UsageError(f"{path}: no such run")
+            self._tables[path] = tabulate(read_run(self.root / path))
+        return self._tables[path]
+
+
+def render_marker(results: Results, *, kind: str, arguments: str) -> str:
+    """The text for a ``table`` or ``figure`` marker with these arguments.
+
+    Raises:
+        UsageError: an argument is wrong, or the result has no such number.
+    """
+    path, chosen = _parsed(kind, arguments)
+    table = results.table(path)
+    sections = [section for section in table.sections if _fits(section, chosen)]
+    if not sections:
+        known = "; ".join(_address(section) for section in table.sections)
+        raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
+    if kind == "table":
+        texts = [render_section(table, section, _columns(section, chosen)) for section in sections]
+        return "\n" + "\n\n".join(texts) + "\n"
+    if len(sections) > 1:
+        several = "; ".join(_address(section) for section in sections)
+        raise UsageError(f"{path}: a figure needs one section", f"These fit: {several}")
+    return _figure(sections[0], target=chosen["target"], value=chosen["value"])
+
+
+def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:
+    """The run's folder and the keys with their values."""
+    path, *pairs = arguments.split() or [""]
+    if not path or "=" in path:
+        raise UsageError(f"{kind} marker: the run's folder must come first")
+    chosen: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        _check_known(key, KEYS[kind], what=f"key of a {kind} marker")
+        if not equals or not value or key in chosen:
+            raise UsageError(f"{kind} marker: {pair!r} is not KEY=VALUE, or there twice")
+        chosen[key] = value
+    missing = [key for key in ("target", "value") if kind == "figure" and key not in chosen]
+    if missing:
+        raise UsageError(f"figure marker: {' and '.join(missing)} missing")
+    return path, chosen
+
+
+def _fits(section: Section, chosen: dict[str, str]) -> bool:
+    own = {"workload": section.workload, "cpus": str(section.cpus), "edge": section.edge}
+    return all(own[key] == chosen[key] for key in SECTION_KEYS if key in chosen)
+
+
+def _address(section: Section) -> str:
+    edge = f" edge={section.edge}" if section.edge else ""
+    return f"workload={section.workload} cpus={section.cpus}{edge}"
+
+
+def _wanted(chosen: dict[str, str]) -> str:
+    return " ".join(f"{key}={chosen[key]}" for key in SECTION_KEYS if key in chosen)
+
+
+def _columns(section: Section, chosen: dict[str, str]) -> Sequence[str]:
+    if "columns" not in chosen:
+        return default_columns(section)
+    keys = chosen["columns"].split(",")
+    for key in keys:
+        _check_known(key, COLUMNS, what="column")
+    return keys
+
+
+def _figure(section: Section, *, target: str, value: str) -> str:
+    """The number as the table shows it; nothing but a number may stand in a sentence."""
+    _check_known(value, COLUMNS, what="value")
+    rows = {row.target: row for row in section.rows}
+    _check_known(target, rows, what=f"target in {heading(section)}")
+    row = rows[target]
+    _check_number(row, value)
+    return COLUMNS[value].show(row)
+
+
+def _check_number(row: Row, value: str) -> None:
+    if row.state is not RowState.MEASURED:
+        raise UsageError(f"{row.target} has no {value}: it is {row.state.value}: {row.reason}")
+    if value == "ratio" and row.reference:
+        raise UsageError(f"{row.target} has no ratio: it is the reference")
+    if COLUMNS[value].show(row) == ABSENT:
+        raise UsageError(f"{row.target} has no {value}: it is absent in the table")
+
+
+def _check_known(name: str, known: Iterable[str], *, what: str) -> None:
+    names = list(known)
+    if name not in names:
+        near = did_you_mean(name, names)
+        raise UsageError(f"unknown {what} {name!r}{near}", f"Known: {', '.join(names)}")

@@ -1,0 +1,55 @@
+"""Make the database cluster if the volume has none yet, then become PostgreSQL.
+
+LAB_DB_PASSWORD is the password of the user `lab`, who owns the database `lab`. It is set when the cluster is made:
+a volume keeps the one it began with.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+VOLUME = Path("/var/lib/postgresql")
+CLUSTER = VOLUME / "main"
+INCOMPLETE = VOLUME / "incomplete"
+NAME = "lab"
+
+
+def make_cluster(password: str) -> None:
+    """Make the cluster with its user and database; interrupted at any moment, it is made anew at the next start."""
+    shutil.rmtree(INCOMPLETE, ignore_errors=True)
+    password_file = Path("/tmp/password")  # noqa: S108 - the container's own tmpfs
+    password_file.write_text(password, encoding="utf-8")
+    try:
+        _must(
+            *("initdb", "--pgdata", str(INCOMPLETE), "--username", NAME, "--pwfile", str(password_file)),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums"),
+        )
+    finally:
+        password_file.unlink()
+    _must("postgres", "--single", "-D", str(INCOMPLETE), "postgres", words=f"CREATE DATABASE {NAME};\n")
+    INCOMPLETE.rename(CLUSTER)
+
+
+def _must(*command: str, words: str = "") -> None:
+    done = subprocess.run(command, input=words, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        sys.exit(f"postgres: {command[0]} failed with {done.returncode}:\n{done.stderr.strip()}")
+
+
+def main() -> None:
+    """Become PostgreSQL."""
+    if not CLUSTER.exists():
+        password = os.environ.get("LAB_DB_PASSWORD")
+        if not password:
+            sys.exit("postgres: LAB_DB_PASSWORD is not set; a new cluster needs it")
+        make_cluster(password)
+    os.execvp(  # noqa: S606 - no shell, no child
+        "postgres",  # noqa: S607 - from the image's own PATH
+        ["postgres", "-D", str(CLUSTER), "-c", "config_file=/lab/postgresql.conf", "-c", "hba_file=/lab/pg_hba.conf"],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""Gunicorn's production variants: the container's budget in Gunicorn's words. `server.toml` gives the reasons."""
+
+import os
+
+bind = "0.0.0.0:8000"
+worker_class = os.environ["LAB_WORKER_CLASS"]
+workers = int(os.environ["LAB_WORKERS"])
+# A sync worker with more than one thread silently becomes a gthread worker.
+threads = int(os.environ["LAB_THREADS"]) if worker_class == "gthread" else 1
+preload_app = True
+
+timeout = int(os.environ["LAB_TIMEOUT"])
+keepalive = int(os.environ["LAB_KEEPALIVE"])
+graceful_timeout = 25  # below the 35 seconds after which the engine kills
+
+max_requests = 50_000
+max_requests_jitter = 5_000
+
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - a directory in memory, for files that Gunicorn opens and unlinks itself
+control_socket_disable = True
+accesslog = "-" if os.environ["LAB_ACCESS_LOG"] == "on" else None

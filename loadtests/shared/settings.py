@@ -51,5 +51,5 @@ def _number(environment: Mapping[str, str], name: str, *, least: float) -> float
     except ValueError:
         raise SettingsError(f"{name} is not a number: {text!r}") from None
     if not math.isfinite(value) or value < least:
-        raise SettingsError(f"{name} must be at least {least:g}: {text!r}")
+        raise SettingsError(f"{name} must be a finite number of at least {least:g}: {text!r}")
     return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import platform
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 
 import gevent
 import locust
+import locust.log
 from gevent.event import Event
 from locust import User
+from locust.env import Environment
 from locust.event import EventHook
 from locust.log import greenlet_exception_logger
 from locust.runners import logger
@@ -26,9 +29,12 @@ from shared.recorder import Recorder, Window
 from shared.settings import Settings
 
 READY = EventHook()
-"""Fired by every user that is ready to be measured."""
+"""Fired with ``user`` by every user that is ready to be measured."""
 
-SETUP_DEADLINE_S = 60.0
+UNABLE = EventHook()
+"""Fired with ``reason`` by every user that cannot get ready."""
+
+SETUP_DEADLINE_S = 20.0
 EXIT_OK = 0
 EXIT_BROKEN = 1
 
@@ -40,34 +46,41 @@ class GeneratorBrokenError(RuntimeError):
 class Trial:
     """Measures once and ends the process: exit code 0 when there is a result, however bad, else 1."""
 
-    def __init__(self, environment: Any, settings: Settings) -> None:
+    def __init__(self, environment: Environment, settings: Settings) -> None:
         """A trial that begins with Locust's test."""
         self.environment = environment
         self.settings = settings
         self.users = environment.parsed_options.num_users or 1
         self.recorder = Recorder()
         self._crew: list[User] = []
-        self._all_ready = Event()
+        self._broken: str | None = None
+        self._set_up = Event()
         environment.process_exit_code = EXIT_BROKEN  # until there is a result
 
     def listen(self) -> None:
         """Connect to Locust's events."""
         READY.add_listener(self.on_ready)
+        UNABLE.add_listener(self.on_unable)
         self.environment.events.request.add_listener(self.on_request)
         self.environment.events.user_error.add_listener(self.on_user_error)
         self.environment.events.test_start.add_listener(self.on_test_start)
 
-    def on_ready(self, *, user: User, **_: Any) -> None:
+    def on_ready(self, *, user: User, **_: object) -> None:
         """One more user is ready."""
         self._crew.append(user)
         if len(self._crew) >= self.users:
-            self._all_ready.set()
+            self._set_up.set()
 
-    def on_user_error(self, **_: Any) -> None:
-        """A user broke; do not wait for it."""
-        self._all_ready.set()
+    def on_unable(self, *, reason: str, **_: object) -> None:
+        """A user will never be ready."""
+        self._broken = reason
+        self._set_up.set()
 
-    def on_request(  # noqa: D102 - Locust's signature
+    def on_user_error(self, *, exception: Exception, **_: object) -> None:
+        """A user's code raised, which is a mistake in a workload and no result."""
+        self.on_unable(reason=f"{type(exception).__name__} in a workload: {exception}")
+
+    def on_request(
         self,
         *,
         request_type: str,
@@ -77,8 +90,9 @@ class Trial:
         start_time: float,
         exception: BaseException | None = None,
         context: dict[str, Any],
-        **_: Any,
+        **_: object,
     ) -> None:
+        """A request has ended."""
         if context.get("counted", True):
             self.recorder.record(
                 f"{request_type} {name}",
@@ -88,7 +102,7 @@ class Trial:
                 error=exception,
             )
 
-    def on_test_start(self, **_: Any) -> None:
+    def on_test_start(self, **_: object) -> None:
         """Run beside the users."""
         gevent.spawn(self.run).link_exception(greenlet_exception_logger(logger))
 
@@ -108,7 +122,7 @@ class Trial:
             self.environment.runner.quit()
 
     def _wait_for_users(self) -> None:
-        finished = self._all_ready.wait(SETUP_DEADLINE_S)
+        finished = self._set_up.wait(SETUP_DEADLINE_S)
         self._check_users()
         if not finished:
             raise GeneratorBrokenError(
@@ -116,8 +130,10 @@ class Trial:
             )
 
     def _check_users(self) -> None:
-        for error in self.environment.runner.exceptions.values():
-            raise GeneratorBrokenError(f"a user broke: {error['msg']}\n{error['traceback']}")
+        if self._broken is not None:
+            raise GeneratorBrokenError(self._broken)
+        if locust.log.unhandled_greenlet_exception:
+            raise GeneratorBrokenError("Locust or a listener raised; its log says where")
 
     def _warm_up(self) -> Window:
         start_s = time.time() + self.settings.warmup_s
@@ -152,17 +168,19 @@ class Trial:
         emit("result", format=1, users=self.users, **summary, connections=connections, versions=versions)
 
 
-def emit(event: str, **fields: Any) -> None:
+def emit(event: str, **fields: object) -> None:
     """Write one event to stdout, at once."""
     sys.stdout.write(json.dumps({"event": event, "t": time.time()} | fields) + "\n")
     sys.stdout.flush()
 
 
 @locust.events.init.add_listener
-def attach(environment: Any, **_: Any) -> None:
+def attach(environment: Environment, **_: object) -> None:
     """Make headless runs trials."""
     options = environment.parsed_options
     if options is not None and options.headless:
+        # Tables with rounded percentiles of everything, warm-up included, would only bury a last error.
+        logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
         Trial(environment, Settings.read(os.environ)).listen()
 
 

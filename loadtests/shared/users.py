@@ -7,15 +7,15 @@ import json
 import os
 import random
 import time
-from typing import Any
 
-from gevent import Timeout, sleep
+from gevent import GreenletExit, Timeout, sleep
 from locust import FastHttpUser
+from locust.env import Environment
 
 from shared.answers import Expected, Kind
 from shared.line import BREAKS, Line, failure_of
 from shared.settings import Settings
-from shared.trial import READY
+from shared.trial import READY, UNABLE
 
 SETTINGS = Settings.read(os.environ)
 PASSWORD = "lab-password"  # noqa: S105 - of the seeded users, in every copy of the lab
@@ -47,7 +47,7 @@ class Visitor(FastHttpUser):
     think_s = 0.0
     _numbers = itertools.count()
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Environment) -> None:
         """A user with a number of its own, counted from 0, from which its random choices follow."""
         super().__init__(environment)
         self.number = next(Visitor._numbers)
@@ -58,8 +58,12 @@ class Visitor(FastHttpUser):
             self.think_s = SETTINGS.think_s
 
     def on_start(self) -> None:
-        """Get ready, then tell the trial."""
-        self.prepare()
+        """Get ready and tell the trial, or tell it why not and leave."""
+        try:
+            self.prepare()
+        except SetupFailedError as reason:
+            UNABLE.fire(reason=str(reason))
+            raise GreenletExit from None
         READY.fire(user=self)
 
     def prepare(self) -> None:
@@ -76,7 +80,7 @@ class Visitor(FastHttpUser):
         *,
         expect: Expected,
         name: str | None = None,
-        content: Any = None,
+        content: object = None,
         counted: bool = True,
     ) -> bytes | None:
         """Send one request, tell Locust what came of it, and return the body, or None when it failed.
@@ -132,7 +136,7 @@ class Member(Visitor):
             f"no token for {self.username} from {self.host} after {TOKEN_ATTEMPTS} attempts"
         )
 
-    def ask(self, method: str, path: str, **options: Any) -> bytes | None:
+    def ask(self, method: str, path: str, **options: object) -> bytes | None:
         """As a visitor's, with a token that is fresh enough."""
         if time.monotonic() > self.renew_at:
             self.obtain_token(counted=False)

@@ -5,7 +5,7 @@ from locust import task
 from shared.answers import Expected
 from shared.users import Visitor
 
-WAITED = Expected(start=b"{", part=b"100")
+WAITED = Expected(start=b'{"waited_ms"', part=b"100")
 
 
 class Wait(Visitor):

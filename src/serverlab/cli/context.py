@@ -14,6 +14,7 @@ import msgspec
 from serverlab import compose
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
+from serverlab.lock import LOCK
 from serverlab.progress import say_on_stderr
 from serverlab.runner import Lab
 from serverlab.shell import HostShell, Shell
@@ -30,6 +31,7 @@ class Context:
     shell: Shell = field(default_factory=HostShell)
     connect: Callable[[Shell], compose.Engine] = compose.connect
     say: Callable[[str], None] = say_on_stderr
+    lock: Path = LOCK
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -56,7 +58,12 @@ class Context:
     def lab(self) -> Lab:
         """What the runner works with."""
         return Lab(
-            root=self.root, shell=self.shell, engine=self.engine, catalog=self.sound_catalog, say=self.say
+            root=self.root,
+            shell=self.shell,
+            engine=self.engine,
+            catalog=self.sound_catalog,
+            say=self.say,
+            lock=self.lock,
         )
 
 

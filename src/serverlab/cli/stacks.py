@@ -68,7 +68,7 @@ class Stacks:
 
     def down(self) -> None:
         """Stop the stack and remove its containers, networks and volumes."""
-        with only_lab():
+        with only_lab(self._context.lock):
             removed = self._context.engine.remove_all()
         self._context.say(f"removed {', '.join(removed)}" if removed else "nothing was up")
 
@@ -167,7 +167,7 @@ def register(app: App, context: Context) -> None:
 @contextmanager
 def _started(context: Context, settings: StackSettings, *, keep: bool) -> Iterator[None]:
     """The stack while it runs, proved; it stays up afterwards only with ``keep`` and when nothing was raised."""
-    with only_lab():
+    with only_lab(context.lock):
         clear_the_machine(context.lab)
         stays = False
         try:

@@ -12,7 +12,7 @@ from serverlab import host, store
 from serverlab.catalog import Catalog
 from serverlab.compose import BY_HAND, Database, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
-from serverlab.lock import only_lab
+from serverlab.lock import LOCK, only_lab
 from serverlab.model.records import CoreSplit, Environment, ImageFacts, Plan, PlannedTrial, State, Trial
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.shell import Shell
@@ -36,6 +36,7 @@ class Lab:
     engine: Engine
     catalog: Catalog
     say: Callable[[str], None]
+    lock: Path = LOCK
 
     @property
     def results(self) -> Path:
@@ -51,7 +52,7 @@ def start_run(lab: Lab, plan: Plan, *, cores: Sequence[int], describe: Describe)
         NotEnoughEvidence: no trial gave a number.
         EnvironmentLacks: another lab or a stack is alive, or the disk is full.
     """
-    with only_lab():
+    with only_lab(lab.lock):
         clear_the_machine(lab)
         splits = {str(cpus): host.assign_cores(cpus, cores) for cpus in plan.experiment.cpus}
         run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
@@ -67,7 +68,7 @@ def resume_run(lab: Lab, path: Path, *, describe: Describe) -> Path:
         UsageError: the lab, the servers or the machine are not what the run began with.
         Otherwise as start_run.
     """
-    with only_lab():
+    with only_lab(lab.lock):
         clear_the_machine(lab)
         run = store.read_run(path)
         now = describe(run.environment.run, run.environment.core_splits)

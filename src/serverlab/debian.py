@@ -85,8 +85,8 @@ def moved_to(suite: str, sources: tuple[Source, ...], *, codename: str) -> tuple
 
 
 def main_mirror(sources: tuple[Source, ...], *, suite: str) -> Source | None:
-    """Return the source that holds `suite` itself (not its updates or security), or None."""
-    return next((source for source in sources if suite in source.suites), None)
+    """Return the first source on the web that holds `suite` itself (not its updates or security), or None."""
+    return next((each for each in sources if suite in each.suites and each.uri.startswith("http")), None)
 
 
 def as_deb822(sources: tuple[Source, ...]) -> str:

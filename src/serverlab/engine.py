@@ -17,7 +17,6 @@ MINIMUM_API = (1, 44)
 """Engine 25: the first whose health checks have a start interval."""
 
 ANSWER_TIMEOUT_S = 20.0
-START_DEADLINE_S = 60.0
 
 TRIXIE_ONLY = ("docker.io", "docker-cli", "docker-compose", "docker-buildx")
 """What Debian 12 must take from the next release; its own are engine 20.10 and the dead Compose v1."""
@@ -47,6 +46,7 @@ class Machine:
     root: Path = Path("/")
     is_superuser: bool = os.geteuid() == 0
     docker_host: str | None = os.environ.get("DOCKER_HOST")
+    start_deadline_s: float = 60.0
 
     @property
     def has_systemd(self) -> bool:
@@ -197,7 +197,7 @@ def _start(shell: Shell, say: Say, machine: Machine) -> None:
             run_checked(shell, ["systemctl", "start", "docker"], hint="`journalctl -u docker` says more.")
         elif not _runs_already(machine):
             shell.start(["dockerd", "--pidfile", str(machine.root / "var/run/docker.pid")], log=log)
-        _wait_for_answer(shell, log)
+        _wait_for_answer(shell, log, within_s=machine.start_deadline_s)
 
 
 def _runs_already(machine: Machine) -> bool:
@@ -214,15 +214,15 @@ def _runs_already(machine: Machine) -> bool:
     return False
 
 
-def _wait_for_answer(shell: Shell, log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE_S
+def _wait_for_answer(shell: Shell, log: Path, *, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
     while not (answer := ask(shell)).ok:
         if time.monotonic() > deadline:
             tail = (
                 log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:] if log.exists() else []
             )
             raise CommandFailed(
-                f"The container engine did not answer within {START_DEADLINE_S:g} s: {_last_line(answer)}"
+                f"The container engine did not answer within {within_s:g} s: {_last_line(answer)}"
                 + "".join(f"\n  | {line}" for line in tail),
                 f"Its log is {log}.",
             )

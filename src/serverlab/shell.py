@@ -18,6 +18,9 @@ from serverlab.errors import CommandFailed
 NOT_FOUND = 127
 """Exit code of a command that does not exist, as POSIX shells report it."""
 
+NOT_EXECUTABLE = 126
+"""Exit code of a file that may not be run, as POSIX shells report it."""
+
 STOP_GRACE_S = 10.0
 """How long a child may take to end after SIGTERM before it is killed."""
 
@@ -64,8 +67,22 @@ class Shell(Protocol):
         ...
 
 
+class _LateError(Exception):
+    """The deadline is over; `output` is what the command has said until then."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__("late")
+        self.output = output
+
+
 class HostShell:
     """Runs commands on this machine."""
+
+    def __init__(self) -> None:
+        """Begin with nothing started."""
+        self._started: list[
+            subprocess.Popen[bytes]
+        ] = []  # held on to: an abandoned Popen complains when collected
 
     def run(
         self,
@@ -91,14 +108,17 @@ class HostShell:
             child = _spawn(argv, env=env, cwd=cwd, feeds_input=input_text is not None)
         except FileNotFoundError as absent:
             return Completed(tuple(argv), NOT_FOUND, "", f"{absent.filename}: not found")
+        except PermissionError as refused:
+            return Completed(tuple(argv), NOT_EXECUTABLE, "", f"{refused.filename}: permission denied")
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         try:
             output = _Output(child, {"stdout": on_line, "stderr": on_error_line})
             if input_text is not None:
                 output.feed(input_text)
-            stdout, stderr = output.read(deadline=None if timeout_s is None else time.monotonic() + timeout_s)
-            return Completed(tuple(argv), child.wait(), stdout, stderr)
-        except TimeoutError as late:
-            said = _tail(late.args[0], 10)
+            stdout, stderr = output.read(deadline=deadline)
+            return Completed(tuple(argv), _wait(child, deadline=deadline), stdout, stderr)
+        except _LateError as late:
+            said = _tail(late.output, 10)
             raise CommandFailed(f"{_shown(argv)} did not end within {timeout_s:g} s{said}") from None
         finally:
             _stop(child)
@@ -111,16 +131,18 @@ class HostShell:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             try:
-                return subprocess.Popen(
+                child = subprocess.Popen(
                     list(argv),
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=out,
                     start_new_session=True,
                     cwd="/",
-                ).pid
+                )
             except FileNotFoundError as absent:
                 raise CommandFailed(f"{absent.filename}: not found") from None
+        self._started.append(child)
+        return child.pid
 
 
 def run_checked(
@@ -200,7 +222,7 @@ class _Output:
             else:
                 self._take(name, line, open_streams)
             if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError("".join(self._seen["stdout"] + self._seen["stderr"]))
+                raise _LateError("".join(self._seen["stdout"] + self._seen["stderr"]))
         return "".join(self._seen["stdout"]), "".join(self._seen["stderr"])
 
     def _take(self, name: str, line: str | None, open_streams: set[str]) -> None:
@@ -233,6 +255,14 @@ def _spawn(
         errors="replace",
         start_new_session=True,
     )
+
+
+def _wait(child: subprocess.Popen[str], *, deadline: float | None) -> int:
+    """Wait for a child that has closed its output; raises _LateError at the deadline."""
+    try:
+        return child.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise _LateError("") from None
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db import connection
+
 SQLITE_BUSY_TIMEOUT_S = 20
 POOL_WAIT_S = 10
 
@@ -20,6 +22,13 @@ def tuned(parsed: dict[str, Any], *, pool_size: int) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**options, **parsed.get("OPTIONS", {})},
     }
+
+
+def close_pool() -> None:
+    """Close this process's pool, if its database has one; afterwards no thread of it is left."""
+    if connection.vendor == "postgresql":
+        connection.close()
+        connection.close_pool()
 
 
 def _sqlite() -> dict[str, Any]:

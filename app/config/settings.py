@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
+    "config.apps.ProjectConfig",
     "accounts",
     "catalogue",
     "lab",

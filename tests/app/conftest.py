@@ -26,10 +26,12 @@ ENVIRONMENT = {
     "LAB_IDENTITY": "on",
 }
 
-# At import, not in a fixture: test modules import models, and that needs settings.
+# At import, not in a fixture: test modules import models, and that needs settings. Their name is taken back at
+# once: parallel test processes would inherit it, and look for the module before this file has told them where.
 os.environ.update(ENVIRONMENT)
 sys.path.insert(0, str(APP))
 django.setup()
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def _segment(content):

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+
+from config.database import close_pool
 
 APP = Path(__file__).resolve().parents[2] / "app"
 SECRETS = ("DJANGO_SECRET_KEY", "DJANGO_JWT_KEY")
@@ -20,7 +23,7 @@ def read_settings(monkeypatch, app_environment):
 
     def read(**changed):
         for name in app_environment:
-            monkeypatch.delenv(name)
+            monkeypatch.delenv(name, raising=False)
         for name, value in ({name: app_environment[name] for name in SECRETS} | changed).items():
             if value is not None:
                 monkeypatch.setenv(name, value)
@@ -146,3 +149,12 @@ def test_the_deployment_checks_pass_with_production_settings(settings, capsys):
 def test_every_model_change_has_its_migration():
     """Makemigrations would write nothing."""
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_pool_is_closed_when_the_process_ends(monkeypatch):
+    """Registered once per process; a database without a pool is left alone."""
+    registered = []
+    monkeypatch.setattr("atexit.register", registered.append)
+    apps.get_app_config("config").ready()
+    assert registered == [close_pool]
+    close_pool()

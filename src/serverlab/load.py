@@ -122,6 +122,7 @@ def read_result(event: Mapping[str, Any]) -> LoadResult:
             name: latency_of(each["encoded"] for each in counted if each["name"] == name) for name in names
         },
         versions=event["versions"],
+        connections=event["connections"],
     )
 
 

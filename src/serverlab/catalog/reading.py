@@ -43,10 +43,10 @@ def mistakes(value: object, kind: Kind, *, where: str) -> Iterator[str]:
     kind = _without_none(kind)
     if isinstance(kind, type) and issubclass(kind, Record) and isinstance(value, dict):
         yield from _record_mistakes(value, kind, where)
-    elif typing.get_origin(kind) is dict and isinstance(value, dict):
+    elif _origin(kind) is dict and isinstance(value, dict):
         for key, item in value.items():
             yield from mistakes(item, typing.get_args(kind)[1], where=_join(where, key))
-    elif typing.get_origin(kind) is tuple and isinstance(value, list):
+    elif _origin(kind) is tuple and isinstance(value, list):
         for index, item in enumerate(value):
             yield from mistakes(item, typing.get_args(kind)[0], where=f"{where}[{index}]")
     else:
@@ -72,8 +72,12 @@ def _value_mistake(value: object, kind: Kind, where: str) -> Iterator[str]:
         yield f"{where or 'file'}: {wrong} (found {value!r})"
 
 
+def _origin(kind: Kind) -> Kind:
+    return typing.get_origin(kind)
+
+
 def _without_none(kind: Kind) -> Kind:
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+    if _origin(kind) in (typing.Union, types.UnionType):
         kinds = [each for each in typing.get_args(kind) if each is not type(None)]
         return kinds[0] if len(kinds) == 1 else kind
     return kind

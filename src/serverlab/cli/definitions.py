@@ -96,11 +96,9 @@ def _about(catalog: Catalog, target: Target) -> str:
 
 
 def _who_can(catalog: Catalog, name: str, meaning: str) -> str:
-    having = [
-        each
-        for each, definition in {**catalog.servers, **catalog.edges}.items()
-        if name in definition.capabilities
-    ]
+    able = {each: server.capabilities for each, server in catalog.servers.items()}
+    able |= {each: edge.capabilities for each, edge in catalog.edges.items()}
+    having = [each for each, capabilities in able.items() if name in capabilities]
     return f"{meaning}: {', '.join(having) or 'none'}"
 
 

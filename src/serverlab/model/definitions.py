@@ -50,7 +50,7 @@ class ReferenceScope(enum.Enum):
     EDGE = "edge"
 
 
-class Workers(Record):
+class Workers(Record, frozen=True):
     """Worker processes for a budget: ``per_cpu * cpus + extra``."""
 
     per_cpu: Count = 0
@@ -61,7 +61,7 @@ class Workers(Record):
         return self.per_cpu * cpus + self.extra
 
 
-class Identity(Record):
+class Identity(Record, frozen=True):
     """What proves that this really is that server.
 
     ``server_header`` is a regular expression on the Server header of a direct answer ("" = no such header);
@@ -74,7 +74,7 @@ class Identity(Record):
     supervisors: Count = 0
 
 
-class Signals(Record):
+class Signals(Record, frozen=True):
     """Names of the signals that the server understands."""
 
     stop: str
@@ -82,7 +82,7 @@ class Signals(Record):
     quick: str | None = None
 
 
-class Setting(Record):
+class Setting(Record, frozen=True):
     """One setting that is not the server's default, and the vendor's page that recommends it."""
 
     setting: str
@@ -91,7 +91,7 @@ class Setting(Record):
     variants: tuple[str, ...] = ()
 
 
-class Variant(Record):
+class Variant(Record, frozen=True):
     """Named settings of a server."""
 
     title: str
@@ -105,7 +105,7 @@ class Variant(Record):
     replicas_per_cpu: Count = 0
 
 
-class Server(Record):
+class Server(Record, frozen=True):
     """A folder ``deploy/NAME`` with its ``server.toml``."""
 
     format: Format
@@ -121,7 +121,7 @@ class Server(Record):
     settings: tuple[Setting, ...] = ()
 
 
-class Edge(Record):
+class Edge(Record, frozen=True):
     """A folder ``deploy/NAME`` with its ``edge.toml``: what stands in front of a server."""
 
     format: Format
@@ -135,14 +135,14 @@ class Edge(Record):
     settings: tuple[Setting, ...] = ()
 
 
-class Thresholds(Record):
+class Thresholds(Record, frozen=True):
     """Bounds whose breach puts a doubt beside the numbers of a trial."""
 
     error_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.001
     p99_ms: Seconds = 1000.0
 
 
-class Workload(Record):
+class Workload(Record, frozen=True):
     """Who asks what, and how it arrives: a folder ``loadtests/NAME``."""
 
     format: Format
@@ -158,7 +158,7 @@ class Workload(Record):
     thresholds: Thresholds = Thresholds()
 
 
-class LoadOverrides(Record):
+class LoadOverrides(Record, frozen=True):
     """What an experiment changes in its workloads."""
 
     users: Positive | None = None
@@ -166,7 +166,7 @@ class LoadOverrides(Record):
     duration_s: Seconds | None = None
 
 
-class Experiment(Record):
+class Experiment(Record, frozen=True):
     """One question: targets, workloads, budgets, rounds and a reference."""
 
     format: Format
@@ -185,7 +185,7 @@ class Experiment(Record):
 TARGET_PATTERN = re.compile(r"(?P<server>[a-z0-9-]+)(?::(?P<variant>[a-z0-9-]+))?(?:\+(?P<edge>[a-z0-9-]+))?")
 
 
-class Target(Record):
+class Target(Record, frozen=True):
     """What is measured: ``SERVER:VARIANT[+EDGE]``."""
 
     server: str

@@ -10,7 +10,7 @@ from serverlab.model.base import FORMAT, Record
 from serverlab.model.definitions import Experiment, Workload
 
 
-class PlannedTrial(Record):
+class PlannedTrial(Record, frozen=True):
     """One target in one round, for one workload and one budget of cores."""
 
     id: str
@@ -20,7 +20,7 @@ class PlannedTrial(Record):
     target: str
 
 
-class Plan(Record):
+class Plan(Record, frozen=True):
     """``plan.json``: what a run is going to do, in order.
 
     ``hashes`` maps ``experiment``, ``workload/NAME`` and ``server/NAME`` to the SHA-256 of their files.
@@ -36,7 +36,7 @@ class Plan(Record):
     format: int = FORMAT
 
 
-class CoreSplit(Record):
+class CoreSplit(Record, frozen=True):
     """Which cores the stack (app, edge, database) and the generator run on, as cpuset lists ("0", "0-1")."""
 
     stack: str
@@ -44,14 +44,14 @@ class CoreSplit(Record):
     disjoint: bool
 
 
-class ImageFacts(Record):
+class ImageFacts(Record, frozen=True):
     """An image as the engine knows it."""
 
     id: str
     size_bytes: int
 
 
-class Environment(Record):
+class Environment(Record, frozen=True):
     """``environment.json``: where and with what a run was made.
 
     ``core_splits`` is by budget ("1", "2"); ``equal`` says what every stack is given alike besides its cores, as it
@@ -87,7 +87,7 @@ class State(enum.Enum):
     VOID = "void"
 
 
-class Check(Record):
+class Check(Record, frozen=True):
     """One question put to a target before or after it was measured."""
 
     name: str
@@ -95,7 +95,7 @@ class Check(Record):
     detail: str
 
 
-class Proof(Record):
+class Proof(Record, frozen=True):
     """All checks of one moment, and the target's versions as it states them."""
 
     checks: tuple[Check, ...]
@@ -109,7 +109,7 @@ class Proof(Record):
         return all(check.ok for check in self.checks)
 
 
-class Failure(Record):
+class Failure(Record, frozen=True):
     """Failed requests of one kind."""
 
     name: str
@@ -119,7 +119,7 @@ class Failure(Record):
     example: str
 
 
-class Latency(Record):
+class Latency(Record, frozen=True):
     """Percentiles of one set of requests, in microseconds; None where nothing was recorded."""
 
     count: int
@@ -130,12 +130,13 @@ class Latency(Record):
     mean_us: float | None
 
 
-class LoadResult(Record):
+class LoadResult(Record, frozen=True):
     """What the generator saw within the window.
 
     ``ended`` and ``ok`` count requests that ended within it, ``late`` those that began within it and ended after.
     ``latency`` is of all requests that began within it and were answered rightly or timed out; ``latency_failed``
-    of the other failures. ``by_name`` holds the former per request name.
+    of the other failures. ``by_name`` holds the former per request name. ``connections`` counts those
+    ``opened`` within the window, and those ``replaced`` because the server had closed them while they were idle.
     """
 
     users: int
@@ -150,6 +151,7 @@ class LoadResult(Record):
     latency_failed: Latency
     by_name: dict[str, Latency]
     versions: dict[str, str]
+    connections: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def window_s(self) -> float:
@@ -157,7 +159,7 @@ class LoadResult(Record):
         return self.window_end - self.window_start
 
 
-class Usage(Record):
+class Usage(Record, frozen=True):
     """What the containers of one role (app, edge, db, load) used within the window.
 
     ``memory_peak_bytes`` is the highest sampled working set: usage less inactive page cache, summed over replicas.
@@ -170,7 +172,7 @@ class Usage(Record):
     samples: int
 
 
-class Trial(Record):
+class Trial(Record, frozen=True):
     """One line of ``trials.jsonl``."""
 
     planned: PlannedTrial

@@ -1,0 +1,75 @@
+"""Running stacks for the contract tests: real images, real engine, one stack at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from serverlab import compose, host, probe
+from serverlab.catalog import Catalog, load_catalog
+from serverlab.cli.context import CHECKOUT
+from serverlab.compose import Database, Engine, StackSettings
+from serverlab.lock import only_lab
+from serverlab.model.definitions import Target
+from serverlab.shell import HostShell
+
+CATALOG = load_catalog(CHECKOUT)
+Start = Callable[..., AbstractContextManager[StackSettings]]
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return CATALOG
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The engine, all to ourselves; whatever of ours is alive when the tests end is removed."""
+    with only_lab():
+        engine = compose.connect(HostShell())
+        assert not engine.labels(), "a stack is up: `make down` first"
+        try:
+            yield engine
+        finally:
+            engine.remove_all()
+
+
+@pytest.fixture(scope="session")
+def start(engine: Engine) -> Start:
+    """A function that starts a stack, waits until it is ready, and removes it when its block ends."""
+
+    @contextmanager
+    def started(
+        target: Target, *, cpus: int = 1, replicas: int | None = None, database: Database = Database.SQLITE
+    ) -> Iterator[StackSettings]:
+        settings = StackSettings(
+            target=target,
+            protocol=CATALOG.variant(target).protocol,
+            cpus=cpus,
+            replicas=CATALOG.replicas(target, cpus=cpus, wanted=replicas),
+            split=host.assign_cores(cpus, host.cores_of(engine)),
+            label="contract",
+            database=database,
+        )
+        try:
+            compose.up(HostShell(), engine, CHECKOUT, settings)
+            probe.wait_ready(engine, settings)
+            yield settings
+        finally:
+            engine.remove_all()
+
+    return started
+
+
+@pytest.fixture(scope="module", params=[str(target) for target in CATALOG.targets()])
+def stack(request: pytest.FixtureRequest, start: Start) -> Iterator[StackSettings]:
+    """Each target of the catalog in turn, running."""
+    with start(CATALOG.target(request.param)) as settings:
+        yield settings
+
+
+@pytest.fixture
+def url(engine: Engine, stack: StackSettings) -> str:
+    return probe.front_url(engine, stack)

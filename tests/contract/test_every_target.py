@@ -1,0 +1,165 @@
+"""The same questions to every server, direct and behind the edge."""
+
+from __future__ import annotations
+
+import select
+import socket
+
+import httpx2
+import pytest
+
+from serverlab import probe
+from serverlab.catalog import Catalog
+from serverlab.compose import Container, Engine, StackSettings
+from serverlab.model.definitions import Track
+from serverlab.runner.trial import expectation
+
+SERVICES = ("app", "edge")
+GIBIBYTE = 1 << 30
+
+
+@pytest.fixture
+def containers(engine: Engine, stack: StackSettings) -> list[Container]:
+    found = [container for service in SERVICES for container in engine.containers(service)]
+    assert len(found) == stack.replicas + (stack.target.edge is not None)
+    return found
+
+
+@pytest.fixture
+def member(url: str) -> dict[str, str]:
+    """Headers of a seeded user."""
+    credentials = {"username": probe.USER, "password": probe.PASSWORD}
+    answer = httpx2.post(f"{url}/api/auth/token/", json=credentials)
+    return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+
+def test_a_target_proves_its_identity_its_answers_and_its_refusals(
+    engine: Engine, stack: StackSettings, catalog: Catalog
+) -> None:
+    proof = probe.prove(engine, expectation(catalog, stack))
+    assert probe.failed_checks(proof) == []
+    assert proof.server_version
+
+
+def test_containers_run_as_a_numeric_user_who_is_not_root(containers: list[Container]) -> None:
+    for container in containers:
+        user = container.attrs["Config"]["User"].split(":")[0]
+        assert user.isdigit()
+        assert int(user) > 0
+
+
+def test_no_process_of_a_container_has_any_capability(containers: list[Container]) -> None:
+    for container in containers:
+        assert container.attrs["HostConfig"]["CapDrop"] == ["ALL"]
+        status = container.exec_run(["cat", "/proc/1/status"]).output.decode()
+        assert "CapEff:\t0000000000000000" in status
+        assert "NoNewPrivs:\t1" in status
+
+
+def test_the_root_file_system_cannot_be_written(containers: list[Container]) -> None:
+    for container in containers:
+        tried = container.exec_run(["touch", "/app-was-here"])
+        assert tried.exit_code != 0
+        assert b"Read-only file system" in tried.output
+
+
+def test_memory_processes_and_cores_are_limited(containers: list[Container], stack: StackSettings) -> None:
+    for container in containers:
+        limits = container.attrs["HostConfig"]
+        assert 0 < limits["Memory"] <= GIBIBYTE
+        assert limits["PidsLimit"] > 0
+        assert limits["CpusetCpus"] == stack.split.stack
+
+
+def test_every_container_network_and_volume_carries_the_run_as_its_label(engine: Engine, stack: StackSettings) -> None:
+    networks = engine.client.networks.list(filters={"label": f"org.serverlab={stack.label}"})
+    volumes = engine.client.volumes.list(filters={"label": f"org.serverlab={stack.label}"})
+    assert engine.labels() == {stack.label}
+    assert (len(networks), len(volumes) >= 1) == (1, True)
+
+
+def test_ports_are_published_on_loopback_only(containers: list[Container]) -> None:
+    bound = [
+        each["HostIp"]
+        for container in containers
+        for ports in container.attrs["NetworkSettings"]["Ports"].values()
+        for each in ports or []
+    ]
+    assert bound
+    assert set(bound) == {"127.0.0.1"}
+
+
+def test_lists_are_paginated_and_created_rows_are_found_again(url: str, member: dict[str, str]) -> None:
+    author = httpx2.post(f"{url}/api/authors/", json={"name": "Ada Contract"}, headers=member)
+    assert author.status_code == 201
+    book = {"title": "Contract", "author_id": author.json()["id"], "publisher_ids": [1], "isbn": "9780000009999"}
+    book |= {"published": "2026-01-01", "pages": 42}
+    created = httpx2.post(f"{url}/api/books/", json=book, headers=member)
+    assert created.status_code == 201, created.text
+    found = httpx2.get(f"{url}/api/books/{created.json()['id']}/", headers=member).json()
+    assert (found["title"], found["author"]["name"]) == ("Contract", "Ada Contract")
+    page = httpx2.get(f"{url}/api/books/?page=2", headers=member).json()
+    assert len(page["results"]) == 20
+
+
+def test_a_refresh_token_works_once(url: str) -> None:
+    credentials = {"username": probe.USER, "password": probe.PASSWORD}
+    first = httpx2.post(f"{url}/api/auth/token/", json=credentials).json()
+    second = httpx2.post(f"{url}/api/auth/token/refresh/", json={"refresh": first["refresh"]})
+    again = httpx2.post(f"{url}/api/auth/token/refresh/", json={"refresh": first["refresh"]})
+    assert (second.status_code, again.status_code) == (200, 401)
+    assert second.json()["refresh"] != first["refresh"]
+
+
+def test_malformed_json_is_the_clients_mistake(url: str) -> None:
+    answer = httpx2.post(
+        f"{url}/api/auth/token/", content=b'{"username": ', headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()
+
+
+def test_an_unknown_path_is_a_404_without_a_debug_page(url: str) -> None:
+    answer = httpx2.get(f"{url}/api/nothing-here/")
+    assert answer.status_code == 404
+    assert "DEBUG" not in answer.text
+
+
+def test_static_files_are_served_exactly_where_the_target_says_so(
+    url: str, stack: StackSettings, catalog: Catalog
+) -> None:
+    answer = httpx2.get(f"{url}/static/lab/sample.css")
+    can = "static" in catalog.capabilities(stack.target)
+    assert answer.status_code == (200 if can else 404)
+    if can:
+        assert answer.headers["content-type"].startswith("text/css")
+
+
+def test_a_client_cannot_forge_its_address(url: str, stack: StackSettings) -> None:
+    forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
+    seen = httpx2.get(f"{url}/lab/identity", headers=forged).json()
+    assert seen["client"] != "203.0.113.9", stack.target
+
+
+def test_a_client_cannot_claim_to_have_come_over_tls(url: str, stack: StackSettings) -> None:
+    if stack.target.server == "uwsgi" and stack.target.edge is None:
+        pytest.xfail("uWSGI takes the scheme from X-Forwarded-Proto of anyone; see deploy/uwsgi/server.toml")
+    seen = httpx2.get(f"{url}/lab/identity", headers={"X-Forwarded-Proto": "https"}).json()
+    assert seen["scheme"] == "http"
+
+
+def test_the_server_drains_a_request_in_flight_when_it_says_that_it_can(
+    engine: Engine, stack: StackSettings, catalog: Catalog, url: str
+) -> None:
+    """Last: it stops the app."""
+    if "graceful_stop" not in catalog.servers[stack.target.server].capabilities:
+        pytest.skip(f"n/a: {stack.target.server} does not claim graceful_stop")
+    if catalog.variant(stack.target).track is Track.DEFAULT:
+        pytest.skip("n/a: the capability is claimed for the production track")
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=20) as client:
+        client.sendall(b"GET /lab/wait?ms=2000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answered, _, _ = select.select([client], [], [], 0.5)
+        assert not answered, "the request is no longer in flight"
+        for container in engine.containers("app"):
+            container.stop(timeout=30)
+        assert client.recv(64).split(b" ")[1] == b"200"

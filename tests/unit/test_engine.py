@@ -64,12 +64,9 @@ def test_debian_12_gets_the_engine_from_the_next_release_and_nothing_else(tmp_pa
     ensure_engine(shell, lambda line: None, here)
     assert apt_lines(shell) == [
         "update",
-        " ".join(
-            (
-                "install --yes --no-install-recommends",
-                "docker.io/trixie docker-cli/trixie docker-compose/trixie docker-buildx/trixie",
-                "containerd runc iptables debootstrap",
-            )
+        (
+            "install --yes --no-install-recommends docker.io/trixie docker-cli/trixie docker-compose/trixie "
+            "docker-buildx/trixie containerd runc iptables debootstrap"
         ),
     ]
     added = (tmp_path / "etc/apt/sources.list.d/serverlab-trixie.sources").read_text()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from serverlab.catalog.checks import edge_mistakes, experiment_mistakes, server_mistakes
+from serverlab.catalog.checks import edge_mistakes, experiment_mistakes, server_mistakes, workload_mistakes
 from serverlab.catalog.reading import nearest, read_toml
 from serverlab.errors import UsageError
 from serverlab.model.base import Record
@@ -128,6 +128,8 @@ def load_catalog(root: Path) -> Catalog:
         wrong += [f"deploy/{name}/server.toml: {mistake}" for mistake in server_mistakes(server)]
     for name, edge in edges.items():
         wrong += [f"deploy/{name}/edge.toml: {mistake}" for mistake in edge_mistakes(edge)]
+    for name, workload in workloads.items():
+        wrong += [f"loadtests/{name}/workload.toml: {mistake}" for mistake in workload_mistakes(workload)]
     return Catalog(root=root, servers=servers, edges=edges, workloads=workloads, mistakes=tuple(wrong))
 
 

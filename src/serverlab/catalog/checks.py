@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from serverlab.catalog.reading import nearest
@@ -70,6 +70,11 @@ def edge_mistakes(edge: Edge) -> Iterator[str]:
     yield from _common_mistakes(edge.identity, edge.signals, edge.capabilities)
 
 
+def workload_mistakes(workload: Workload) -> Iterator[str]:
+    """What is wrong between the keys of a ``workload.toml``."""
+    yield from _capability_mistakes(workload.needs, where="needs")
+
+
 def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
     """What is wrong in an experiment, given the names that exist."""
     targets = []
@@ -81,11 +86,17 @@ def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]
     for index, name in enumerate(experiment.workloads):
         if name not in catalog.workloads:
             yield f"workloads[{index}]: unknown workload {name!r}{nearest(name, catalog.workloads)}"
-    if len({str(target) for target in targets}) < len(targets):
-        yield "targets: the same target is named twice"
+    yield from _repetitions("targets", targets, what="target")
+    yield from _repetitions("workloads", experiment.workloads, what="workload")
+    yield from _repetitions("cpus", experiment.cpus, what="budget")
     if not experiment.targets or not experiment.workloads or not experiment.cpus:
         yield "targets, workloads and cpus each need at least one entry"
     yield from _reference_mistakes(experiment, targets, catalog)
+
+
+def _repetitions(key: str, values: Sequence[object], *, what: str) -> Iterator[str]:
+    if len(set(values)) < len(values):
+        yield f"{key}: the same {what} is named twice"
 
 
 def _reference_mistakes(experiment: Experiment, targets: list[Target], catalog: Names) -> Iterator[str]:
@@ -103,13 +114,17 @@ def _reference_mistakes(experiment: Experiment, targets: list[Target], catalog: 
 
 def _common_mistakes(identity: Identity, signals: Signals, capabilities: tuple[str, ...]) -> Iterator[str]:
     yield from _regex_mistakes(identity, where="identity")
-    for name in capabilities:
-        if name not in CAPABILITIES:
-            yield f"capabilities: unknown capability {name!r}{nearest(name, CAPABILITIES)}"
+    yield from _capability_mistakes(capabilities, where="capabilities")
     for key in ("stop", "reload", "quick"):
         value = getattr(signals, key)
         if value is not None and not SIGNAL.fullmatch(value):
             yield f"signals.{key}: {value!r} is not a signal's name such as SIGTERM"
+
+
+def _capability_mistakes(names: tuple[str, ...], *, where: str) -> Iterator[str]:
+    for name in names:
+        if name not in CAPABILITIES:
+            yield f"{where}: unknown capability {name!r}{nearest(name, CAPABILITIES)}"
 
 
 def _regex_mistakes(identity: Identity, *, where: str) -> Iterator[str]:

@@ -61,7 +61,7 @@ def prepare(wanted: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     with step(f"installing requirements/{wanted}.txt, hashes checked"):
         hashed = [*pip, "--require-hashes", "-r", str(ROOT / f"requirements/{wanted}.txt")]
-        run(hashed, "the requirements could not be installed; is a package index reachable?")
+        run(hashed, "the requirements could not be installed, see above")
     with step("installing serverlab itself"):
         run(
             [*pip, "--no-build-isolation", "--no-deps", "--editable", str(ROOT)],

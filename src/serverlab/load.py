@@ -61,12 +61,11 @@ def web_variables(workloads: Mapping[str, Workload], chosen: str, *, url: str) -
     return {
         "LOCUST_HEADLESS": "false",
         "LOCUST_LOCUSTFILE": ",".join(f"/loadtests/{name}/locustfile.py" for name in names),
-        "LOCUST_CLASS_PICKER": "true",
+        "LOCUST_USERCLASS_PICKER": "true",
         "LOCUST_HOST": url,
         "LOCUST_USERS": str(workload.users),
         "LOCUST_SPAWN_RATE": str(workload.users),
         "LAB_LOAD_TIMEOUT_S": str(workload.timeout_s),
-        "LAB_LOAD_THINK_MS": str(workload.think_time_ms),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 import time
+import uuid
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -88,13 +89,11 @@ def prove(engine: Engine, expected: Expectation) -> Proof:
             *_answer_checks(client),
             *_refusal_checks(client, expected.settings.jwt_key),
         ]
-    version = first.get("distributions", {}).get(expected.server.distribution) or first.get(
-        expected.server.distribution.lower()
-    )
+    distributions = {_normal(name): str(version) for name, version in first.get("distributions", {}).items()}
     return Proof(
         checks=tuple(checks),
         workers=workers,
-        server_version=version,
+        server_version=distributions.get(_normal(expected.server.distribution)),
         identity={key: str(value) for key, value in first.items()},
     )
 
@@ -124,6 +123,11 @@ def answered(send: Callable[..., httpx2.Response], path: str, **options: object)
         document=document if isinstance(document, dict) else {},
         said=response.text[:200],
     )
+
+
+def _normal(distribution: str) -> str:
+    """The name as the packaging specifications compare it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def _is_ready(client: httpx2.Client, url: str) -> bool:
@@ -185,20 +189,37 @@ def _answer_checks(client: httpx2.Client) -> Iterator[Check]:
 
 
 def _refusal_checks(client: httpx2.Client, jwt_key: str) -> Iterator[Check]:
+    yield _status(
+        "control token", answered(client.get, PROFILE, headers=_bearer(control_token(jwt_key))), 200
+    )
     yield _refused("no token", answered(client.get, PROFILE))
     for name, token in wrong_tokens(jwt_key).items():
         yield _refused(name, answered(client.get, PROFILE, headers=_bearer(token)))
 
 
 def wrong_tokens(jwt_key: str) -> dict[str, str]:
-    """Tokens that have to be refused, by what is wrong with them."""
-    now = int(time.time())
-    claims = {"token_type": "access", "user_id": "1", "jti": "forged", "iat": now - 900, "exp": now + 600}
-    expired = {**claims, "exp": now - 60}
+    """Tokens that have to be refused, by what is wrong with them; in all else they are like `control_token`."""
+    expired = {**_claims(), "exp": int(time.time()) - 60}
     return {
-        "token signed with another key": _signed(claims, "another-key-" * 4),
+        "token signed with another key": _signed(_claims(), "another-key-" * 4),
         "expired token": _signed(expired, jwt_key),
-        "token with alg none": _unsigned(claims),
+        "token with alg none": _unsigned(_claims()),
+    }
+
+
+def control_token(jwt_key: str) -> str:
+    """A token of ours that has to be accepted: the wrong ones are refused for nothing else than what is wrong."""
+    return _signed(_claims(), jwt_key)
+
+
+def _claims() -> dict[str, Any]:
+    now = int(time.time())
+    return {
+        "token_type": "access",
+        "user_id": "1",
+        "jti": uuid.uuid4().hex,
+        "iat": now - 900,
+        "exp": now + 600,
     }
 
 

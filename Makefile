@@ -94,7 +94,7 @@ lint: dev ## run every linter
 	git ls-files '*Dockerfile' | xargs $(BIN)/hadolint
 	git grep -lE '^#!.*[ /](ba|da)?sh$$' | xargs $(BIN)/shellcheck
 	$(BIN)/yamllint --strict .
-	for upstream in http uwsgi; do LAB_UPSTREAM=$$upstream $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -; done
+	for upstream in http uwsgi; do LAB_UPSTREAM=$$upstream $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -c deploy/nginx/gixy.cfg -; done
 
 format: dev # let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - a script in an image, part of no package
 """Make the database cluster if the volume has none yet, then become PostgreSQL.
 
 LAB_DB_PASSWORD is the password of the user `lab`, who owns the database `lab`. It is set when the cluster is made:
@@ -33,7 +34,7 @@ def make_cluster(password: str) -> None:
 
 
 def _must(*command: str, words: str = "") -> None:
-    done = subprocess.run(command, input=words, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, input=words, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"postgres: {command[0]} failed with {done.returncode}:\n{done.stderr.strip()}")
 
@@ -45,10 +46,8 @@ def main() -> None:
         if not password:
             sys.exit("postgres: LAB_DB_PASSWORD is not set; a new cluster needs it")
         make_cluster(password)
-    os.execvp(  # noqa: S606 - no shell, no child
-        "postgres",  # noqa: S607 - from the image's own PATH
-        ["postgres", "-D", str(CLUSTER), "-c", "config_file=/lab/postgresql.conf", "-c", "hba_file=/lab/pg_hba.conf"],
-    )
+    files = ["-c", "config_file=/lab/postgresql.conf", "-c", "hba_file=/lab/pg_hba.conf"]
+    os.execvp("postgres", ["postgres", "-D", str(CLUSTER), *files])  # noqa: S606, S607 - no shell; PATH is the image's
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ class StackSettings:
     tls_port: int = 0
     secret_key: str = field(default_factory=_key)
     jwt_key: str = field(default_factory=_key)
+    database_password: str = field(default_factory=_key)
 
     def files(self) -> list[str]:
         """The compose files that make up the stack."""
@@ -94,6 +95,7 @@ class StackSettings:
             "LAB_RUN": self.label,
             "LAB_SECRET_KEY": self.secret_key,
             "LAB_JWT_KEY": self.jwt_key,
+            "LAB_DB_PASSWORD": self.database_password,
         }
 
     @property

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import httpx2
 import pytest
@@ -14,7 +15,8 @@ from serverlab import probe
 from serverlab.catalog import Catalog
 from serverlab.compose import Database, Engine, StackSettings
 from serverlab.runner.trial import expectation
-from conftest import Start
+
+Start = Callable[..., AbstractContextManager[StackSettings]]
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,13 @@ def test_https_speaks_http2_and_tells_the_app_so(engine: Engine, pair: StackSett
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2", "http/1.1"])
     port = int(url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, context.wrap_socket(plain) as secure:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain) as secure,
+    ):
         assert secure.selected_alpn_protocol() == "h2"
         assert secure.version() in ("TLSv1.2", "TLSv1.3")
-    seen = httpx2.get(f"{url}/lab/identity", verify=False).json()  # noqa: S501 - the certificate is made at start
+    seen = httpx2.get(f"{url}/lab/identity", verify=False).json()
     assert seen["scheme"] == "https"
 
 

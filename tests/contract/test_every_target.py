@@ -71,7 +71,9 @@ def test_memory_processes_and_cores_are_limited(containers: list[Container], sta
         assert limits["CpusetCpus"] == stack.split.stack
 
 
-def test_every_container_network_and_volume_carries_the_run_as_its_label(engine: Engine, stack: StackSettings) -> None:
+def test_every_container_network_and_volume_carries_the_run_as_its_label(
+    engine: Engine, stack: StackSettings
+) -> None:
     networks = engine.client.networks.list(filters={"label": f"org.serverlab={stack.label}"})
     volumes = engine.client.volumes.list(filters={"label": f"org.serverlab={stack.label}"})
     assert engine.labels() == {stack.label}
@@ -92,7 +94,12 @@ def test_ports_are_published_on_loopback_only(containers: list[Container]) -> No
 def test_lists_are_paginated_and_created_rows_are_found_again(url: str, member: dict[str, str]) -> None:
     author = httpx2.post(f"{url}/api/authors/", json={"name": "Ada Contract"}, headers=member)
     assert author.status_code == 201
-    book = {"title": "Contract", "author_id": author.json()["id"], "publisher_ids": [1], "isbn": "9780000009999"}
+    book = {
+        "title": "Contract",
+        "author_id": author.json()["id"],
+        "publisher_ids": [1],
+        "isbn": "9780000009999",
+    }
     book |= {"published": "2026-01-01", "pages": 42}
     created = httpx2.post(f"{url}/api/books/", json=book, headers=member)
     assert created.status_code == 201, created.text

@@ -13,6 +13,10 @@ from serverlab.model.runs import Run
 from serverlab.model.tables import Fact
 
 SHORT_COMMIT = 12
+NUMBERS = (
+    "medians over the rounds; requests/s count successes; latencies are of right answers and time-outs; "
+    "CPU and peak memory are the app's"
+)
 
 
 def run_facts(run: Run) -> tuple[Fact, ...]:
@@ -44,6 +48,7 @@ def section_facts(ground: Ground) -> tuple[Fact, ...]:
             ("Window", _window(ground)),
             ("Budget", _budget(ground)),
             ("Ratios", _ratios(ground)),
+            ("Numbers", NUMBERS),
         )
     )
 

@@ -89,8 +89,8 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.IDLE_CPU,
-        "users waited while more than half of the cores' time was unused: something else is the limit "
-        "(workers, threads, locks, waiting views)",
+        "users waited while more than half of the cores' time was unused: something else is the limit, "
+        "such as workers, threads, locks or waiting views",
         "read requests/s as concurrency, not as speed; try more workers or threads",
         suspicions.idle_cpu,
     ),
@@ -102,8 +102,8 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.FEW_SAMPLES,
-        "percentiles are left out where a round has fewer than 10 samples beyond them "
-        "(p50 needs 20 requests, p95 200, p99 1000)",
+        "percentiles are left out where a round has fewer than 10 samples beyond them: "
+        "p50 needs 20 requests, p95 200, p99 1000",
         "measure longer",
         suspicions.few_samples,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from serverlab.formatting import one_line
 from serverlab.model.tables import Row, Section, Spread, Table
 
 ROLES = ("app", "edge", "db", "load")
@@ -34,7 +35,7 @@ def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
         "target": row.target,
         "state": row.state.value,
         "reference": section.reference,
-        "reason": row.reason,
+        "reason": one_line(row.reason) if row.reason else None,
         "planned": row.planned,
         "valid": row.valid,
         **_spreads(row),

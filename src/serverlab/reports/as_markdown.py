@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from serverlab.model.tables import Fact, Section, Table
+from serverlab.model.tables import Section, Table
 from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks
 from serverlab.reports.notes import footnote, remarks
 
@@ -13,37 +13,39 @@ SPECIAL = re.compile(r"([\\`*_|\[\]])")
 
 
 def render(table: Table) -> str:
-    """A page: title, question, facts, and each section under a heading of its own."""
-    lines = [f"# {_plain(table.title)}", "", _plain(table.question), "", f"Run `{table.run}`.", ""]
-    lines += [f"- {fact.label}: {_plain(fact.value)}" for fact in table.facts]
+    """A page: title, question, each section under a heading of its own, and the facts of the run."""
+    lines = [f"# {plain(table.title)}", "", plain(table.question), ""]
     for section in table.sections:
-        lines += [
-            "",
-            f"## {heading(section)}",
-            "",
-            *_body(section, default_columns(section), section.conditions),
-        ]
-    if table.problems:
-        lines += ["", "## Problems in the run's files", ""]
-        lines += [f"- {_plain(str(problem))}" for problem in table.problems]
-    return "\n".join(lines) + "\n"
+        lines += [f"## {heading(section)}", "", *_body(section, default_columns(section)), ""]
+    return "\n".join([*lines, *_facts(table)]) + "\n"
 
 
-def render_section(table: Table, section: Section, keys: Sequence[str]) -> str:
-    """One section for the docs: caption, the columns ``keys``, conditions and notes; no line feed at the end."""
-    facts = [fact for fact in table.facts if fact.label in ("Measured", "Machine", "Versions")]
-    caption = f"**{heading(section)}** (run `{table.run}`)"
-    return "\n".join([caption, "", *_body(section, keys, [*section.conditions, *facts])])
+def render_excerpt(table: Table, sections: Sequence[Section], keys: Sequence[str] | None) -> str:
+    """Some sections for the docs and the facts of the run; ``keys`` are the columns, None = the usual ones.
+
+    Conditions, VOID trials and doubts are always there. No line feed at the end.
+    """
+    lines: list[str] = []
+    for section in sections:
+        lines += [f"**{heading(section)}**", "", *_body(section, keys or default_columns(section)), ""]
+    return "\n".join([*lines, *_facts(table)])
 
 
-def _body(section: Section, keys: Sequence[str], facts: Sequence[Fact]) -> Iterator[str]:
+def _facts(table: Table) -> Iterator[str]:
+    yield f"Run `{table.run}`:"
+    yield ""
+    yield from (f"- {fact.label}: {plain(fact.value)}" for fact in table.facts)
+    yield from (f"- Problem: {plain(str(problem))}" for problem in table.problems)
+
+
+def _body(section: Section, keys: Sequence[str]) -> Iterator[str]:
     yield from _grid(section, keys)
     yield ""
-    yield from (f"- {fact.label}: {_plain(fact.value)}" for fact in facts)
-    yield from (f"- {_plain(remark)}" for remark in remarks(section))
+    yield from (f"- {fact.label}: {plain(fact.value)}" for fact in section.conditions)
+    yield from (f"- {plain(remark)}" for remark in remarks(section))
     if section.doubts:
         yield ""
-        yield from (f"{doubt.number}. {_plain(footnote(doubt))}" for doubt in section.doubts)
+        yield from (f"{doubt.number}. {plain(footnote(doubt))}" for doubt in section.doubts)
 
 
 def _grid(section: Section, keys: Sequence[str]) -> Iterator[str]:
@@ -59,6 +61,6 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text with what Markdown or HTML would take for its own made harmless."""
     return SPECIAL.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -26,7 +26,11 @@ def _section(section: Section) -> Iterator[str]:
     yield from _facts(section.conditions)
     yield ""
     yield from _grid(section)
-    yield ""
+    if notes := [*_notes(section)]:
+        yield from ("", *notes)
+
+
+def _notes(section: Section) -> Iterator[str]:
     for remark in remarks(section):
         yield from textwrap.wrap(remark, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
     for doubt in section.doubts:

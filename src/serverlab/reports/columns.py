@@ -91,6 +91,7 @@ DEFAULT = (
     "ready",
     "trials",
 )
+SCALING = ("rps", "ratio", "scaling", "p50", "p95", "p99", "max", "errors", "cpu_ms", "memory", "trials")
 
 STATES = {
     RowState.MEASURED: "",
@@ -101,11 +102,8 @@ STATES = {
 
 
 def default_columns(section: Section) -> tuple[str, ...]:
-    """The usual columns, with the gain by cores where the section has one."""
-    if not any(row.scaling for row in section.rows):
-        return DEFAULT
-    after = DEFAULT.index("ratio") + 1
-    return (*DEFAULT[:after], "scaling", *DEFAULT[after:])
+    """The usual columns; where a section has a gain by cores, that takes the place of what tells less there."""
+    return SCALING if any(row.scaling for row in section.rows) else DEFAULT
 
 
 def heading(section: Section) -> str:

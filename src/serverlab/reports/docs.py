@@ -1,8 +1,9 @@
-"""Tables and figures of the docs, rendered between markers from committed result files.
+"""Tables, figures and definitions of the docs, rendered between markers from the files that they are about.
 
 ``<!-- table: results/... workload=profile cpus=1 edge=none columns=rps,ratio --> ... <!-- /table -->`` holds one
 section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
--->`` holds one number within a sentence. Markers in code are left alone.
+-->`` holds one number within a sentence. ``<!-- definition: server gunicorn --> ... <!-- /definition -->`` holds what
+a definition says. Markers in code are left alone.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 from serverlab.errors import UsageError
 from serverlab.reports.markers import Results, render_marker
 
+KINDS = "table|figure|definition"
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
     r"|(?P<code>`[^`\n]+`)"
-    r"|(?P<opening><!--\s*(?P<kind>table|figure):(?P<arguments>(?:(?!-->).)*)-->)"
-    r"(?P<body>(?:(?!<!--\s*(?:table|figure):).)*?)(?P<closing><!--\s*/(?P=kind)\s*-->)"
-    r"|(?P<stray><!--\s*(?:/(?:table|figure)\s*-->|(?:table|figure):))",
+    rf"|(?P<opening><!--\s*(?P<kind>{KINDS}):(?P<arguments>(?:(?!-->).)*)-->)"
+    rf"(?P<body>(?:(?!<!--\s*(?:{KINDS}):).)*?)(?P<closing><!--\s*/(?P=kind)\s*-->)"
+    rf"|(?P<stray><!--\s*(?:/(?:{KINDS})\s*-->|(?:{KINDS}):))",
     re.DOTALL | re.MULTILINE,
 )
 LINE_START = re.compile(r"[ \t]*(?:(?:[-*+>]|\d+[.)])[ \t]+)*")
@@ -99,4 +101,5 @@ def _shown(marker: str) -> str:
 
 
 def _in_one_line(error: UsageError) -> str:
-    return f"{error.what}. {error.hint}" if error.hint else error.what
+    stop = "" if error.what.endswith("?") else "."
+    return f"{error.what}{stop} {error.hint}" if error.hint else error.what

@@ -1,17 +1,20 @@
-"""What stands between one pair of markers: their arguments, and the text that the result files give for them."""
+"""What stands between one pair of markers: their arguments, and the text that the files give for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from serverlab.analysis import tabulate
+from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
-from serverlab.formatting import ABSENT, did_you_mean
+from serverlab.formatting import ABSENT, did_you_mean, one_line
 from serverlab.model.tables import Row, RowState, Section, Table
-from serverlab.reports.as_markdown import render_section
-from serverlab.reports.columns import COLUMNS, default_columns, heading
+from serverlab.reports.as_markdown import render_excerpt
+from serverlab.reports.columns import COLUMNS, heading
+from serverlab.reports.definitions import render_definition
 from serverlab.store import read_run
 
 SECTION_KEYS = ("workload", "cpus", "edge")
@@ -20,10 +23,15 @@ KEYS = {"table": (*SECTION_KEYS, "columns"), "figure": (*SECTION_KEYS, "target",
 
 @dataclass
 class Results:
-    """The judged runs below ``root``, each read once."""
+    """The judged runs and the definitions below ``root``, each read once."""
 
     root: Path
     _tables: dict[str, Table] = field(default_factory=dict)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The definitions; its ``mistakes`` may not be empty."""
+        return load_catalog(self.root)
 
     def table(self, path: str) -> Table:
         """The table of the run in the folder ``path``, which is relative to the root.
@@ -41,11 +49,13 @@ class Results:
 
 
 def render_marker(results: Results, *, kind: str, arguments: str) -> str:
-    """The text for a ``table`` or ``figure`` marker with these arguments.
+    """The text for a ``table``, ``figure`` or ``definition`` marker with these arguments.
 
     Raises:
         UsageError: an argument is wrong, or the result has no such number.
     """
+    if kind == "definition":
+        return render_definition(results.catalog, arguments)
     path, chosen = _parsed(kind, arguments)
     table = results.table(path)
     sections = [section for section in table.sections if _fits(section, chosen)]
@@ -53,8 +63,7 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
         known = "; ".join(_address(section) for section in table.sections)
         raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
     if kind == "table":
-        texts = [render_section(table, section, _columns(section, chosen)) for section in sections]
-        return "\n" + "\n\n".join(texts) + "\n"
+        return f"\n{render_excerpt(table, sections, _columns(chosen))}\n"
     if len(sections) > 1:
         several = "; ".join(_address(section) for section in sections)
         raise UsageError(f"{path}: a figure needs one section", f"These fit: {several}")
@@ -93,9 +102,9 @@ def _wanted(chosen: dict[str, str]) -> str:
     return " ".join(f"{key}={chosen[key]}" for key in SECTION_KEYS if key in chosen)
 
 
-def _columns(section: Section, chosen: dict[str, str]) -> Sequence[str]:
+def _columns(chosen: dict[str, str]) -> Sequence[str] | None:
     if "columns" not in chosen:
-        return default_columns(section)
+        return None
     keys = chosen["columns"].split(",")
     for key in keys:
         _check_known(key, COLUMNS, what="column")
@@ -114,7 +123,9 @@ def _figure(section: Section, *, target: str, value: str) -> str:
 
 def _check_number(row: Row, value: str) -> None:
     if row.state is not RowState.MEASURED:
-        raise UsageError(f"{row.target} has no {value}: it is {row.state.value}: {row.reason}")
+        raise UsageError(
+            f"{row.target} has no {value}: it is {row.state.value}: {one_line(row.reason or '')}"
+        )
     if value == "ratio" and row.reference:
         raise UsageError(f"{row.target} has no ratio: it is the reference")
     if COLUMNS[value].show(row) == ABSENT:

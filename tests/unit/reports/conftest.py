@@ -1,0 +1,81 @@
+"""Runs that have something of everything a report must show."""
+
+from __future__ import annotations
+
+import pytest
+
+from serverlab.model.definitions import ReferenceScope
+from serverlab.model.records import CoreSplit
+from serverlab.model.runs import Problem
+from tests.unit.builders import (
+    GTHREAD,
+    RUNSERVER,
+    UWSGI,
+    a_failure,
+    a_latency,
+    a_load,
+    a_plan,
+    a_run,
+    a_trial,
+    a_void_trial,
+    an_environment,
+    trials,
+)
+
+APACHE = "apache:daemon"
+DAPHNE = "daphne:production"
+DEFAULT = "uwsgi:default"
+
+
+@pytest.fixture
+def busy_run():
+    """Three rounds of six targets: measured, with errors, VOID in part and as a whole, n/a, not run."""
+    failures = [a_failure(12), a_failure(3, kind="timeout", status=None)]
+    return a_run(
+        trials(GTHREAD, 400, 410, 395),
+        trials(RUNSERVER, 300, 415, 270),
+        [
+            a_trial(UWSGI, round=1, load=a_load(388.0, failures=failures)),
+            a_trial(UWSGI, round=2, load=a_load(55.5, latency=a_latency(555, p50_us=287_000))),
+            a_void_trial(UWSGI, round=3, reasons=("generator at 91 % CPU",)),
+        ],
+        [
+            a_void_trial(
+                APACHE, round=1, reasons=("container died: \x1b[31mAH00526: |syntax|\x1b[0m\n<Directory />",)
+            ),
+            a_void_trial(APACHE, round=2, reasons=("generator at 91 % CPU",)),
+            a_void_trial(APACHE, round=3, reasons=("generator at 91 % CPU",)),
+        ],
+        plan=a_plan(
+            targets=(GTHREAD, RUNSERVER, UWSGI, APACHE, DAPHNE, DEFAULT),
+            rounds=3,
+            skipped={f"{DAPHNE} profile": "static"},
+        ),
+        environment=an_environment(
+            dirty=True, core_splits={"1": CoreSplit(stack="0", generator="0", disjoint=False)}
+        ),
+        problems=(Problem(file="quick/20261122-101500/trials.jsonl", line=3, message="cut short"),),
+    )
+
+
+@pytest.fixture
+def clean_run():
+    """Five good rounds, direct and behind nginx, on one and on two cores."""
+    behind = (f"{GTHREAD}+nginx", f"{RUNSERVER}+nginx")
+    splits = {
+        "1": CoreSplit(stack="0", generator="2-3", disjoint=True),
+        "2": CoreSplit(stack="0-1", generator="2-3", disjoint=True),
+    }
+    cells = [
+        (target, cpus, rate * factor)
+        for target, rate in zip((GTHREAD, RUNSERVER, *behind), (400, 320, 360, 300), strict=True)
+        for cpus, factor in ((1, 1.0), (2, 1.9 if "gunicorn" in target else 1.05))
+    ]
+    return a_run(
+        *(
+            trials(target, *(rate + each for each in range(5)), cpus=cpus, usage={})
+            for target, cpus, rate in cells
+        ),
+        plan=a_plan(targets=(GTHREAD, RUNSERVER, *behind), cpus=(1, 2), reference_scope=ReferenceScope.EDGE),
+        environment=an_environment(core_splits=splits),
+    )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from serverlab.model.tables import Section, Table
 from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks
+from serverlab.reports.markdown import line, plain
 from serverlab.reports.notes import footnote, remarks
-
-SPECIAL = re.compile(r"([\\`*_|\[\]])")
 
 
 def render(table: Table) -> str:
@@ -51,16 +49,7 @@ def _body(section: Section, keys: Sequence[str]) -> Iterator[str]:
 def _grid(section: Section, keys: Sequence[str]) -> Iterator[str]:
     columns = [COLUMNS[key] for key in keys]
     titles = [f"{column.title} {column.unit}".strip() for column in columns]
-    yield _line(["target", *titles, "notes"])
-    yield _line([":--", *("--:" for _ in keys), ":--"])
+    yield line(["target", *titles, "notes"])
+    yield line([":--", *("--:" for _ in keys), ":--"])
     for row in section.rows:
-        yield _line([row.target, *cells(row, keys), marks(row.doubts)])
-
-
-def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def plain(text: str) -> str:
-    """The text with what Markdown or HTML would take for its own made harmless."""
-    return SPECIAL.sub(r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        yield line([row.target, *cells(row, keys), marks(row.doubts)])

@@ -29,13 +29,13 @@ process = "^example"
 [variants.many]
 title = "some | workers"
 track = "production"
-command = ["example", "--workers", "${LAB_WORKERS}"]
+command = ["run", "${LAB_WORKERS}"]
 workers = { per_cpu = 2, extra = 1 }
 threads = 4
 [variants.copies]
 title = "one per core"
 track = "default"
-command = ["example"]
+command = ["run"]
 workers = { extra = 1 }
 threads = 0
 replicas_per_cpu = 1
@@ -58,8 +58,8 @@ SERVER_SHOWN = """
 
 | target | track | what it is | workers | threads | speaks | runs |
 | :-- | :-- | :-- | :-- | :-- | :-- | :-- |
-| `example:many` (default) | production | some \\| workers | 2 x cores + 1 | 4 | http | `example --workers ${LAB_WORKERS}` |
-| `example:copies` | default | one per core | 1 | unbounded | http, 1 container per core, only behind an edge | `example` |
+| `example:many` (default) | production | some \\| workers | 2 x cores + 1 | 4 | http | `run ${LAB_WORKERS}` |
+| `example:copies` | default | one per core | 1 | unbounded | http, 1 container per core, only behind an edge | `run` |
 
 | setting | variants | why |
 | :-- | :-- | :-- |

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.fakes import ABSENT, NO, Answer, FakeShell
 
 from serverlab.base import BOOTSTRAPPED_BASE, DEFAULT_BASE, ensure_base
 from serverlab.engine import Machine
 from serverlab.errors import EnvironmentLacks
+from tests.fakes import ABSENT, NO, Answer, FakeShell
 
 INSPECT = "docker image inspect --format {{.Id}} "
 SOURCES = (

@@ -5,11 +5,11 @@ import os
 import socket
 
 import pytest
-from tests.fakes import ABSENT, NO, Answer, FakeShell
 
 from serverlab.base import BOOTSTRAPPED_BASE, DEFAULT_BASE
 from serverlab.doctor import Finding, Senses, State, examine, line, port_is_free
 from serverlab.engine import Machine
+from tests.fakes import ABSENT, NO, Answer, FakeShell
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC
 INFO = {

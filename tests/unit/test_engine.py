@@ -4,10 +4,10 @@ import json
 import os
 
 import pytest
-from tests.fakes import ABSENT, NO, Answer, FakeShell
 
 from serverlab.engine import EngineFacts, Machine, ensure_engine, inspect_engine
 from serverlab.errors import CommandFailed, EnvironmentLacks
+from tests.fakes import ABSENT, NO, Answer, FakeShell
 
 ASK = "docker version"
 SILENT = Answer(returncode=1, stderr="Cannot connect to the Docker daemon. Is the docker daemon running?")

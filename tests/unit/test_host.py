@@ -5,11 +5,11 @@ import os
 import platform
 
 import pytest
-from tests.fakes import NO, Answer, FakeShell
 
 from serverlab import host
 from serverlab.errors import CommandFailed, EnvironmentLacks, UsageError
 from serverlab.model.records import CoreSplit
+from tests.fakes import NO, Answer, FakeShell
 
 ENGINE = {
     "NCPU": 4,

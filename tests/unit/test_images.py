@@ -4,12 +4,12 @@ import json
 import sys
 
 import pytest
-from tests.fakes import NO, Answer, FakeShell
 
 from serverlab.base import DEFAULT_BASE
 from serverlab.errors import CommandFailed, EnvironmentLacks, UsageError
 from serverlab.images import ImageSource, ensure_images, find_sources, inputs_hash
 from serverlab.model.records import ImageFacts
+from tests.fakes import NO, Answer, FakeShell
 
 FILES = {
     "app/Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY app/ /app/\n",

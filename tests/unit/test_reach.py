@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.fakes import Answer, FakeShell
 
 from serverlab import reach
+from tests.fakes import Answer, FakeShell
 
 
 def pip_says(text):

@@ -1,11 +1,11 @@
 """Names of targets, and what their definitions say about them."""
 
 import pytest
-from tests.checkout import CADDY, DAPHNE, GUNICORN, NGINX, PROFILE, QUICK, STATIC, make_checkout, write
 
 from serverlab.catalog import load_catalog, load_experiments, read_experiment
 from serverlab.errors import UsageError
 from serverlab.model.definitions import Target
+from tests.checkout import CADDY, DAPHNE, GUNICORN, NGINX, PROFILE, QUICK, STATIC, make_checkout, write
 
 
 @pytest.fixture

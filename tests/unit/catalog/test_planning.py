@@ -3,13 +3,13 @@
 from itertools import groupby
 
 import pytest
-from tests.checkout import make_checkout
-from tests.unit.builders import a_workload, an_experiment
 
 from serverlab.catalog import load_catalog, make_plan
 from serverlab.catalog.planning import overridden
 from serverlab.errors import UsageError
 from serverlab.model.definitions import LoadOverrides
+from tests.checkout import make_checkout
+from tests.unit.builders import a_workload, an_experiment
 
 SIX = {
     "targets": ("gunicorn", "gunicorn:sync", "runserver", "uwsgi", "daphne", "gunicorn+nginx"),

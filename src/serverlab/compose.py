@@ -6,6 +6,7 @@ import enum
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ BY_HAND = "up"
 """Value of our label on a stack that `serverlab up` or `locust` started for a person."""
 
 UP_TIMEOUT_S = 180
+REMOVAL_DEADLINE_S = 30.0
+REMOVAL_PAUSE_S = 0.05
 
 EQUAL = {
     "LAB_MEMORY": "1g",
@@ -137,10 +140,18 @@ class Engine:
         return f"{scheme}://127.0.0.1:{bound[0]['HostPort']}"
 
     def processes(self, service: str) -> list[str]:
-        """The command lines of all processes in all containers of a service."""
+        """The command lines of all processes in all containers of a service.
+
+        Raises:
+            StackDied: one of the containers does not run.
+        """
         lines: list[str] = []
         for container in self.containers(service):
-            top = container.top(ps_args="-eo pid,args")
+            try:
+                top = container.top(ps_args="-eo pid,args")
+            except docker.errors.APIError as refused:
+                why = refused.explanation or refused
+                raise StackDied(f"{container.name} shows no processes: {why}{tails(self.dead())}") from None
             lines += [row[top["Titles"].index("COMMAND")] for row in top["Processes"]]
         return lines
 
@@ -154,27 +165,47 @@ class Engine:
         """The values that our label has on containers: the runs that have something alive."""
         return {str(container.labels.get(LABEL)) for container in self.containers()}
 
-    def remove_all(self) -> list[str]:
+    def remove_all(self, *, deadline_s: float = REMOVAL_DEADLINE_S) -> list[str]:
         """Remove every container, network and volume that carries our label; return their names.
 
         Ctrl-C does not cut it short. It looks again until nothing is found, because an engine may still finish what an
-        interrupted command asked of it.
+        interrupted command asked of it; for the same reason what is refused is tried again.
+
+        Raises:
+            LabError: the engine still refuses after the deadline; with what it said.
         """
         removed: list[str] = []
+        give_up = time.monotonic() + deadline_s
         with _undisturbed():
-            while gone := self._remove_once():
+            while True:
+                gone, refused = self._remove_once()
                 removed += gone
-        return removed
+                if not gone and not refused:
+                    return removed
+                if refused and time.monotonic() > give_up:
+                    raise LabError("left behind: " + "; ".join(refused), "Try `serverlab clean`.")
+                if not gone:
+                    time.sleep(REMOVAL_PAUSE_S)
 
-    def _remove_once(self) -> list[str]:
+    def _remove_once(self) -> tuple[list[str], list[str]]:
+        """What was removed, and what the engine would not remove yet, with its reasons."""
         removed: list[str] = []
-        for container in self.containers():
-            removed += _removed(container, force=True, v=True)
-        for network in self.client.networks.list(filters={"label": LABEL}):
-            removed += _removed(network)
-        for volume in self.client.volumes.list(filters={"label": LABEL}):
-            removed += _removed(volume, force=True)
-        return removed
+        refused: list[str] = []
+        for thing, options in self._things():
+            try:
+                thing.remove(**options)
+                removed.append(str(thing.name))
+            except docker.errors.NotFound:
+                continue
+            except docker.errors.APIError as busy:
+                refused.append(f"{thing.name}: {busy.explanation or busy}")
+        return removed, refused
+
+    def _things(self) -> Iterator[tuple[Container, dict[str, bool]]]:
+        """All that is ours, with how it is removed; networks are looked for when the containers are gone."""
+        yield from ((each, {"force": True, "v": True}) for each in self.containers())
+        yield from ((each, {}) for each in self.client.networks.list(filters={"label": LABEL}))
+        yield from ((each, {"force": True}) for each in self.client.volumes.list(filters={"label": LABEL}))
 
 
 @contextmanager
@@ -291,11 +322,3 @@ def _log_tail(container: Container, lines: int) -> str:
     return (
         "".join(f"\n  | {line}" for line in log_lines(container, lines=lines)) or "\n  | (it logged nothing)"
     )
-
-
-def _removed(thing: Container, **options: bool) -> list[str]:
-    try:
-        thing.remove(**options)
-    except docker.errors.NotFound:
-        return []
-    return [str(thing.name)]

@@ -19,9 +19,9 @@ def only_lab(path: Path = LOCK) -> Iterator[None]:
     """Hold the machine's lock while the block runs; the kernel gives it back when the process ends, however it ends.
 
     Raises:
-        EnvironmentLacks: another lab holds it.
+        EnvironmentLacks: another lab holds it, or it cannot be opened.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = _opened(path)
     try:
         _take(descriptor, path)
         os.ftruncate(descriptor, 0)
@@ -29,6 +29,16 @@ def only_lab(path: Path = LOCK) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as refused:
+        raise EnvironmentLacks(
+            f"{path}: the lock cannot be opened: {refused.strerror}",
+            "It may belong to another user; remove it when no lab of theirs is at work.",
+        ) from None
 
 
 def _take(descriptor: int, path: Path) -> None:

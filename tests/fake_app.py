@@ -11,7 +11,9 @@ from itertools import cycle
 from threading import Thread
 from typing import Any
 
-TOKEN = "the-one-right-token"
+import jwt
+
+KEY = "the key of the stack, long enough for HS256"
 
 
 @dataclass
@@ -23,6 +25,7 @@ class FakeApp:
     hostnames: Sequence[str] = ("one",)
     books: int = 500
     username: str = "user01"
+    jwt_key: str = KEY
     takes_any_token: bool = False
     asks_for_token: bool = True
     statuses: dict[str, int] = field(default_factory=dict)
@@ -42,15 +45,23 @@ class FakeApp:
         if path == "/lab/identity":
             return 200, self.who()
         if (method, path) == ("POST", "/api/auth/token/"):
-            return 200, {"access": TOKEN, "refresh": "r"}
+            return 200, {"access": jwt.encode({"user_id": "1"}, self.jwt_key, "HS256"), "refresh": "r"}
         if path.startswith("/api/"):
             return self._for_members(path, token)
         return 200, {"status": "ok"}
 
+    def verifies(self, token: str) -> bool:
+        """Whether PyJWT, which the real app stands on, takes the token for a right one."""
+        try:
+            jwt.decode(token, self.jwt_key, algorithms=["HS256"])
+        except jwt.InvalidTokenError:
+            return False
+        return True
+
     def _for_members(self, path: str, token: str | None) -> tuple[int, dict[str, Any]]:
         if token is not None:
             self.seen_tokens.append(token)
-        if token is None or (token != TOKEN and not self.takes_any_token):
+        if not (token and (self.takes_any_token or self.verifies(token))):
             return 401, {"detail": "no"}
         return 200, {"username": self.username} if "profile" in path else {"count": self.books, "results": []}
 

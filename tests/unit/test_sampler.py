@@ -1,0 +1,127 @@
+"""What containers used within a window, worked out by hand."""
+
+import json
+
+import pytest
+
+from serverlab.errors import LabError
+from serverlab.model.records import Usage
+from serverlab.sampler import Sample, Sampler, as_lines, read, usage_within, working_set
+from tests.fake_engine import FakeClient, plain_stats
+
+
+def series(*points, role="app", container="one"):
+    """Samples from (t, cpu_s, memory_bytes, throttled_s)."""
+    return [
+        Sample(t=t, role=role, container=container, cpu_s=cpu_s, memory_bytes=memory, throttled_s=throttled_s)
+        for t, cpu_s, memory, throttled_s in points
+    ]
+
+
+def test_cpu_is_what_the_total_grew_between_samples_on_the_edges():
+    samples = series((10, 1.0, 100, 0.0), (12, 2.5, 200, 0.5), (14, 3.0, 150, 0.75))
+    assert usage_within(samples, start=10, end=14) == {
+        "app": Usage(cpu_s=2.0, memory_peak_bytes=200, throttled_s=0.75, samples=3)
+    }
+
+
+def test_at_the_edges_of_the_window_the_totals_are_interpolated():
+    # 1 s of CPU per second up to t=10, then 0.5: at 9.5 the total is 9.5, at 11 it is 10.5
+    samples = series((9, 9.0, 1, 0.0), (10, 10.0, 1, 0.0), (12, 11.0, 1, 0.4))
+    usage = usage_within(samples, start=9.5, end=11)["app"]
+    assert (usage.cpu_s, usage.throttled_s) == (pytest.approx(1.0), pytest.approx(0.2))
+
+
+def test_a_window_between_two_samples_gets_its_share_of_their_difference():
+    usage = usage_within(series((0, 0.0, 50, 0.0), (10, 5.0, 70, 0.0)), start=2, end=4)["app"]
+    assert (usage.cpu_s, usage.samples, usage.memory_peak_bytes) == (pytest.approx(1.0), 0, 0)
+
+
+def test_memory_before_and_after_the_window_does_not_count():
+    samples = series((0, 0, 900, 0), (1, 0, 100, 0), (2, 0, 300, 0), (3, 0, 200, 0), (4, 0, 999, 0))
+    assert usage_within(samples, start=1, end=3)["app"].memory_peak_bytes == 300
+
+
+def test_containers_of_one_role_are_summed():
+    one = series((0, 0.0, 100, 0.0), (10, 4.0, 300, 1.0), container="one")
+    two = series((0, 7.0, 200, 0.0), (5, 8.0, 250, 0.0), (10, 9.0, 50, 0.0), container="two")
+    assert usage_within([*one, *two], start=0, end=10) == {
+        "app": Usage(cpu_s=6.0, memory_peak_bytes=550, throttled_s=1.0, samples=2)
+    }
+
+
+def test_roles_are_kept_apart_and_the_order_of_samples_does_not_matter():
+    app = series((0, 0.0, 1, 0.0), (10, 4.0, 1, 0.0))
+    load = series((0, 0.0, 2, 0.0), (10, 1.0, 2, 0.0), role="load", container="two")
+    usage = usage_within([app[1], load[1], load[0], app[0]], start=0, end=10)
+    assert {role: each.cpu_s for role, each in usage.items()} == {"app": 4.0, "load": 1.0}
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 5), (5, 11), (11, 12)])
+def test_without_samples_on_both_sides_of_the_window_there_is_no_answer(start, end):
+    with pytest.raises(LabError, match="app: no samples on both sides of the measurement"):
+        usage_within(series((0, 0.0, 1, 0.0), (10, 4.0, 1, 0.0)), start=start, end=end)
+
+
+@pytest.mark.parametrize(
+    ("statistics", "used"),
+    [
+        pytest.param({"usage": 100, "stats": {"inactive_file": 30, "anon": 5}}, 70, id="cgroup v2"),
+        pytest.param(
+            {"usage": 100, "stats": {"total_inactive_file": 40, "inactive_file": 30}}, 60, id="cgroup v1"
+        ),
+        pytest.param({"usage": 100, "stats": {}}, 100, id="not told"),
+        pytest.param({"usage": 100}, 100, id="no details"),
+        pytest.param({"usage": 10, "stats": {"inactive_file": 30}}, 0, id="never below zero"),
+    ],
+)
+def test_the_inactive_page_cache_is_not_memory_in_use(statistics, used):
+    assert working_set(statistics) == used
+
+
+def test_a_sample_holds_what_the_engine_states():
+    client = FakeClient()
+    container = client.add("edge")
+    client.stats_of = lambda _: {
+        "cpu_stats": {
+            "cpu_usage": {"total_usage": 1_500_000_000},
+            "throttling_data": {"throttled_time": 250_000_000},
+        },
+        "memory_stats": {"usage": 1000, "stats": {"inactive_file": 100}},
+    }
+    sample = read(container)
+    assert (sample.role, sample.container, len(sample.container)) == ("edge", container.id[:12], 12)
+    assert (sample.cpu_s, sample.memory_bytes, sample.throttled_s) == (1.5, 900, 0.25)
+
+
+def test_a_container_that_is_gone_or_not_running_gives_no_sample():
+    client = FakeClient()
+    gone, ended = client.add("app"), client.add("app")
+    gone.remove()
+    client.stats_of = lambda container: plain_stats(container) | {"memory_stats": {}}
+    assert (read(gone), read(ended)) == (None, None)
+
+
+def test_the_sampler_samples_what_it_watches_at_once_and_on_demand():
+    client = FakeClient()
+    app, edge = client.add("app"), client.add("edge")
+    with Sampler() as sampler:
+        sampler.watch([app])
+        assert [each.role for each in sampler.samples] == ["app"]
+        sampler.watch([edge])
+        sampler.sample()
+        roles = [each.role for each in sampler.samples[:5]]
+    assert roles == ["app", "app", "edge", "app", "edge"]
+
+
+def test_samples_are_kept_as_one_json_object_per_line():
+    lines = as_lines(series((1.5, 2.0, 3, 0.0), (2.0, 3.0, 3, 0.0))).splitlines()
+    assert json.loads(lines[0]) == {
+        "t": 1.5,
+        "role": "app",
+        "container": "one",
+        "cpu_s": 2.0,
+        "memory_bytes": 3,
+        "throttled_s": 0.0,
+    }
+    assert len(lines) == 2

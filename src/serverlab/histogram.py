@@ -25,7 +25,7 @@ def latency_of(encoded: Iterable[str]) -> Latency:
     count = int(merged.get_total_count())
     if count == 0:
         return Latency(count=0, p50_us=None, p95_us=None, p99_us=None, max_us=None, mean_us=None)
-    p50, p95, p99 = (int(merged.get_value_at_percentile(share)) for share in (50, 95, 99))
+    p05, p50, p95, p99 = (int(merged.get_value_at_percentile(share)) for share in (5, 50, 95, 99))
     return Latency(
         count=count,
         p50_us=p50,
@@ -33,4 +33,5 @@ def latency_of(encoded: Iterable[str]) -> Latency:
         p99_us=p99,
         max_us=int(merged.get_max_value()),
         mean_us=float(merged.get_mean_value()),
+        p05_us=p05,
     )

@@ -61,7 +61,7 @@ def test_a_round_in_which_the_reference_served_nothing_has_no_ratio():
     assert stats.paired_ratios({1: 50.0}, {1: 0.0}) is None
 
 
-@pytest.mark.parametrize(("percent", "samples"), [(50, 20), (90, 100), (95, 200), (99, 1000)])
+@pytest.mark.parametrize(("percent", "samples"), [(5, 200), (50, 20), (90, 100), (95, 200), (99, 1000)])
 def test_a_percentile_needs_ten_samples_beyond_it(percent, samples):
     assert stats.samples_needed(percent) == samples
 

@@ -60,7 +60,7 @@ class Sample:
         return self.load.late / max(1, self.load.late, self.began)
 
     def percentile_us(self, percent: int) -> int | None:
-        """The 50th, 95th or 99th percentile, None where too few samples lie beyond it."""
+        """The 5th, 50th, 95th or 99th percentile, None where too few samples lie beyond it."""
         if self.load.latency.count < samples_needed(percent):
             return None
         return _percentiles(self.load.latency)[percent]
@@ -140,4 +140,4 @@ def is_valid(trial: Trial) -> bool:
 
 
 def _percentiles(latency: Latency) -> dict[int, int | None]:
-    return {50: latency.p50_us, 95: latency.p95_us, 99: latency.p99_us}
+    return {5: latency.p05_us, 50: latency.p50_us, 95: latency.p95_us, 99: latency.p99_us}

@@ -120,7 +120,10 @@ class Failure(Record, frozen=True):
 
 
 class Latency(Record, frozen=True):
-    """Percentiles of one set of requests, in microseconds; None where nothing was recorded."""
+    """Percentiles of one set of requests, in microseconds; None where nothing was recorded.
+
+    ``p05_us`` shows a floor below which no answer comes; None also where a run was made before it was read.
+    """
 
     count: int
     p50_us: int | None
@@ -128,6 +131,7 @@ class Latency(Record, frozen=True):
     p99_us: int | None
     max_us: int | None
     mean_us: float | None
+    p05_us: int | None = None
 
 
 class LoadResult(Record, frozen=True):

@@ -191,6 +191,26 @@ def test_plateau_when_answers_take_40_ms_and_cores_idle(p50_us, cores, raised):
     assert (DoubtKind.PLATEAU_40MS in doubts_of(five(GTHREAD), made)) is raised
 
 
+@pytest.mark.parametrize(
+    ("p05_us", "cores", "raised"),
+    [
+        (43_800, 0.76, True),
+        (43_800, 0.89, True),
+        (43_800, 0.9, False),
+        (37_700, 0.76, False),
+        (46_100, 0.76, False),
+    ],
+)
+def test_plateau_when_no_answer_comes_below_40_ms_though_the_median_lies_above(p05_us, cores, raised):
+    latency = msgspec.structs.replace(a_latency(3300, p50_us=47_600), p05_us=p05_us)
+    made = trials(RUNSERVER, *[330] * 5, load=a_load(330.0, latency=latency), usage={"app": a_usage(cores)})
+    found = doubts_of(five(GTHREAD), made)
+    assert (DoubtKind.PLATEAU_40MS in found) is raised
+    if raised:
+        said = f"19 of 20 answers took 43.8 ms or longer, cores {cores:.0%} busy".replace("%", " %")
+        assert texts(found[DoubtKind.PLATEAU_40MS]) == [(RUNSERVER, said)]
+
+
 def test_the_plateau_names_nagle_and_takes_the_place_of_idle_cpu():
     load = a_load(360.0, latency=a_latency(3600, p50_us=44_100))
     made = trials(RUNSERVER, *[360] * 5, load=load, usage={"app": a_usage(0.31), "load": a_usage(0.2)})

@@ -82,7 +82,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.PLATEAU_40MS,
-        "answers took 40 ms and more while cores were idle: Nagle's algorithm waiting for a delayed "
+        "answers took 40 ms and more while cores had time left: Nagle's algorithm waiting for a delayed "
         "ACK, because an answer is sent in two small writes on a kept connection",
         "compare with a new connection for each request, or write answers at once (TCP_NODELAY)",
         suspicions.plateau_40ms,

@@ -1,0 +1,91 @@
+"""deploy/nginx/start.py: from the environment to nginx's configuration."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+START = Path(__file__).resolve().parents[3] / "deploy" / "nginx" / "start.py"
+
+
+@pytest.fixture(scope="module")
+def start():
+    """The script as a module."""
+    spec = importlib.util.spec_from_file_location("nginx_start", START)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def lines(configuration):
+    return [line.strip() for line in configuration.splitlines()]
+
+
+def test_left_alone_it_speaks_http_to_the_app_and_logs_no_requests(start):
+    found = lines(start.rendered({}))
+    assert "server app:8000 max_fails=1 fail_timeout=5s;" in found
+    assert "proxy_pass http://app;" in found
+    assert "proxy_read_timeout 35s;" in found
+    assert "worker_processes 1;" in found
+    assert "access_log off;" in found
+
+
+def test_an_empty_variable_counts_as_absent(start):
+    assert start.rendered(dict.fromkeys(start.DEFAULTS, "")) == start.rendered({})
+
+
+def test_every_setting_arrives(start):
+    given = {
+        "LAB_UPSTREAM": "uwsgi",
+        "LAB_UPSTREAM_ADDRESS": "10.0.0.1:9000",
+        "LAB_TIMEOUT": "60",
+        "LAB_ACCESS_LOG": "on",
+        "LAB_EDGE_WORKERS": "2",
+    }
+    found = lines(start.rendered(given))
+    assert "server 10.0.0.1:9000 max_fails=1 fail_timeout=5s;" in found
+    assert "uwsgi_pass app;" in found
+    assert "uwsgi_read_timeout 65s;" in found
+    assert "access_log /dev/stdout;" in found
+    assert "worker_processes 2;" in found
+    assert not [line for line in found if line.startswith("proxy_pass")]
+
+
+@pytest.mark.parametrize("upstream", ["http", "uwsgi"])
+def test_what_a_client_claims_about_itself_does_not_pass(start, upstream):
+    """Each of these headers is set or emptied for both protocols."""
+    found = start.rendered({"LAB_UPSTREAM": upstream})
+    for header in (
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "Forwarded",
+        "Daphne-Root-Path",
+    ):
+        wsgi = "HTTP_" + header.upper().replace("-", "_")
+        assert f"proxy_set_header {header} " in found or f"uwsgi_param {wsgi} " in found
+    assert "$proxy_add_x_forwarded_for" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("LAB_UPSTREAM", "fastcgi", "LAB_UPSTREAM=fastcgi: must be one of http, uwsgi"),
+        ("LAB_TIMEOUT", "0", "LAB_TIMEOUT=0: must be a whole number of at least 1"),
+        ("LAB_EDGE_WORKERS", "auto", "LAB_EDGE_WORKERS=auto: must be a whole number of at least 1"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_one_sentence_and_with_code_2(name, value, words):
+    done = subprocess.run(
+        [sys.executable, START, "render"], env={name: value}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"edge: {words}\n")
+
+
+def test_an_unknown_word_is_refused():
+    done = subprocess.run(
+        [sys.executable, START, "stop"], env={}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "edge: stop: must be render, check or nothing\n")

@@ -265,9 +265,7 @@ def start_load(
 
 def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
     """The last log lines of the containers, indented, each block below its container's name."""
-    return "".join(
-        f"\n{each.name} ended with {_exit_code(each)}:{_log_tail(each, lines)}" for each in containers
-    )
+    return "".join(f"\n{each.name} {_state(each)}:{_log_tail(each, lines)}" for each in containers)
 
 
 def log_lines(container: Container, *, lines: int) -> list[str]:
@@ -312,6 +310,11 @@ def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -
         )
     dead = engine.dead()
     return StackDied(f"{settings.target} did not start{tails(dead)}") if dead else failed
+
+
+def _state(container: Container) -> str:
+    ended = container.status in ("exited", "dead")
+    return f"ended with {_exit_code(container)}" if ended else f"is {container.status}"
 
 
 def _exit_code(container: Container) -> int:

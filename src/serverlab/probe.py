@@ -115,14 +115,18 @@ def answered(send: Callable[..., httpx2.Response], path: str, **options: object)
     except httpx2.HTTPError as broken:
         return Answer(status=0, headers={}, document={}, said=f"{type(broken).__name__}: {broken}")
     headers = {key.lower(): value for key, value in response.headers.items()}
-    is_json = "json" in headers.get("content-type", "")
-    document = response.json() if is_json else {}
     return Answer(
-        status=response.status_code,
-        headers=headers,
-        document=document if isinstance(document, dict) else {},
-        said=response.text[:200],
+        status=response.status_code, headers=headers, document=_document(response), said=response.text[:200]
     )
+
+
+def _document(response: httpx2.Response) -> dict[str, Any]:
+    """The JSON object in the answer; empty when there is something else."""
+    try:
+        document = response.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _normal(distribution: str) -> str:

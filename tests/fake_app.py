@@ -39,6 +39,10 @@ class FakeApp:
         self._turn = self._turn or cycle(self.hostnames)
         return {**self.identity, "hostname": next(self._turn)}
 
+    def forget_turn(self) -> None:
+        """Begin with the first replica again."""
+        self._turn = None
+
     def answer(self, method: str, path: str, token: str | None) -> tuple[int, dict[str, Any]]:
         if path in self.statuses:
             return self.statuses[path], {"detail": "as told"}

@@ -183,8 +183,8 @@ def test_any_other_failure_of_compose_is_told_as_it_is(engine, tmp_path):
 
 
 def test_only_the_last_lines_of_a_log_are_shown(client):
-    noisy = client.add("app", exit_code=1, logged=[f"line {number}" for number in range(30)])
-    silent = client.add("edge", exit_code=137)
+    noisy = client.add("app", status="exited", exit_code=1, logged=[f"line {number}" for number in range(30)])
+    silent = client.add("edge", status="dead", exit_code=137)
     assert compose.tails([noisy, silent], lines=2) == (
         "\nserverlab-app-1 ended with 1:\n  | line 28\n  | line 29"
         "\nserverlab-edge-1 ended with 137:\n  | (it logged nothing)"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from serverlab.catalog.checks import edge_mistakes, experiment_mistakes, server_mistakes, workload_mistakes
-from serverlab.catalog.reading import nearest, read_toml
+from serverlab.catalog.reading import read_toml
 from serverlab.errors import UsageError
+from serverlab.formatting import did_you_mean
 from serverlab.model.base import Record
 from serverlab.model.definitions import (
     TARGET_PATTERN,
@@ -142,7 +143,7 @@ def read_experiment(path: Path, catalog: Catalog) -> Experiment:
     if not path.exists():
         known = [each.stem for each in sorted((catalog.root / "experiments").glob("*.toml"))]
         raise UsageError(
-            f"experiment {path}: no such file{nearest(path.stem, known)}", "Shipped: " + ", ".join(known)
+            f"experiment {path}: no such file{did_you_mean(path.stem, known)}", "Shipped: " + ", ".join(known)
         )
     experiment, wrong = read_toml(path, Experiment)
     if experiment is not None:
@@ -176,7 +177,7 @@ def _known(name: str, known: dict[str, R], *, what: str, of: str) -> str:
     if name not in known:
         prefix = f"{of!r}: " if of != name else ""
         raise UsageError(
-            f"{prefix}unknown {what} {name!r}{nearest(name, known)}", f"Known: {', '.join(known)}"
+            f"{prefix}unknown {what} {name!r}{did_you_mean(name, known)}", f"Known: {', '.join(known)}"
         )
     return name
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from serverlab.catalog.reading import nearest
 from serverlab.errors import UsageError
+from serverlab.formatting import did_you_mean
 from serverlab.model.definitions import (
     Edge,
     Experiment,
@@ -52,7 +52,7 @@ def server_mistakes(server: Server) -> Iterator[str]:
     """What is wrong between the keys of a ``server.toml``."""
     yield from _common_mistakes(server.identity, server.signals, server.capabilities)
     if server.default_variant not in server.variants:
-        near = nearest(server.default_variant, server.variants)
+        near = did_you_mean(server.default_variant, server.variants)
         yield f"default_variant: {server.default_variant!r} is not a variant{near}"
     for name, variant in server.variants.items():
         if variant.identity:
@@ -62,7 +62,7 @@ def server_mistakes(server: Server) -> Iterator[str]:
     for index, setting in enumerate(server.settings):
         for name in setting.variants:
             if name not in server.variants:
-                yield f"settings[{index}].variants: unknown variant {name!r}{nearest(name, server.variants)}"
+                yield f"settings[{index}].variants: unknown variant {name!r}{did_you_mean(name, server.variants)}"
 
 
 def edge_mistakes(edge: Edge) -> Iterator[str]:
@@ -85,7 +85,7 @@ def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]
             yield f"targets[{index}]: {unknown.what}"
     for index, name in enumerate(experiment.workloads):
         if name not in catalog.workloads:
-            yield f"workloads[{index}]: unknown workload {name!r}{nearest(name, catalog.workloads)}"
+            yield f"workloads[{index}]: unknown workload {name!r}{did_you_mean(name, catalog.workloads)}"
     yield from _repetitions("targets", targets, what="target")
     yield from _repetitions("workloads", experiment.workloads, what="workload")
     yield from _repetitions("cpus", experiment.cpus, what="budget")
@@ -124,7 +124,7 @@ def _common_mistakes(identity: Identity, signals: Signals, capabilities: tuple[s
 def _capability_mistakes(names: tuple[str, ...], *, where: str) -> Iterator[str]:
     for name in names:
         if name not in CAPABILITIES:
-            yield f"{where}: unknown capability {name!r}{nearest(name, CAPABILITIES)}"
+            yield f"{where}: unknown capability {name!r}{did_you_mean(name, CAPABILITIES)}"
 
 
 def _regex_mistakes(identity: Identity, *, where: str) -> Iterator[str]:

@@ -5,25 +5,19 @@ from __future__ import annotations
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from serverlab.formatting import did_you_mean
 from serverlab.model.base import Record
 
 R = TypeVar("R", bound=Record)
 
 Kind: TypeAlias = Any
 """A type or a generic alias, for which the language has no type."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``", did you mean 'x'?"`` for the closest of the ``known`` names, or "" when none is close."""
-    found = get_close_matches(name, list(known), n=1)
-    return f", did you mean {found[0]!r}?" if found else ""
 
 
 def read_toml(path: Path, kind: type[R]) -> tuple[R | None, list[str]]:
@@ -57,7 +51,7 @@ def _record_mistakes(value: dict[str, Any], kind: type[Record], where: str) -> I
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     for key in value:
         if key not in fields:
-            yield f"{_join(where, key)}: unknown key{nearest(key, fields)} (known: {', '.join(fields)})"
+            yield f"{_join(where, key)}: unknown key{did_you_mean(key, fields)} (known: {', '.join(fields)})"
     for name, field in fields.items():
         if name in value:
             yield from mistakes(value[name], field.type, where=_join(where, name))

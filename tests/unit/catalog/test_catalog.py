@@ -165,7 +165,9 @@ def test_mistakes_of_all_files_are_gathered_with_paths_below_the_checkout(root):
     )
     write(root, "loadtests/profile/workload.toml", PROFILE.replace("users = 16", "users = 0"))
     write(root, "loadtests/static/workload.toml", "format = ")
-    known = "known: title, track, command, workers, threads, protocol, environment, identity, replicas_per_cpu"
+    known = (
+        "known: title, track, command, workers, threads, protocol, environment, identity, replicas_per_cpu"
+    )
     assert mistakes_of(root) == [
         f"deploy/gunicorn/server.toml: variants.gthread.thread: unknown key, did you mean 'threads'? ({known})",
         "deploy/gunicorn/server.toml: variants.gthread.threads: missing",

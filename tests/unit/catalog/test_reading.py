@@ -6,7 +6,7 @@ import textwrap
 import msgspec
 import pytest
 
-from serverlab.catalog.reading import nearest, read_toml
+from serverlab.catalog.reading import read_toml
 from serverlab.model.base import Record
 
 
@@ -141,8 +141,3 @@ def test_a_file_that_is_not_there_is_a_mistake_too(tmp_path):
         None,
         [f"{tmp_path}/no.toml: cannot be read: No such file or directory"],
     )
-
-
-def test_the_nearest_name_is_proposed_only_when_one_is_near():
-    assert nearest("gunicon", ["uwsgi", "gunicorn"]) == ", did you mean 'gunicorn'?"
-    assert nearest("hypercorn", ["uwsgi"]) == ""

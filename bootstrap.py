@@ -110,7 +110,7 @@ def ensure_venv_module() -> None:
         raise Missing(
             f"Python's venv module is missing; install it (Debian, Ubuntu: `apt-get install {package}`)"
         )
-    apt = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=120"]
+    apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
     with step(f"installing {package}"):
         run([*apt, "update"], "apt-get update failed")
         run(

@@ -161,13 +161,14 @@ def test_checked_shows_standard_output_when_nothing_else_was_said():
 
 def test_a_started_command_outlives_the_call_and_writes_its_log(tmp_path):
     log = tmp_path / "logs" / "daemon.log"
-    pid = SHELL.start(["sh", "-c", "echo started; exec sleep 60"], log=log)
+    shell = HostShell()
+    pid = shell.start(["sh", "-c", "echo started; exec sleep 60"], log=log)
     try:
         wait_until(lambda: log.read_text() == "started\n")
         assert os.getsid(pid) == pid
     finally:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        shell._started[0].wait()
 
 
 def test_starting_a_missing_command_says_so(tmp_path):

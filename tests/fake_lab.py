@@ -1,0 +1,143 @@
+"""A whole lab without a container: Compose commands start stand-ins, a tiny web server answers for every stack."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from serverlab.catalog import load_catalog
+from serverlab.compose import Engine
+from serverlab.model.definitions import Target
+from serverlab.runner import Lab
+from tests.fake_app import FakeApp, identity_of
+from tests.fake_engine import FakeClient, FakeContainer
+from tests.fakes import Answer, FakeShell
+
+COMPOSE = "docker compose --progress quiet"
+HEADERS = {"gunicorn": "gunicorn", "runserver": "WSGIServer/0.2", "uwsgi": None, "daphne": "daphne"}
+PROCESSES = {
+    "gunicorn": "gunicorn",
+    "runserver": "python manage.py runserver",
+    "uwsgi": "uwsgi",
+    "daphne": "daphne",
+}
+
+
+class FakeLab:
+    """What the runner works with.
+
+    `trouble` maps a moment ("up 2": the second stack starts, "load 1", "window 1": the first measurement runs,
+    "measured 1": it has ended) to what happens then.
+    """
+
+    def __init__(self, root: Path, app: FakeApp) -> None:
+        self.root = root
+        self.app = app
+        self.client = FakeClient()
+        self.shell = FakeShell({COMPOSE: Answer(does=self._compose)})
+        self.said: list[str] = []
+        self.measured: list[str] = []
+        self.trouble: dict[str, Callable[[], None]] = {}
+        self.stacks = 0
+        self.rps = 100
+
+    @property
+    def lab(self) -> Lab:
+        """As the runner takes it."""
+        return Lab(
+            root=self.root,
+            shell=self.shell,
+            engine=Engine(self.client),
+            catalog=load_catalog(self.root),
+            say=self.said.append,
+            lock=self.root / "lab.lock",
+        )
+
+    def _happens(self, moment: str) -> None:
+        self.trouble.get(moment, lambda: None)()
+
+    def _compose(self, argv: Sequence[str]) -> None:
+        given = self.shell.environments[-1]
+        if argv[-1] == "load":
+            self._happens(f"load {self.stacks}")
+            self.client.add("load", run=given["LAB_RUN"], output=lambda: self._generate(given))
+        else:
+            self.stacks += 1
+            has_edge = any(word.endswith("edge.yml") for word in argv)
+            self._start(
+                Target(server=given["LAB_SERVER"], variant=given["LAB_VARIANT"]), given, has_edge=has_edge
+            )
+            self._happens(f"up {self.stacks}")
+
+    def _start(self, target: Target, given: Mapping[str, str], *, has_edge: bool) -> None:
+        catalog = load_catalog(self.root)
+        cpus, replicas, run = int(given["LAB_CPUS"]), int(given["LAB_REPLICAS"]), given["LAB_RUN"]
+        workers = catalog.variant(target).workers.for_cpus(cpus)
+        ours = workers + catalog.identity(target).supervisors
+        for _ in range(replicas):
+            self.client.add(
+                "app", run=run, processes=[PROCESSES[target.server]] * ours, ports={8000: self.app.port}
+            )
+        if has_edge:
+            self.client.add("edge", run=run, ports={8080: self.app.port, 8443: self.app.port})
+        self.client.add_network(labels={"org.serverlab": run})
+        self.client.add_volume(labels={"org.serverlab": run})
+        interface = catalog.servers[target.server].interface.value
+        self.app.identity = identity_of(
+            interface=interface, variant=target.variant, cpus=cpus, workers=workers
+        )
+        self.app.server_header = "nginx" if has_edge else HEADERS[target.server]
+        self.app.hostnames = [f"replica-{number}" for number in range(replicas)]
+        self.app.forget_turn()
+        self.app.jwt_key = given["LAB_JWT_KEY"]
+
+    def _generate(self, given: Mapping[str, str]) -> Iterator[bytes]:
+        start = time.time()
+        yield _line(event="measuring", t=start)
+        self._happens(f"window {self.stacks}")
+        end = time.time()
+        yield _line(event="measured", t=end)
+        self._happens(f"measured {self.stacks}")
+        self.measured.append(f"{given['LAB_SERVER']}:{given['LAB_VARIANT']}")
+        yield _line(**a_result(start, end, ok=self.rps))
+
+    @property
+    def app_container(self) -> FakeContainer:
+        """The first app container of the running stack."""
+        return next(each for each in self.client.containers.things if "app" in each.name)
+
+
+def a_result(start: float, end: float, *, ok: int) -> dict[str, Any]:
+    """The generator's result: `ok` requests of 50 microseconds each."""
+    histogram = HdrHistogram(1, 120_000_000, 3)
+    histogram.record_value(50, ok)
+    encoded = histogram.encode().decode("ascii")
+    return {
+        "event": "result",
+        "format": 1,
+        "users": 16,
+        "window_start": start,
+        "window_end": end,
+        "requests_ended": ok,
+        "ok_ended": ok,
+        "bytes": 100 * ok,
+        "late": 0,
+        "errors": [],
+        "histograms": [{"name": "GET /api/auth/profile/", "outcome": "ok", "count": ok, "encoded": encoded}],
+        "versions": {"locust": "2.47.0"},
+        "connections": {"opened": 16, "replaced": 0},
+    }
+
+
+def _line(**event: Any) -> bytes:
+    return json.dumps(event).encode() + b"\n"
+
+
+def interrupt() -> None:
+    """What Ctrl-C does."""
+    raise KeyboardInterrupt

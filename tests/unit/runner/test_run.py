@@ -1,0 +1,282 @@
+"""A run: every trial in its planned order, each saved before the next; whatever happens, nothing is left behind."""
+
+import msgspec
+import pytest
+
+from serverlab import store
+from serverlab.catalog import make_plan, read_experiment
+from serverlab.errors import EnvironmentLacks, Exit, Interrupted, NotEnoughEvidence, UsageError
+from serverlab.lock import only_lab
+from serverlab.model.records import ImageFacts, State
+from serverlab.runner import resume_run, run, start_run
+from serverlab.runner.run import images_of, seconds_left
+from tests.checkout import QUICK, write
+from tests.fake_lab import interrupt
+from tests.unit.builders import a_plan, a_trial, a_workload, an_environment, planned
+
+
+@pytest.fixture
+def plan(fake):
+    experiment = read_experiment(fake.root / "experiments/quick.toml", fake.lab.catalog)
+    return make_plan(fake.lab.catalog, experiment, name="quick", experiment_hash="e" * 64)
+
+
+def describe(**changes):
+    def description(name, splits):
+        return an_environment(run=name, core_splits=dict(splits), **changes)
+
+    return description
+
+
+def start(fake, plan, **changes):
+    return start_run(fake.lab, plan, cores=(0, 1), describe=describe(**changes))
+
+
+def resume(fake, **changes):
+    (path,) = (fake.root / "results/quick").iterdir()
+    return resume_run(fake.lab, path, describe=describe(**changes))
+
+
+def interrupted_at_once(fake, plan):
+    fake.trouble["up 1"] = interrupt
+    with pytest.raises(Interrupted):
+        start(fake, plan)
+    fake.trouble.clear()
+
+
+def saved(fake):
+    (path,) = (fake.root / "results/quick").iterdir()
+    return store.read_run(path)
+
+
+def test_every_planned_trial_is_measured_in_its_order_and_saved(fake, plan):
+    path = start(fake, plan)
+    run_made = store.read_run(path)
+    assert path.parent == fake.root / "results/quick"
+    assert [trial.planned for trial in run_made.trials] == list(plan.trials)
+    assert {trial.state for trial in run_made.trials} == {State.MEASURED}
+    assert fake.measured == [each.target for each in plan.trials]
+    assert (run_made.plan, run_made.problems) == (plan, ())
+    assert fake.client.is_empty
+
+
+def test_raw_files_lie_beside_the_trials(fake, plan):
+    path = start(fake, plan)
+    names = {file.name for file in (path / "raw").iterdir()}
+    assert names == {f"{each.id}.{kind}" for each in plan.trials for kind in ("load.json", "samples.jsonl")}
+
+
+def test_every_trial_is_named_with_what_is_left_and_what_came_out(fake, plan):
+    start(fake, plan)
+    first = plan.trials[0]
+    assert fake.said[0] == f"trial 1/4 · round 1 · {first.target} · profile · 1 CPU · 1:04 left"
+    assert fake.said[1].endswith(" requests/s, 0 errors")
+    assert len(fake.said) == 8
+
+
+def test_each_trial_is_on_disk_before_the_next_one_begins(fake, plan):
+    lines = []
+    for number in (1, 2, 3):
+        fake.trouble[f"up {number}"] = lambda: lines.append(len(saved(fake).trials))
+    start(fake, plan)
+    assert lines == [0, 1, 2]
+
+
+def test_the_stack_gets_the_first_core_and_the_generator_the_other(fake, plan):
+    start(fake, plan)
+    given = fake.shell.environments[0]
+    assert (given["LAB_CPUSET"], given["LAB_LOAD_CPUSET"]) == ("0", "1")
+    assert saved(fake).environment.core_splits["1"].disjoint
+
+
+def test_a_budget_that_the_machine_has_not_got_is_refused_before_anything_is_started(fake, plan):
+    with pytest.raises(UsageError, match="A budget of 1 cores cannot be given"):
+        start_run(fake.lab, plan, cores=(), describe=describe())
+    assert fake.shell.calls == []
+    assert not (fake.root / "results").exists()
+
+
+@pytest.mark.parametrize("moment", ["up 3", "load 3", "window 3", "measured 3"])
+def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_behind(fake, plan, moment):
+    fake.trouble[moment] = interrupt
+    with pytest.raises(Interrupted) as stopped:
+        start(fake, plan)
+    made = saved(fake)
+    assert stopped.value.exit_code is Exit.INTERRUPTED
+    assert stopped.value.what.startswith("stopped; 2 trials of this run are saved in ")
+    assert stopped.value.hint == f"Go on with: serverlab run --resume {made.name}"
+    assert [trial.planned for trial in made.trials] == list(plan.trials[:2])
+    assert fake.client.is_empty
+    with only_lab(fake.lab.lock):
+        pass
+
+
+def test_a_resumed_run_measures_exactly_what_is_missing(fake, plan):
+    fake.trouble["window 3"] = interrupt
+    with pytest.raises(Interrupted):
+        start(fake, plan)
+    before = saved(fake).trials
+    fake.trouble.clear()
+    fake.measured.clear()
+    fake.said.clear()
+    resume(fake)
+    after = saved(fake)
+    assert fake.measured == [each.target for each in plan.trials[2:]]
+    assert after.trials[:2] == before
+    assert [trial.planned for trial in after.trials] == list(plan.trials)
+    assert fake.said[0].startswith("trial 1/2 · round ")
+
+
+def test_a_line_that_was_cut_short_is_told_and_measured_again(fake, plan):
+    path = start(fake, plan)
+    text = (path / "trials.jsonl").read_text()
+    (path / "trials.jsonl").write_text(text[:-200])
+    fake.measured.clear()
+    fake.said.clear()
+    resume(fake)
+    assert fake.said[0].startswith(
+        f"{path.parent.name}/{path.name}/trials.jsonl, line 4: cut short or damaged"
+    )
+    assert fake.measured == [plan.trials[3].target]
+    assert [trial.planned for trial in saved(fake).trials] == list(plan.trials)
+
+
+def test_a_run_that_is_complete_needs_no_further_trial(fake, plan):
+    start(fake, plan)
+    fake.measured.clear()
+    resume(fake)
+    assert fake.measured == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"commit": "f" * 40}, "commit"),
+        ({"dirty": True}, "dirty"),
+        ({"kernel": "6.2.0", "cores": 4}, "kernel, cores"),
+        ({"images": {"gunicorn": ImageFacts(id="sha256:2", size_bytes=1)}}, "images"),
+        ({"database": "postgres"}, "database"),
+        ({"lab_version": "9.9"}, "lab_version"),
+    ],
+)
+def test_a_run_is_not_resumed_where_its_trials_would_be_unlike(fake, plan, changes, named):
+    interrupted_at_once(fake, plan)
+    calls = len(fake.shell.calls)
+    with pytest.raises(UsageError) as refused:
+        resume(fake, **changes)
+    assert (
+        refused.value.what
+        == f"run {saved(fake).environment.run} cannot be resumed: {named} changed since it began"
+    )
+    assert len(fake.shell.calls) == calls
+
+
+def test_a_run_of_which_every_trial_is_void_gives_no_evidence(fake, plan):
+    for number in range(1, 5):
+        fake.trouble[f"up {number}"] = lambda: fake.app.statuses.update({"/healthz": 500})
+    with pytest.raises(NotEnoughEvidence) as nothing:
+        start(fake, plan)
+    assert nothing.value.exit_code is Exit.NOT_ENOUGH_EVIDENCE
+    assert nothing.value.what == (
+        "every trial was VOID, the last one: proof before the measurement failed: /healthz: status 500, expected 200"
+    )
+    assert len(saved(fake).trials) == 4
+    assert fake.said[1].startswith("    VOID: proof before the measurement failed")
+
+
+def test_a_void_trial_does_not_stop_the_run(fake, plan):
+    fake.trouble["up 1"] = lambda: fake.app.statuses.update({"/healthz": 500})
+    fake.trouble["up 2"] = fake.app.statuses.clear
+    start(fake, plan)
+    assert [trial.state for trial in saved(fake).trials] == [State.VOID, *[State.MEASURED] * 3]
+
+
+def test_without_room_on_the_disk_nothing_is_measured_and_the_run_can_be_resumed(fake, plan, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "NEEDED_BYTES", 1 << 80)
+        with pytest.raises(EnvironmentLacks, match="MiB are free, a run needs") as full:
+            start(fake, plan)
+    assert full.value.hint.startswith("What was measured is saved. Make room")
+    assert fake.shell.calls == []
+    resume(fake)
+    assert len(saved(fake).trials) == 4
+
+
+def test_a_disk_that_refuses_a_trial_ends_the_run_with_what_was_saved(fake, plan):
+    def lose_the_folder():
+        (path,) = (fake.root / "results/quick").iterdir()
+        for file in (path / "raw").iterdir():
+            file.unlink()
+        (path / "raw").rmdir()
+        (path / "raw").touch()
+
+    fake.trouble["up 3"] = lose_the_folder
+    with pytest.raises(EnvironmentLacks, match="cannot be written"):
+        start(fake, plan)
+    assert len(saved(fake).trials) == 2
+    assert fake.client.is_empty
+
+
+def test_a_second_lab_is_refused(fake, plan):
+    lab = fake.lab
+    with only_lab(lab.lock), pytest.raises(EnvironmentLacks, match="another lab is at work"):
+        start(fake, plan)
+    assert fake.shell.calls == []
+
+
+@pytest.mark.parametrize("label", ["up", "by-hand"])
+def test_a_stack_that_a_person_started_is_not_touched(fake, plan, label):
+    fake.client.add("app", run=label)
+    with pytest.raises(EnvironmentLacks) as refused:
+        start(fake, plan)
+    assert (refused.value.what, refused.value.hint) == (
+        "a stack is up; one stack at a time",
+        "`make down` stops it, `make ps` shows it.",
+    )
+    assert fake.client.removed == []
+
+
+def test_what_a_killed_run_left_behind_is_removed_and_told(fake, plan):
+    fake.client.add("app", run="quick-20260101-000000")
+    start(fake, plan)
+    assert fake.said[0] == "removing what an earlier run left behind: serverlab-app-1"
+    assert fake.client.removed[0] == "serverlab-app-1"
+
+
+def test_the_time_left_is_the_load_and_an_expected_overhead_until_a_trial_was_timed():
+    plan = a_plan(rounds=2, workload=a_workload(warmup_s=2.0, duration_s=6.0))
+    assert seconds_left(plan.trials, plan, []) == 4 * (8.0 + 8.0)
+
+
+def test_the_time_left_follows_what_the_measured_trials_took():
+    plan = a_plan(rounds=2, workload=a_workload(warmup_s=2.0, duration_s=6.0))
+    measured = [a_trial(wall_s=10.0), a_trial(wall_s=14.0)]
+    assert seconds_left(plan.trials[2:], plan, measured) == 2 * (8.0 + 4.0)
+    assert seconds_left((), plan, measured) == 0
+
+
+def test_every_workload_counts_with_its_own_length():
+    short, long = a_workload(warmup_s=1.0, duration_s=1.0), a_workload(warmup_s=1.0, duration_s=9.0)
+    plan = a_plan(rounds=1, workloads=("profile", "wait"), targets=("gunicorn:gthread",))
+    plan = msgspec.structs.replace(plan, workloads={"profile": short, "wait": long})
+    measured = [a_trial(wall_s=5.0, workload="profile")]
+    assert seconds_left([planned(workload="wait")], plan, measured) == 10.0 + 3.0
+
+
+def test_only_images_that_the_trials_use_belong_to_a_run():
+    facts = {
+        name: ImageFacts(id=name, size_bytes=1)
+        for name in ("app", "load", "gunicorn", "uwsgi", "nginx", "postgres")
+    }
+    direct, behind = a_plan(targets=("gunicorn:gthread",)), a_plan(targets=("gunicorn:gthread+nginx",))
+    assert sorted(images_of(facts, direct)) == ["app", "gunicorn", "load"]
+    assert sorted(images_of(facts, behind)) == ["app", "gunicorn", "load", "nginx"]
+
+
+def test_cells_that_are_not_applicable_are_never_tried(fake):
+    text = QUICK.replace("profile", "static").replace("runserver", "gunicorn+nginx")
+    write(fake.root, "experiments/files.toml", text)
+    experiment = read_experiment(fake.root / "experiments/files.toml", fake.lab.catalog)
+    plan = make_plan(fake.lab.catalog, experiment, name="files", experiment_hash="")
+    path = start(fake, plan)
+    assert {trial.planned.target for trial in store.read_run(path).trials} == {"gunicorn:gthread+nginx"}

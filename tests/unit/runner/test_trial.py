@@ -1,0 +1,153 @@
+"""One trial on fresh containers, from start to removal."""
+
+import json
+
+import pytest
+
+from serverlab.compose import Database
+from serverlab.model.records import CoreSplit, State
+from serverlab.runner.trial import Bench, run_trial, settings_of
+from tests.fake_lab import interrupt
+from tests.unit.builders import GTHREAD, a_workload, planned
+
+
+@pytest.fixture
+def trial(fake):
+    """Makes a trial and returns it with its raw files."""
+
+    def trial(target=GTHREAD, *, cpus=1):
+        lab = fake.lab
+        steal = iter([1.0, 1.0])
+        bench = Bench(
+            root=lab.root,
+            shell=lab.shell,
+            engine=lab.engine,
+            catalog=lab.catalog,
+            database=Database.SQLITE,
+            say=lab.say,
+            steal_s=lambda: next(steal),
+        )
+        cell = planned(target, cpus=cpus)
+        split = CoreSplit(stack="0", generator="1", disjoint=True)
+        settings = settings_of(lab.catalog, cell, split=split, label="quick-1", database=Database.SQLITE)
+        return run_trial(bench, cell, a_workload(), settings, image_bytes=300)
+
+    return trial
+
+
+def test_a_measured_trial_holds_everything_that_was_recorded(trial, fake):
+    made, _ = trial()
+    assert (made.state, made.void_reasons, made.log_tail) == (State.MEASURED, (), ())
+    assert made.planned == planned(GTHREAD)
+    assert (made.load.ok, made.load.latency.p50_us) == (100, 50)
+    assert sorted(made.usage) == ["app", "load"]
+    assert made.usage["app"].cpu_s == 0.0
+    assert made.proof_before.ok
+    assert made.proof_after.ok
+    assert (made.image_bytes, made.replicas, made.steal_share) == (300, 1, 0.0)
+    assert made.wall_s > 0
+    assert made.ready_s is not None
+    assert fake.client.is_empty
+
+
+def test_raw_files_hold_the_generators_own_words_and_every_sample(trial):
+    _, raw = trial()
+    assert sorted(raw) == ["load.json", "samples.jsonl"]
+    assert json.loads(raw["load.json"])["ok_ended"] == 100
+    assert {json.loads(line)["role"] for line in raw["samples.jsonl"].splitlines()} == {"app", "load"}
+
+
+def test_behind_an_edge_its_usage_is_kept_apart(trial):
+    made, _ = trial("gunicorn:gthread+nginx")
+    assert made.state is State.MEASURED
+    assert sorted(made.usage) == ["app", "edge", "load"]
+
+
+def test_replicas_follow_the_budget(trial, fake):
+    made, _ = trial("daphne:replicated+nginx", cpus=2)
+    assert (made.state, made.replicas) == (State.MEASURED, 2)
+    assert fake.shell.environments[0]["LAB_REPLICAS"] == "2"
+
+
+def test_a_target_that_is_not_what_it_claims_to_be_is_not_measured(trial, fake):
+    fake.trouble["up 1"] = lambda: setattr(fake.app, "server_header", "daphne")
+    fake.trouble["load 1"] = lambda: pytest.fail("load on a wrong target")
+    made, raw = trial()
+    assert made.state is State.VOID
+    assert made.void_reasons == (
+        "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$",
+    )
+    assert (made.load, made.usage, raw) == (None, {}, {})
+
+
+def test_a_target_that_changes_while_it_is_measured_is_void_and_its_numbers_are_kept_beside_the_reason(
+    trial, fake
+):
+    fake.trouble["measured 1"] = lambda: setattr(fake.app, "takes_any_token", True)
+    made, _ = trial()
+    assert made.state is State.VOID
+    assert len(made.void_reasons) == 3
+    assert made.load.ok == 100
+
+
+def test_a_container_that_ran_out_of_memory_makes_the_trial_void(trial, fake):
+    fake.trouble["window 1"] = lambda: fake.app_container.state.update(OOMKilled=True)
+    made, _ = trial()
+    assert made.void_reasons == ("container serverlab-app-1 ran out of memory",)
+
+
+def test_a_container_that_was_restarted_makes_the_trial_void(trial, fake):
+    fake.trouble["window 1"] = lambda: setattr(fake.app_container, "restarts", 1)
+    made, _ = trial()
+    assert made.void_reasons == ("container serverlab-app-1 was restarted",)
+
+
+def test_a_void_trial_keeps_the_last_lines_of_every_container(trial, fake):
+    def die():
+        fake.app_container.logged = ["booting", "Killed"]
+        fake.app_container.state.update(OOMKilled=True)
+
+    fake.trouble["window 1"] = die
+    made, _ = trial()
+    assert made.log_tail == ("serverlab-app-1: booting", "serverlab-app-1: Killed")
+
+
+@pytest.mark.parametrize("target", [GTHREAD, "gunicorn:gthread+nginx"])
+def test_an_app_that_dies_under_load_makes_the_trial_void(trial, fake, target):
+    def die():
+        app = fake.app_container
+        app.status, app.exit_code, app.ports, app.logged = "exited", 139, {}, ["segmentation fault"]
+
+    fake.trouble["measured 1"] = die
+    made, _ = trial(target)
+    assert made.state is State.VOID
+    assert "serverlab-app-1 ended with 139:\n  | segmentation fault" in made.void_reasons[0]
+    assert fake.client.is_empty
+
+
+def test_a_generator_that_breaks_makes_the_trial_void(trial, fake):
+    fake.client.add = adding_a_silent_generator(fake.client.add)
+    made, _ = trial()
+    assert made.void_reasons[0].startswith("the generator ended without a result")
+
+
+def adding_a_silent_generator(add):
+    def silent(service, **changes):
+        if service == "load":
+            changes |= {"output": tuple, "status": "exited", "exit_code": 1}
+        return add(service, **changes)
+
+    return silent
+
+
+def test_ctrl_c_leaves_nothing_behind(trial, fake):
+    fake.trouble["window 1"] = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        trial()
+    assert fake.client.is_empty
+    assert set(fake.client.removed) == {
+        "serverlab-app-1",
+        "serverlab-load-1",
+        "serverlab_lab",
+        "serverlab_data",
+    }

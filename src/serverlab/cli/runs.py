@@ -157,7 +157,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
 
 
 def _start(context: Context, plan: Plan, database: Database) -> Path:
-    facts = images_of(images.ensure_images(context.shell, context.root, context.say), plan)
+    facts = images_of(images.ensure_images(context.shell, context.root, context.say), plan, database)
     describe = provenance.describer(context.lab, images=facts, database=database)
     return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
 
@@ -165,8 +165,8 @@ def _start(context: Context, plan: Plan, database: Database) -> Path:
 def _resume(context: Context, name: str) -> Path:
     path = store.find_run(context.root / "results", name)
     run = store.read_run(path)
-    facts = images_of(images.ensure_images(context.shell, context.root, context.say), run.plan)
     database = Database(run.environment.database)
+    facts = images_of(images.ensure_images(context.shell, context.root, context.say), run.plan, database)
     return resume_run(
         context.lab, path, describe=provenance.describer(context.lab, images=facts, database=database)
     )

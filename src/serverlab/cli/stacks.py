@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from serverlab import compose, host, load, probe
 from serverlab.cli.context import Context, show, show_json
@@ -17,6 +17,9 @@ from serverlab.runner.run import clear_the_machine
 from serverlab.runner.trial import expectation
 
 LOCUST_PORT = 8089
+
+AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))]
 
 
 class Stacks:
@@ -30,11 +33,11 @@ class Stacks:
         self,
         target: str,
         *,
-        cpus: int = 1,
-        replicas: int | None = None,
+        cpus: AtLeastOne = 1,
+        replicas: AtLeastOne | None = None,
         db: Database = Database.SQLITE,
-        port: int = 8000,
-        tls_port: int = 8443,
+        port: Port = 8000,
+        tls_port: Port = 8443,
         json: Annotated[bool, Parameter(negative="")] = False,
     ) -> None:
         """Start a stack on 127.0.0.1, wait until it is ready, prove it and print its addresses.
@@ -50,7 +53,7 @@ class Stacks:
         db
             Where the app keeps its rows.
         port
-            Port for HTTP on 127.0.0.1.
+            Port for HTTP on 127.0.0.1; 0 takes any free one.
         tls_port
             Port for HTTPS on 127.0.0.1 (only behind an edge).
         json
@@ -94,7 +97,7 @@ class Stacks:
                 "\n".join("  ".join(str(value).ljust(18) for value in row.values()).rstrip() for row in rows)
             )
 
-    def logs(self, service: str = "app", *, tail: int = 100) -> None:
+    def logs(self, service: str = "app", *, tail: AtLeastOne = 100) -> None:
         """Print the last log lines of a service's containers.
 
         Parameters
@@ -118,9 +121,9 @@ class Stacks:
         target: str,
         *,
         workload: str = "profile",
-        cpus: int = 1,
+        cpus: AtLeastOne = 1,
         db: Database = Database.SQLITE,
-        port: int = 8000,
+        port: Port = 8000,
     ) -> None:
         """Start a stack and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both.
 

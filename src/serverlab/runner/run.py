@@ -201,9 +201,9 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def images_of(images: Mapping[str, ImageFacts], plan: Plan) -> dict[str, ImageFacts]:
+def images_of(images: Mapping[str, ImageFacts], plan: Plan, database: Database) -> dict[str, ImageFacts]:
     """The images that the plan's trials use."""
-    used = {"app", "load"}
+    used = {"app", "load", *(["postgres"] if database is Database.POSTGRES else [])}
     for name in plan.experiment.targets:
         server, _, edge = name.partition("+")
         used |= {server.split(":")[0], *([edge] if edge else [])}

@@ -5,6 +5,7 @@ import pytest
 
 from serverlab import store
 from serverlab.catalog import make_plan, read_experiment
+from serverlab.compose import Database
 from serverlab.errors import EnvironmentLacks, Exit, Interrupted, NotEnoughEvidence, UsageError
 from serverlab.lock import only_lab
 from serverlab.model.records import ImageFacts, State
@@ -269,8 +270,9 @@ def test_only_images_that_the_trials_use_belong_to_a_run():
         for name in ("app", "load", "gunicorn", "uwsgi", "nginx", "postgres")
     }
     direct, behind = a_plan(targets=("gunicorn:gthread",)), a_plan(targets=("gunicorn:gthread+nginx",))
-    assert sorted(images_of(facts, direct)) == ["app", "gunicorn", "load"]
-    assert sorted(images_of(facts, behind)) == ["app", "gunicorn", "load", "nginx"]
+    assert sorted(images_of(facts, direct, Database.SQLITE)) == ["app", "gunicorn", "load"]
+    assert sorted(images_of(facts, behind, Database.SQLITE)) == ["app", "gunicorn", "load", "nginx"]
+    assert sorted(images_of(facts, direct, Database.POSTGRES)) == ["app", "gunicorn", "load", "postgres"]
 
 
 def test_cells_that_are_not_applicable_are_never_tried(fake):

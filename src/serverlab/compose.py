@@ -236,9 +236,18 @@ def connect(shell: Shell) -> Engine:
         client = docker.DockerClient(base_url=host or None, timeout=60)
         client.ping()
     except docker.errors.DockerException as refused:
-        hint = "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong."
-        raise EnvironmentLacks(f"the container engine does not answer: {refused}", hint) from None
+        raise _unreachable(f"{refused}") from None
     return Engine(client)
+
+
+def _unreachable(said: str) -> EnvironmentLacks:
+    if "permission denied" in said.lower():
+        return EnvironmentLacks(
+            "there is a container engine, but this user may not use it",
+            "Add the user to the group that owns the engine's socket, then log in again (`serverlab doctor`).",
+        )
+    hint = "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong."
+    return EnvironmentLacks(f"the container engine does not answer: {said}", hint)
 
 
 def up(shell: Shell, engine: Engine, root: Path, settings: StackSettings) -> None:

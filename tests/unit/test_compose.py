@@ -340,3 +340,8 @@ def test_without_an_engine_the_way_to_one_is_told():
         compose.connect(shell)
     assert lacking.value.what.startswith("the container engine does not answer: ")
     assert lacking.value.hint == "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong."
+
+
+def test_a_user_who_may_not_use_the_engine_is_told_so():
+    lacking = compose._unreachable("('Connection aborted.', PermissionError(13, 'Permission denied'))")
+    assert lacking.what == "there is a container engine, but this user may not use it"

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from serverlab import compose
+from serverlab import compose, images
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.lock import LOCK
+from serverlab.model.records import ImageFacts
 from serverlab.progress import say_on_stderr
 from serverlab.runner import Lab
 from serverlab.shell import HostShell, Shell
@@ -65,6 +66,15 @@ class Context:
             say=self.say,
             lock=self.lock,
         )
+
+    def images(self) -> dict[str, ImageFacts]:
+        """Every image of the lab, built where it was stale.
+
+        Raises:
+            EnvironmentLacks: no engine answers, which is found out before anything is pulled or built.
+        """
+        _ = self.engine
+        return images.ensure_images(self.shell, self.root, self.say)
 
 
 def show(text: str) -> None:

@@ -10,7 +10,6 @@ from serverlab import doctor as checks
 from serverlab.cli.context import Context, show, show_json
 from serverlab.engine import ensure_engine
 from serverlab.errors import Exit
-from serverlab.images import ensure_images
 
 
 class Machine:
@@ -29,7 +28,7 @@ class Machine:
 
     def images(self) -> None:
         """Find, pull or bootstrap the base image and build every image that has changed."""
-        ensure_images(self._context.shell, self._context.root, self._context.say)
+        self._context.images()
 
     def doctor(self, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         """Tell what is wrong with this machine and how to mend it; exit code 3 when something is.

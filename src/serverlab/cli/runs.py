@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from serverlab import analysis, host, images, reports, store
+from serverlab import analysis, host, reports, store
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.cli.context import Context, show, show_json
 from serverlab.compose import Database
@@ -157,7 +157,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
 
 
 def _start(context: Context, plan: Plan, database: Database) -> Path:
-    facts = images_of(images.ensure_images(context.shell, context.root, context.say), plan, database)
+    facts = images_of(context.images(), plan, database)
     describe = provenance.describer(context.lab, images=facts, database=database)
     return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
 
@@ -166,7 +166,7 @@ def _resume(context: Context, name: str) -> Path:
     path = store.find_run(context.root / "results", name)
     run = store.read_run(path)
     database = Database(run.environment.database)
-    facts = images_of(images.ensure_images(context.shell, context.root, context.say), run.plan, database)
+    facts = images_of(context.images(), run.plan, database)
     return resume_run(
         context.lab, path, describe=provenance.describer(context.lab, images=facts, database=database)
     )

@@ -31,7 +31,13 @@ EPILOGUE = (
 def build(context: Context) -> App:
     """The command line app with all verbs bound to the context."""
     app = App(
-        name="serverlab", help=HELP, help_epilogue=EPILOGUE, version=__version__, help_format="plaintext"
+        name="serverlab",
+        help=HELP,
+        help_epilogue=EPILOGUE,
+        version=__version__,
+        help_format="plaintext",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     app.register_install_completion_command()
     for verbs in (runs, stacks, definitions, machine):

@@ -53,8 +53,10 @@ def test_wrong_words_are_told_with_the_way_to_the_right_ones(cli, fake, words, s
         ),
         (
             ("up", "gunicorn", "--cpus", "9"),
-            "A budget of 9 cores cannot be given: containers may use 2 here.\n"
-            "Take a smaller budget, or a larger machine.\n",
+            (
+                "A budget of 9 cores cannot be given: containers may use 2 here.\n"
+                "Take a smaller budget, or a larger machine.\n"
+            ),
         ),
         (
             ("locust", "gunicorn", "--workload", "profil"),

@@ -111,11 +111,16 @@ class Catalog:
                     yield target
 
     def hashes(self, *, targets: list[Target], workloads: list[str]) -> dict[str, str]:
-        """SHA-256 of the files of these workloads, servers and edges, by ``kind/name``."""
+        """SHA-256 of all that decides a number: these workloads, servers and edges, app, stacks and the lab itself."""
         servers = {target.server for target in targets} | {target.edge for target in targets if target.edge}
         folders = {f"server/{name}": self.root / "deploy" / name for name in servers}
         folders |= {f"workload/{name}": self.root / "loadtests" / name for name in workloads}
         folders["workload/shared"] = self.root / "loadtests" / "shared"
+        folders |= {
+            "app": self.root / "app",
+            "stack": self.root / "compose",
+            "lab": self.root / "src" / "serverlab",
+        }
         return {key: _folder_hash(folders[key]) for key in sorted(folders)}
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from serverlab.cli.main import main
+from serverlab.cli import entry
 
-sys.exit(main())
+sys.exit(entry())

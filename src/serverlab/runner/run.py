@@ -13,6 +13,7 @@ from serverlab.catalog import Catalog
 from serverlab.compose import BY_HAND, Database, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
 from serverlab.lock import LOCK, only_lab
+from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit, Environment, ImageFacts, Plan, PlannedTrial, State, Trial
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.shell import Shell
@@ -73,6 +74,7 @@ def resume_run(lab: Lab, path: Path, *, describe: Describe) -> Path:
         run = store.read_run(path)
         now = describe(run.environment.run, run.environment.core_splits)
         _refuse_unlike(run.environment, now)
+        _refuse_changed(run.plan, lab.catalog)
         for problem in run.problems:
             lab.say(f"{problem}")
         return _measure_all(lab, path, run.plan, run.environment, store.pending(run))
@@ -169,8 +171,6 @@ def _check_disk(path: Path) -> None:
 def _refuse_unlike(before: Environment, now: Environment) -> None:
     compared = (
         "lab_version",
-        "commit",
-        "dirty",
         "kernel",
         "cpu_model",
         "cores",
@@ -183,6 +183,17 @@ def _refuse_unlike(before: Environment, now: Environment) -> None:
         raise UsageError(
             f"run {before.run} cannot be resumed: {', '.join(unlike)} changed since it began",
             "Trials of one run have to be alike; start a new run.",
+        )
+
+
+def _refuse_changed(plan: Plan, catalog: Catalog) -> None:
+    targets = [Target.parse(name) for name in plan.experiment.targets]
+    now = catalog.hashes(targets=targets, workloads=list(plan.workloads))
+    changed = [key for key, digest in now.items() if plan.hashes.get(key) != digest]
+    if changed:
+        raise UsageError(
+            f"run of {plan.name} cannot be resumed: the files of {', '.join(changed)} changed since it began",
+            "Trials of one run have to be alike; put the files back, or start a new run.",
         )
 
 

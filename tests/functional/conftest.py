@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from serverlab.cli import main
+from serverlab.cli.main import main
 from serverlab.cli.context import Context
 from serverlab.compose import Engine
 from tests.checkout import make_checkout

@@ -3,7 +3,7 @@
 import pytest
 
 from serverlab import __version__
-from serverlab.cli import main
+from serverlab.cli.main import main
 from serverlab.cli.context import Context
 from serverlab.errors import EnvironmentLacks, Exit
 

@@ -146,7 +146,15 @@ def test_a_variants_own_identity_comes_before_the_servers(catalog):
 def test_hashes_change_with_the_files_they_stand_for_and_with_no_others(root, catalog):
     target = [catalog.target("gunicorn+nginx")]
     before = catalog.hashes(targets=target, workloads=["profile"])
-    assert list(before) == ["server/gunicorn", "server/nginx", "workload/profile", "workload/shared"]
+    assert list(before) == [
+        "app",
+        "lab",
+        "server/gunicorn",
+        "server/nginx",
+        "stack",
+        "workload/profile",
+        "workload/shared",
+    ]
     write(root, "deploy/gunicorn/gunicorn.conf.py", "workers = 1\n")
     write(root, "deploy/uwsgi/uwsgi.ini", "[uwsgi]\n")
     write(root, "loadtests/profile/__pycache__/x.pyc", "")

@@ -102,8 +102,11 @@ def test_only_what_an_override_names_is_changed():
 def test_the_plan_says_from_which_files_it_was_made(plan):
     assert list(plan(targets=("gunicorn", "runserver")).hashes) == [
         "experiment",
+        "app",
+        "lab",
         "server/gunicorn",
         "server/runserver",
+        "stack",
         "workload/profile",
         "workload/shared",
     ]

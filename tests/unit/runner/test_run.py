@@ -152,8 +152,6 @@ def test_a_run_that_is_complete_needs_no_further_trial(fake, plan):
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"commit": "f" * 40}, "commit"),
-        ({"dirty": True}, "dirty"),
         ({"kernel": "6.2.0", "cores": 4}, "kernel, cores"),
         ({"images": {"gunicorn": ImageFacts(id="sha256:2", size_bytes=1)}}, "images"),
         ({"database": "postgres"}, "database"),
@@ -170,6 +168,21 @@ def test_a_run_is_not_resumed_where_its_trials_would_be_unlike(fake, plan, chang
         == f"run {saved(fake).environment.run} cannot be resumed: {named} changed since it began"
     )
     assert len(fake.shell.calls) == calls
+
+
+def test_a_run_is_not_resumed_when_what_it_measures_has_changed(fake, plan):
+    interrupted_at_once(fake, plan)
+    served = fake.root / "deploy" / "gunicorn" / "server.toml"
+    served.write_text(served.read_text() + "# changed\n")
+    with pytest.raises(UsageError) as refused:
+        resume(fake)
+    assert "server/gunicorn changed since it began" in refused.value.what
+
+
+def test_a_run_is_resumed_after_a_commit_that_changes_nothing_it_measures(fake, plan):
+    interrupted_at_once(fake, plan)
+    resume(fake, commit="f" * 40, dirty=True)
+    assert len(saved(fake).trials) == len(plan.trials)
 
 
 def test_a_run_of_which_every_trial_is_void_gives_no_evidence(fake, plan):

@@ -1,0 +1,127 @@
+"""Every target resolves to containers that keep the container contract, with every overlay laid on."""
+
+import json
+import re
+
+import pytest
+
+from serverlab.compose import LABEL, Database, StackSettings
+from serverlab.images import find_sources
+from serverlab.load import headless_variables
+from serverlab.model.records import CoreSplit
+from serverlab.shell import HostShell, run_checked
+
+ONE_SHOT = {"migrate"}
+
+
+@pytest.fixture
+def settings(catalog, target_name):
+    target = catalog.target(target_name)
+    return StackSettings(
+        target=target,
+        protocol=catalog.variant(target).protocol,
+        cpus=2,
+        replicas=catalog.replicas(target, cpus=2),
+        split=CoreSplit(stack="0", generator="1", disjoint=True),
+        label="repo",
+        database=Database.POSTGRES,
+        port=8000,
+        tls_port=8443,
+    )
+
+
+@pytest.fixture
+def resolved(root, catalog, settings):
+    """What Compose makes of the stack with PostgreSQL, the generator and its web page."""
+    files = [*settings.files(), "load.yml", "locust.yml"]
+    load = headless_variables("profile", catalog.workload("profile"), url=settings.inner_url)
+    return resolve(root, files, settings.variables() | load)
+
+
+def resolve(root, files, variables):
+    chosen = [word for name in files for word in ("--file", str(root / "compose" / name))]
+    done = run_checked(HostShell(), ["docker", "compose", *chosen, "config", "--format", "json"], env=variables)
+    assert done.stderr == "", "Compose warns"
+    return json.loads(done.stdout)
+
+
+def test_a_target_alone_resolves_to_its_server_and_its_edge(root, settings):
+    front = "edge.yml" if settings.target.edge else "direct.yml"
+    services = resolve(root, ["stack.yml", front], settings.variables())["services"]
+    assert set(services) == ({"app", "edge"} if settings.target.edge else {"app"})
+    assert services["app"]["image"] == f"serverlab/{settings.target.server}:dev"
+    environment = services["app"]["environment"]
+    assert (environment["LAB_VARIANT"], environment["LAB_CPUS"]) == (settings.target.variant, "2")
+    assert environment["DJANGO_SECRET_KEY"] != environment["DJANGO_JWT_KEY"]
+
+
+def test_every_container_keeps_the_contract(root, resolved, settings):
+    edge = {"edge"} if settings.target.edge else set()
+    assert set(resolved["services"]) == {"app", "db", "migrate", "load", *edge}
+    images = {source.tag for source in find_sources(root).values()}
+    for name, service in resolved["services"].items():
+        assert service["image"] in images, name
+        assert service["pull_policy"] == "never", name
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["init"], name
+        assert "privileged" not in service, name
+        assert int(service["mem_limit"]) > 0, name
+        assert service["memswap_limit"] == service["mem_limit"], name
+        assert service["pids_limit"] > 0, name
+        assert any(mount.startswith("/tmp") for mount in service["tmpfs"]), name
+        assert not [volume for volume in service.get("volumes", []) if volume["type"] == "bind"], name
+
+
+def test_everything_carries_the_label_of_its_run(resolved):
+    for kind in ("services", "networks", "volumes"):
+        for name, each in resolved[kind].items():
+            assert each["labels"][LABEL] == "repo", f"{kind}: {name}"
+    assert resolved["name"] == "serverlab"
+
+
+def test_ports_are_published_on_loopback_only_and_by_the_front_only(resolved, settings):
+    ports = {name: service["ports"] for name, service in resolved["services"].items() if "ports" in service}
+    assert set(ports) == {"edge" if settings.target.edge else "app", "load"}
+    assert {port["host_ip"] for each in ports.values() for port in each} == {"127.0.0.1"}
+
+
+def test_stack_and_generator_are_kept_on_their_own_cores(resolved):
+    cores = {name: service["cpuset"] for name, service in resolved["services"].items()}
+    assert cores.pop("load") == "1"
+    assert set(cores.values()) == {"0"}
+
+
+def test_services_that_go_on_have_a_health_check(resolved):
+    without = {name for name, service in resolved["services"].items() if "healthcheck" not in service}
+    assert without <= {"load", *ONE_SHOT}
+
+
+def test_an_edge_is_given_the_protocol_that_the_variant_speaks(resolved, settings):
+    if settings.target.edge:
+        assert resolved["services"]["edge"]["environment"]["LAB_UPSTREAM"] == settings.protocol.value
+        assert resolved["services"]["app"]["environment"]["DJANGO_TRUSTED_PROXY"] == "true"
+    else:
+        assert "DJANGO_TRUSTED_PROXY" not in resolved["services"]["app"]["environment"]
+
+
+def test_replicas_are_as_many_as_the_budget_asks_for(resolved, settings):
+    assert resolved["services"]["app"]["scale"] == settings.replicas
+
+
+def test_every_variable_of_the_compose_files_is_documented(root):
+    page = (root / "compose/README.md").read_text(encoding="utf-8")
+    used = set()
+    for path in (root / "compose").glob("*.yml"):
+        used |= set(re.findall(r"\$\{(\w+)", path.read_text(encoding="utf-8")))
+    assert sorted(name for name in used if f"`{name}`" not in page) == []
+
+
+def test_the_plain_stack_needs_only_the_server_and_two_keys(root):
+    required = {"LAB_SERVER": "gunicorn", "LAB_SECRET_KEY": "a", "LAB_JWT_KEY": "b"}
+    services = resolve(root, ["stack.yml", "direct.yml"], required)["services"]
+    assert services["app"]["labels"][LABEL] == "by-hand"
+    for name in required:
+        with pytest.raises(Exception, match=f"required variable {name} is missing"):
+            resolve(root, ["stack.yml", "direct.yml"], required | {name: ""})

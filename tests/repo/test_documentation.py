@@ -1,0 +1,89 @@
+"""What people read is complete, leads somewhere, and holds no number that a result file does not."""
+
+import re
+import tomllib
+
+import pytest
+
+from serverlab import __version__, reports
+from serverlab.cli.context import Context
+from serverlab.cli.main import build
+from serverlab.errors import Exit
+
+VERBS = sorted(name for name in build(Context()) if not name.startswith("-"))
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?P<path>[^)#\s]+)?(?:#(?P<anchor>[^)\s]+))?\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "docs/servers.md", "docs/method.md", "docs/workloads.md"])
+def test_the_pages_that_a_reader_looks_for_are_there(root, name):
+    assert (root / name).is_file()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_for_itself_and_for_each_of_its_options(verb, capsys):
+    build(Context())([verb, "--help"], exit_on_error=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Usage: serverlab {verb}" in said
+    parameters = build(Context())[verb].assemble_argument_collection()
+    assert [each.name for each in parameters if not each.parameter.help] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_in_the_readme_or_the_docs(documents, verb):
+    said = "\n".join(text for name, text in documents.items() if name == "README.md" or name.startswith("docs/"))
+    assert re.search(rf"`[^`\n]*\b(serverlab|make) {verb}\b|^\s*(\.venv/bin/)?(serverlab|make) {verb}\b", said, re.MULTILINE)
+
+
+def test_every_exit_code_is_documented(documents):
+    said = "\n".join(documents.values())
+    for code in Exit:
+        assert re.search(rf"(^|[|`\s]){code.value}[`\s|]", said), code
+
+
+def test_every_table_in_the_docs_is_what_its_result_file_renders(root):
+    pages = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    assert reports.stale(pages, root) == []
+
+
+def test_the_readme_shows_the_quick_run(documents):
+    assert re.search(r"<!--\s*table:\s*results/reference/quick", documents["README.md"])
+
+
+def test_every_link_to_a_file_or_heading_leads_somewhere(root, documents):
+    broken = []
+    for name, text in documents.items():
+        for link in LINK.finditer(FENCE.sub("", text)):
+            path, anchor = link["path"], link["anchor"]
+            if path and "://" in path:
+                continue
+            goal = (root / name).parent / path if path else root / name
+            if not goal.exists() or (anchor and goal.suffix == ".md" and anchor not in anchors(goal)):
+                broken.append(f"{name}: {link[0]}")
+    assert broken == []
+
+
+def anchors(page):
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ +(.+?)\s*$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(("kind", "page"), [("servers", "docs/servers.md"), ("workloads", "docs/workloads.md")])
+def test_every_definition_is_in_its_page(catalog, documents, kind, page):
+    assert [name for name in getattr(catalog, kind) if f"`{name}`" not in documents[page]] == []
+
+
+def test_the_changelog_begins_with_this_version(documents):
+    first = re.search(r"^## \[?v?(?P<name>[\w.]+)", documents["CHANGELOG.md"], re.MULTILINE)
+    assert first
+    assert first["name"] in (__version__, "Unreleased")
+
+
+def test_the_oldest_python_is_the_same_everywhere(root, documents):
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    oldest = project["project"]["requires-python"].removeprefix(">=")
+    assert f"OLDEST_PYTHON = ({oldest.replace('.', ', ')})" in (root / "bootstrap.py").read_text(encoding="utf-8")
+    assert f"Python {oldest}" in documents["README.md"]
+    assert project["tool"]["mypy"]["python_version"] == oldest
+    assert project["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"

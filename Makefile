@@ -24,7 +24,7 @@ SETS := app apache build daphne gunicorn lab dev load uwsgi
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev engine images up down ps logs run compare locust report doctor check list test lint format lock clean
+.PHONY: help setup dev engine images up down ps logs run compare locust report doctor check list browser test lint format lock clean
 
 help: ## print this
 	@echo "usage: make VERB [NAME=value ...]"; echo
@@ -83,7 +83,10 @@ check: setup ## read every definition and report all mistakes
 doctor: setup ## tell what is wrong with this machine and how to mend it
 	@$(LAB) doctor
 
-test: dev images ## run every test, those against real containers included
+browser: setup # find the Chromium that the browser tests drive, or install it (Debian, as root)
+	@$(LAB) browser
+
+test: dev browser images ## run every test, those against real containers included
 	@$(BIN)/pytest $(ARGS)
 
 lint: dev ## run every linter

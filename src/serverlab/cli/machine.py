@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from serverlab import doctor as checks
+from serverlab.browser import ensure_browser
 from serverlab.cli.context import Context, show, show_json
 from serverlab.engine import ensure_engine
 from serverlab.errors import Exit
@@ -30,6 +31,10 @@ class Machine:
         """Find, pull or bootstrap the base image and build every image that has changed."""
         self._context.images()
 
+    def browser(self) -> None:
+        """Find the Chromium that the browser tests drive, or install it (Debian, as root)."""
+        self._context.say(f"browser: {ensure_browser(self._context.shell, self._context.say)}")
+
     def doctor(self, *, json: Annotated[bool, Parameter(negative="")] = False) -> int:
         """Tell what is wrong with this machine and how to mend it; exit code 3 when something is.
 
@@ -51,4 +56,5 @@ def register(app: App, context: Context) -> None:
     verbs = Machine(context)
     app.command(verbs.engine)
     app.command(verbs.images)
+    app.command(verbs.browser)
     app.command(verbs.doctor)

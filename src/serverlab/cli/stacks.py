@@ -132,7 +132,7 @@ class Stacks:
         target
             SERVER[:VARIANT][+EDGE], for example daphne+nginx.
         workload
-            The workload that the page proposes; all of them can be chosen there.
+            Whose number of users the page proposes; any of the workloads can be ticked there.
         cpus
             Budget of the stack in cores.
         db

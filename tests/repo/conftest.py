@@ -10,7 +10,9 @@ from serverlab.shell import HostShell, run_checked
 
 CATALOG = load_catalog(CHECKOUT)
 TARGETS = [str(target) for target in CATALOG.targets()]
-TREE = run_checked(HostShell(), ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=CHECKOUT)
+TREE = run_checked(
+    HostShell(), ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=CHECKOUT
+)
 FILES = sorted({CHECKOUT / name for name in TREE.stdout.split("\0") if name and (CHECKOUT / name).is_file()})
 """Every file that is in the repository or would be added to it."""
 

@@ -2,26 +2,31 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 
+from serverlab.catalog import load_catalog
+from serverlab.cli.context import CHECKOUT
 from serverlab.compose import LABEL, Database, StackSettings
+from serverlab.errors import CommandFailed
 from serverlab.images import find_sources
 from serverlab.load import headless_variables
 from serverlab.model.records import CoreSplit
 from serverlab.shell import HostShell, run_checked
 
+CATALOG = load_catalog(CHECKOUT)
 ONE_SHOT = {"migrate"}
 
 
-@pytest.fixture
-def settings(catalog, target_name):
-    target = catalog.target(target_name)
+@cache
+def settings_of(target_name):
+    target = CATALOG.target(target_name)
     return StackSettings(
         target=target,
-        protocol=catalog.variant(target).protocol,
+        protocol=CATALOG.variant(target).protocol,
         cpus=2,
-        replicas=catalog.replicas(target, cpus=2),
+        replicas=CATALOG.replicas(target, cpus=2),
         split=CoreSplit(stack="0", generator="1", disjoint=True),
         label="repo",
         database=Database.POSTGRES,
@@ -30,24 +35,36 @@ def settings(catalog, target_name):
     )
 
 
+@cache
+def resolved_with_everything(target_name):
+    settings = settings_of(target_name)
+    load = headless_variables("profile", CATALOG.workload("profile"), url=settings.inner_url)
+    return resolve([*settings.files(), "load.yml", "locust.yml"], settings.variables() | load)
+
+
 @pytest.fixture
-def resolved(root, catalog, settings):
+def settings(target_name):
+    return settings_of(target_name)
+
+
+@pytest.fixture
+def resolved(target_name):
     """What Compose makes of the stack with PostgreSQL, the generator and its web page."""
-    files = [*settings.files(), "load.yml", "locust.yml"]
-    load = headless_variables("profile", catalog.workload("profile"), url=settings.inner_url)
-    return resolve(root, files, settings.variables() | load)
+    return resolved_with_everything(target_name)
 
 
-def resolve(root, files, variables):
-    chosen = [word for name in files for word in ("--file", str(root / "compose" / name))]
-    done = run_checked(HostShell(), ["docker", "compose", *chosen, "config", "--format", "json"], env=variables)
+def resolve(files, variables):
+    chosen = [word for name in files for word in ("--file", str(CHECKOUT / "compose" / name))]
+    done = run_checked(
+        HostShell(), ["docker", "compose", *chosen, "config", "--format", "json"], env=variables
+    )
     assert done.stderr == "", "Compose warns"
     return json.loads(done.stdout)
 
 
-def test_a_target_alone_resolves_to_its_server_and_its_edge(root, settings):
+def test_a_target_alone_resolves_to_its_server_and_its_edge(settings):
     front = "edge.yml" if settings.target.edge else "direct.yml"
-    services = resolve(root, ["stack.yml", front], settings.variables())["services"]
+    services = resolve(["stack.yml", front], settings.variables())["services"]
     assert set(services) == ({"app", "edge"} if settings.target.edge else {"app"})
     assert services["app"]["image"] == f"serverlab/{settings.target.server}:dev"
     environment = services["app"]["environment"]
@@ -118,10 +135,10 @@ def test_every_variable_of_the_compose_files_is_documented(root):
     assert sorted(name for name in used if f"`{name}`" not in page) == []
 
 
-def test_the_plain_stack_needs_only_the_server_and_two_keys(root):
+def test_the_plain_stack_needs_only_the_server_and_two_keys():
     required = {"LAB_SERVER": "gunicorn", "LAB_SECRET_KEY": "a", "LAB_JWT_KEY": "b"}
-    services = resolve(root, ["stack.yml", "direct.yml"], required)["services"]
+    services = resolve(["stack.yml", "direct.yml"], required)["services"]
     assert services["app"]["labels"][LABEL] == "by-hand"
     for name in required:
-        with pytest.raises(Exception, match=f"required variable {name} is missing"):
-            resolve(root, ["stack.yml", "direct.yml"], required | {name: ""})
+        with pytest.raises(CommandFailed, match=f"required variable {name} is missing"):
+            resolve(["stack.yml", "direct.yml"], required | {name: ""})

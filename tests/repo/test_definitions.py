@@ -20,9 +20,13 @@ def test_every_folder_in_deploy_is_a_server_or_an_edge_with_its_image(root, depl
 
 
 def test_every_folder_in_loadtests_is_a_workload_or_what_they_share(root, catalog):
-    folders = {path.name for path in (root / "loadtests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    folders = {
+        path.name for path in (root / "loadtests").iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
     assert folders == {*catalog.workloads, "shared"}
-    assert [name for name in catalog.workloads if not (root / "loadtests" / name / "locustfile.py").is_file()] == []
+    assert [
+        name for name in catalog.workloads if not (root / "loadtests" / name / "locustfile.py").is_file()
+    ] == []
 
 
 def test_every_experiment_can_be_planned(catalog):
@@ -35,7 +39,13 @@ def test_every_experiment_can_be_planned(catalog):
 def test_the_quick_experiment_asks_five_servers_directly(catalog):
     quick = load_experiments(catalog)["quick"]
     targets = [catalog.target(name) for name in quick.targets]
-    assert sorted(target.server for target in targets) == ["apache", "daphne", "gunicorn", "runserver", "uwsgi"]
+    assert sorted(target.server for target in targets) == [
+        "apache",
+        "daphne",
+        "gunicorn",
+        "runserver",
+        "uwsgi",
+    ]
     assert {target.edge for target in targets} == {None}
     assert (quick.workloads, quick.rounds) == (("profile",), 3)
 

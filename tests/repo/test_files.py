@@ -1,8 +1,9 @@
 """Nothing in the repository names a machine, a registry, a secret or an unfinished thought."""
 
 import ast
-import configparser
 import re
+import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +24,9 @@ REGISTRIES = [
     "registry" + r"[\w.-]*\.(?:org|io|com)",
     r"(?:ghcr|quay|gcr)\." + "io",
 ]
-MACHINE_PATHS = [r"(?<![\w.$}~-])/" + rf"{name}/" for name in ("work", "root", r"home/[a-z]\w*", r"Users/\w+")]
+MACHINE_PATHS = [
+    r"(?<![\w.$}~-])/" + rf"{name}/" for name in ("work", "root", r"home/[a-z]\w*", r"Users/\w+")
+]
 UNFINISHED = [rf"\b{word}\b" for word in ("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")]
 SECRETS = ["-----BEGIN " + r"[A-Z ]*PRIVATE KEY", "AKIA" + r"[0-9A-Z]{16}", "ghp" + r"_\w{36}"]
 PACKAGES = [r"https?://\S+\.(?:whl|tar\.gz|deb|rpm)\b"]
@@ -53,14 +56,19 @@ def places(texts, patterns):
 
 
 @pytest.mark.parametrize(
-    "patterns", [REGISTRIES, MACHINE_PATHS, SECRETS, PACKAGES], ids=["registries", "machine paths", "secrets", "packages"]
+    "patterns",
+    [REGISTRIES, MACHINE_PATHS, SECRETS, PACKAGES],
+    ids=["registries", "machine paths", "secrets", "packages"],
 )
 def test_nothing_names_what_belongs_to_one_machine(texts, patterns):
     assert places(texts, patterns) == []
 
 
 def test_nothing_is_left_to_be_done(texts):
-    assert places({name: text for name, text in texts.items() if not name.startswith("results/")}, UNFINISHED) == []
+    assert (
+        places({name: text for name, text in texts.items() if not name.startswith("results/")}, UNFINISHED)
+        == []
+    )
 
 
 def test_the_patterns_find_what_they_look_for():
@@ -77,9 +85,10 @@ def test_the_patterns_find_what_they_look_for():
 
 
 def own_hosts():
-    """Hosts of the package index and the mirrors that this very machine uses."""
-    told = HostShell().run(["python3", "-m", "pip", "config", "list"]).stdout
-    for path in [*CHECKOUT.glob("/etc/apt/sources.list")]:
+    """Hosts of the package index and of the mirrors that this very machine uses."""
+    told = HostShell().run([sys.executable, "-m", "pip", "config", "list"]).stdout
+    apt = Path("/etc/apt")
+    for path in [*apt.glob("sources.list"), *apt.glob("sources.list.d/*")]:
         told += path.read_text(encoding="utf-8")
     hosts = {urlsplit(url).hostname for url in re.findall(r"https?://[^\s'\"]+", told)}
     return sorted(host for host in hosts if host and host not in ("localhost", "127.0.0.1"))
@@ -131,7 +140,10 @@ def test_scripts_can_be_executed_and_nothing_else_can(root, texts):
 
 
 def test_the_app_and_the_lab_know_nothing_of_each_other(texts):
-    imports = {name: set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE)) for name, text in texts.items()}
+    imports = {
+        name: set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
+        for name, text in texts.items()
+    }
     assert [name for name, each in imports.items() if name.startswith("app/") and "serverlab" in each] == []
     django = {"django", "rest_framework", "accounts", "catalogue", "config"}
     assert [name for name, each in imports.items() if name.startswith("src/") and django & each] == []
@@ -139,12 +151,12 @@ def test_the_app_and_the_lab_know_nothing_of_each_other(texts):
 
 def test_results_are_kept_out_except_the_reference_runs(root):
     shell = HostShell()
-    ignored = shell.run(["git", "check-ignore", "results/quick/1/plan.json", "results/reference/quick/1/plan.json"], cwd=root)
+    ignored = shell.run(
+        ["git", "check-ignore", "results/quick/1/plan.json", "results/reference/quick/1/plan.json"], cwd=root
+    )
     assert ignored.stdout.split() == ["results/quick/1/plan.json"]
 
 
 def test_the_licence_is_the_one_that_the_package_states(root):
-    text = (root / "LICENSE").read_text(encoding="utf-8")
-    assert text.startswith("MIT License")
-    parser = configparser.ConfigParser()
-    assert parser.sections() == []
+    assert (root / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    assert 'license = "MIT"' in (root / "pyproject.toml").read_text(encoding="utf-8")

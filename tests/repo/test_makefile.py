@@ -9,26 +9,46 @@ from serverlab.cli.main import build
 from serverlab.shell import HostShell
 
 TEXT = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-WANTED = "setup engine images up down ps logs run compare locust report test lint clean".split()
+WANTED = [
+    "setup",
+    "engine",
+    "images",
+    "up",
+    "down",
+    "ps",
+    "logs",
+    "run",
+    "compare",
+    "locust",
+    "report",
+    "test",
+    "lint",
+    "clean",
+]
 TOOLS = "git pytest ruff mypy lint-imports hadolint shellcheck yamllint gixy"
 COMMANDS = {"$(LAB)", "$(PYTHON)", "$(UV)", "git", *(f"$(BIN)/{tool}" for tool in [*TOOLS.split(), "python"])}
-SHELL_WORDS = {"for", "do", "done"}
-RULE = re.compile(r"^(?P<name>[a-z]+):(?P<needs>[^#\n=]*)(?P<doc>#.*)?\n(?P<recipe>(?:\t.*\n?)*)", re.MULTILINE)
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+ASSIGNMENT = re.compile(r"\w+=\S*$")
+RULE = re.compile(
+    r"^(?P<name>[a-z]+):(?P<needs>[^#\n=]*)(?P<doc>#.*)?\n(?P<recipe>(?:\t.*\n?)*)", re.MULTILINE
+)
 RULES = {match["name"]: match for match in RULE.finditer(TEXT)}
 
 
 def commands(recipe):
-    """The first word of every command in the recipe."""
-    for line in recipe.splitlines():
-        for part in re.split(r"\||;|&&", line.strip().lstrip("@")):
-            words = [word for word in part.split() if "=" not in word.split("$")[0]]
-            while words and words[0] in SHELL_WORDS:
-                words = words[3:] if words[0] == "for" and "in" in words[:3] else words[1:]
-                words = [] if words and words[-1] in SHELL_WORDS else words
-            if words and words[0] != "xargs":
-                yield words[0]
-            elif words:
-                yield words[1]
+    """The first word of every command in the recipe, what xargs runs included; a loop's head is no command."""
+    for part in re.split(r"[|;\n]|&&", QUOTED.sub("", recipe)):
+        words = [word for word in part.strip().lstrip("@").split() if not ASSIGNMENT.match(word)]
+        words = words[1:] if words and words[0] in ("do", "xargs") else words
+        if words and words[0] not in ("for", "done"):
+            yield words[0]
+
+
+def test_the_first_words_of_commands_are_found():
+    recipe = (
+        "\t@for a in $(B); do X=1 $(UV) run 'a | b' | $(LAB) x - ; done\n\tgit ls-files '*.x' | xargs rm -f\n"
+    )
+    assert list(commands(recipe)) == ["$(UV)", "$(LAB)", "git", "rm"]
 
 
 def test_everything_that_is_asked_for_is_there():

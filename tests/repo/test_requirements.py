@@ -1,6 +1,7 @@
 """What is installed is pinned, and its hashes are checked."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -9,7 +10,11 @@ import pytest
 def pins(root, requirements):
     """Every pin with its hashes, one text each."""
     text = (root / "requirements" / f"{requirements}.txt").read_text(encoding="utf-8")
-    lines = [line for line in text.replace("\\\n", " ").splitlines() if line.strip() and not line.strip().startswith("#")]
+    lines = [
+        line
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.strip() and not line.strip().startswith("#")
+    ]
     assert lines
     return lines
 
@@ -21,7 +26,9 @@ def test_every_pin_names_one_version_and_has_a_hash(pins):
 
 
 def test_nothing_says_where_packages_come_from(pins):
-    assert [pin for pin in pins if "://" in pin or " @ " in pin or "index" in pin or "find-links" in pin] == []
+    assert [
+        pin for pin in pins if "://" in pin or " @ " in pin or "index" in pin or "find-links" in pin
+    ] == []
 
 
 def test_everything_that_was_asked_for_is_pinned(root, requirements, pins):
@@ -43,8 +50,6 @@ def test_the_makefile_pins_every_list(root):
 
 
 def test_the_package_names_what_it_imports_and_its_pins_have_all_of_it(root):
-    import tomllib
-
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     pinned = (root / "requirements/lab.txt").read_text(encoding="utf-8").lower()
     assert [name for name in project["dependencies"] if f"\n{name.lower()}==" not in f"\n{pinned}"] == []

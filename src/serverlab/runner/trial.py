@@ -103,9 +103,9 @@ def run_trial(
     except LabError as broke:
         evidence.void.append(broke.what)
     finally:
+        evidence.void += gate(evidence)
         evidence.log_tail = _logged(bench.engine) if evidence.void else ()
         bench.engine.remove_all()
-    evidence.void += gate(evidence)
     trial = Trial(
         planned=planned,
         state=State.VOID if evidence.void else State.MEASURED,

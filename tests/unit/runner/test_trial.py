@@ -70,7 +70,11 @@ def test_replicas_follow_the_budget(trial, fake):
 
 
 def test_a_target_that_is_not_what_it_claims_to_be_is_not_measured(trial, fake):
-    fake.trouble["up 1"] = lambda: setattr(fake.app, "server_header", "daphne")
+    def pretend():
+        fake.app.server_header = "daphne"
+        fake.app_container.logged = ["Listening on TCP address 0.0.0.0:8000"]
+
+    fake.trouble["up 1"] = pretend
     fake.trouble["load 1"] = lambda: pytest.fail("load on a wrong target")
     made, raw = trial()
     assert made.state is State.VOID
@@ -78,6 +82,7 @@ def test_a_target_that_is_not_what_it_claims_to_be_is_not_measured(trial, fake):
         "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$",
     )
     assert (made.load, made.usage, raw) == (None, {}, {})
+    assert made.log_tail == ("serverlab-app-1: Listening on TCP address 0.0.0.0:8000",)
 
 
 def test_a_target_that_changes_while_it_is_measured_is_void_and_its_numbers_are_kept_beside_the_reason(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from serverlab.cli.main import main
 from serverlab.cli.context import Context
+from serverlab.cli.main import main
 from serverlab.compose import Engine
 from tests.checkout import make_checkout
 from tests.fake_app import FakeApp, serving

@@ -3,8 +3,8 @@
 import pytest
 
 from serverlab import __version__
-from serverlab.cli.main import main
 from serverlab.cli.context import Context
+from serverlab.cli.main import main
 from serverlab.errors import EnvironmentLacks, Exit
 
 HINT = "`serverlab --help` lists the verbs, `serverlab VERB --help` its options.\n"

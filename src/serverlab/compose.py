@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import docker
 import docker.errors
 
-from serverlab.errors import CommandFailed, EnvironmentLacks, LabError
+from serverlab.errors import CommandFailed, EnvironmentLacks, Exit, LabError
 from serverlab.model.definitions import Protocol, Target
 from serverlab.model.records import CoreSplit
 from serverlab.shell import Shell, run_checked
@@ -54,6 +54,8 @@ class Database(enum.Enum):
 
 class StackDied(LabError):
     """A container of the stack ended by itself; ``what`` carries its last lines."""
+
+    exit_code = Exit.ENVIRONMENT
 
 
 def _key() -> str:

@@ -67,4 +67,6 @@ class NotEnoughEvidence(LabError):
 
 
 class CommandFailed(LabError):
-    """A command of ours ended badly or not in time; `what` carries the last lines of its output."""
+    """A command of the machine ended badly or not in time; `what` carries the last lines of its output."""
+
+    exit_code = Exit.ENVIRONMENT

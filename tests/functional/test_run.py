@@ -188,7 +188,7 @@ def test_an_image_that_cannot_be_built_is_told_with_the_last_lines_of_its_log(cl
     fake.shell.script["docker buildx build"] = Answer(stderr=log, returncode=1)
     failed = cli("run", "quick")
     assert failed.out == ""
-    assert failed.code == 70
+    assert failed.code == 3
     message = failed.err.split("serverlab: ")[1].splitlines()
     assert message[0] == "The image app (app/Dockerfile) could not be built: failed with exit code 1"
     assert message[1:-1] == [

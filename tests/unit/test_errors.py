@@ -9,7 +9,7 @@ from serverlab import errors
     ("kind", "code"),
     [
         (errors.LabError, 70),
-        (errors.CommandFailed, 70),
+        (errors.CommandFailed, 3),
         (errors.VerdictFailed, 1),
         (errors.UsageError, 2),
         (errors.EnvironmentLacks, 3),

@@ -15,6 +15,12 @@ SERVICE = "com.docker.compose.service"
 NUMBERS = count(1)
 
 
+@dataclass(frozen=True)
+class ExecResult:
+    exit_code: int
+    output: bytes
+
+
 @dataclass(eq=False)
 class FakeThing:
     """A network or a volume."""
@@ -43,7 +49,6 @@ class FakeContainer(FakeThing):
     image: str = "serverlab/gunicorn:dev"
     health: str = "healthy"
     state: dict[str, Any] = field(default_factory=dict)
-    restarts: int = 0
     started_at: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime()))
     memory: int = 50_000_000
     id: str = field(default_factory=lambda: f"{next(NUMBERS):064x}")
@@ -65,7 +70,6 @@ class FakeContainer(FakeThing):
                 **self.state,
             },
             "NetworkSettings": {"Ports": bound},
-            "RestartCount": self.restarts,
         }
 
     def reload(self) -> None:
@@ -85,9 +89,15 @@ class FakeContainer(FakeThing):
             )
         rows = [
             [str(number), line]
-            for number, line in enumerate(["/sbin/docker-init --", *self.processes], start=1)
+            for number, line in enumerate(
+                ["/sbin/docker-init --", *self.processes], start=int(self.id, 16) * 100
+            )
         ]
         return {"Titles": ["PID", "COMMAND"], "Processes": rows}
+
+    def exec_run(self, _argv: Sequence[str]) -> ExecResult:
+        """The calibration loop: it prints the CPU seconds that it took."""
+        return ExecResult(exit_code=0, output=b"0.1\n")
 
     def kill(self) -> None:
         self.killed = True

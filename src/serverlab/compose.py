@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 
 import docker
 import docker.errors
+import requests.exceptions
 
-from serverlab.errors import CommandFailed, EnvironmentLacks, Exit, LabError
+from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
 from serverlab.model.definitions import Protocol, Target
 from serverlab.model.records import CoreSplit
 from serverlab.shell import Shell, run_checked
@@ -28,6 +29,9 @@ LABEL = "org.serverlab"
 SERVICE_LABEL = "com.docker.compose.service"
 BY_HAND = "up"
 """Value of our label on a stack that `serverlab up` or `locust` started for a person."""
+
+ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException)
+"""What docker-py raises when the engine refuses or no longer answers."""
 
 UP_TIMEOUT_S = 180
 REMOVAL_DEADLINE_S = 30.0
@@ -52,10 +56,8 @@ class Database(enum.Enum):
     POSTGRES = "postgres"
 
 
-class StackDied(LabError):
+class StackDied(TrialFailed):
     """A container of the stack ended by itself; ``what`` carries its last lines."""
-
-    exit_code = Exit.ENVIRONMENT
 
 
 def _key() -> str:
@@ -141,21 +143,22 @@ class Engine:
             raise StackDied(f"container {service} publishes no port {port}{tails(self.dead())}")
         return f"{scheme}://127.0.0.1:{bound[0]['HostPort']}"
 
-    def processes(self, service: str) -> list[str]:
-        """The command lines of all processes in all containers of a service.
+    def processes(self, service: str) -> dict[int, str]:
+        """The command lines of all processes in all containers of a service, by the engine's process ids.
 
         Raises:
             StackDied: one of the containers does not run.
         """
-        lines: list[str] = []
+        found: dict[int, str] = {}
         for container in self.containers(service):
             try:
                 top = container.top(ps_args="-eo pid,args")
             except docker.errors.APIError as refused:
                 why = refused.explanation or refused
                 raise StackDied(f"{container.name} shows no processes: {why}{tails(self.dead())}") from None
-            lines += [row[top["Titles"].index("COMMAND")] for row in top["Processes"]]
-        return lines
+            pid, command = top["Titles"].index("PID"), top["Titles"].index("COMMAND")
+            found |= {int(row[pid]): row[command] for row in top["Processes"]}
+        return found
 
     def dead(self) -> list[Container]:
         """Our containers that have ended with an error."""

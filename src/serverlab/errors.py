@@ -66,6 +66,12 @@ class NotEnoughEvidence(LabError):
     exit_code = Exit.NOT_ENOUGH_EVIDENCE
 
 
+class TrialFailed(LabError):
+    """A target or its load broke: this makes one trial VOID and says nothing about the others."""
+
+    exit_code = Exit.ENVIRONMENT
+
+
 class CommandFailed(LabError):
     """A command of the machine ended badly or not in time; `what` carries the last lines of its output."""
 

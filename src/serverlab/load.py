@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from serverlab.compose import Container, Engine, follow, log_lines, tails
-from serverlab.errors import LabError
+from serverlab.errors import TrialFailed
 from serverlab.histogram import latency_of
 from serverlab.model.base import FORMAT
 from serverlab.model.definitions import Workload
@@ -26,7 +26,7 @@ PAGE_DEADLINE_S = 30.0
 OnEvent = Callable[[Mapping[str, Any]], None]
 
 
-class GeneratorBroke(LabError):
+class GeneratorBroke(TrialFailed):
     """The generator ended without a result; ``what`` carries its last lines."""
 
 

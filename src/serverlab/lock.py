@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from serverlab.errors import EnvironmentLacks
 
-LOCK = Path(tempfile.gettempdir()) / "serverlab.lock"
+LOCK = Path("/tmp/serverlab.lock")  # noqa: S108 - one place for the whole machine, whatever TMPDIR says
 
 
 @contextmanager

@@ -86,7 +86,8 @@ def prove(engine: Engine, expected: Expectation) -> Proof:
             for _ in range(IDENTITY_REQUESTS_PER_REPLICA * expected.settings.replicas)
         ]
         first = identities[0].document
-        workers = _workers_found(engine.processes("app"), expected)
+        processes = _server_processes(engine, expected)
+        workers = len(processes) - expected.identity.supervisors * expected.settings.replicas
         checks = [
             *_server_checks(identities, expected),
             _equal("worker processes", found=workers, wanted=expected.workers),
@@ -97,6 +98,7 @@ def prove(engine: Engine, expected: Expectation) -> Proof:
     return Proof(
         checks=tuple(checks),
         workers=workers,
+        processes=processes,
         server_version=distributions.get(_normal(expected.server.distribution)),
         identity={key: str(value) for key, value in first.items()},
     )
@@ -148,9 +150,9 @@ def _started_at(container: Container) -> float:
     return calendar.timegm(time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction or 0}")
 
 
-def _workers_found(processes: list[str], expected: Expectation) -> int:
-    matching = sum(bool(re.search(expected.identity.process, line)) for line in processes)
-    return matching - expected.identity.supervisors * expected.settings.replicas
+def _server_processes(engine: Engine, expected: Expectation) -> tuple[int, ...]:
+    found = engine.processes("app")
+    return tuple(sorted(pid for pid, line in found.items() if re.search(expected.identity.process, line)))
 
 
 def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[Check]:

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import docker.errors
 
-from serverlab.compose import SERVICE_LABEL, Container
-from serverlab.errors import LabError
+from serverlab.compose import ENGINE_ERRORS, SERVICE_LABEL, Container
+from serverlab.errors import TrialFailed
 from serverlab.model.records import Usage
 
 INTERVAL_S = 0.5
@@ -39,6 +39,7 @@ class Sampler:
         self._watched: list[Container] = []
         self._samples: list[Sample] = []
         self._over = threading.Event()
+        self._broke: BaseException | None = None
         self._thread = threading.Thread(target=self._sample_on, daemon=True)
 
     def __enter__(self) -> Self:
@@ -49,9 +50,11 @@ class Sampler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Sample no more; the thread has ended when this returns."""
+        """Sample no more; the thread has ended when this returns, and what stopped it early is raised."""
         self._over.set()
         self._thread.join()
+        if self._broke is not None and error is None:
+            raise self._broke
 
     @property
     def samples(self) -> list[Sample]:
@@ -68,8 +71,11 @@ class Sampler:
         self._samples += [sample for sample in map(read, list(self._watched)) if sample is not None]
 
     def _sample_on(self) -> None:
-        while not self._over.wait(INTERVAL_S):
-            self.sample()
+        try:
+            while not self._over.wait(INTERVAL_S):
+                self.sample()
+        except ENGINE_ERRORS as broke:
+            self._broke = broke
 
 
 def read(container: Container) -> Sample | None:
@@ -104,7 +110,7 @@ def usage_within(samples: Sequence[Sample], *, start: float, end: float) -> dict
     CPU at the edges of the window is interpolated linearly between the samples beside them.
 
     Raises:
-        LabError: a container has no samples on both sides of the window.
+        TrialFailed: a container has no samples on both sides of the window.
     """
     roles: dict[str, dict[str, list[Sample]]] = {}
     for sample in sorted(samples, key=lambda each: each.t):
@@ -135,7 +141,7 @@ def _at(series: list[Sample], field: str, t: float) -> float:
     before = [each for each in series if each.t <= t]
     after = [each for each in series if each.t >= t]
     if not before or not after:
-        raise LabError(
+        raise TrialFailed(
             f"{series[0].role}: no samples on both sides of the measurement: the machine was too busy"
         )
     left, right = before[-1], after[0]

@@ -259,7 +259,7 @@ def test_processes_of_all_replicas_are_listed(engine, client):
     client.add("app", processes=["gunicorn: master", "gunicorn: worker"])
     client.add("app", processes=["gunicorn: master"])
     client.add("edge", processes=["nginx"])
-    assert engine.processes("app") == [
+    assert list(engine.processes("app").values()) == [
         "/sbin/docker-init --",
         "gunicorn: master",
         "gunicorn: worker",

@@ -150,7 +150,7 @@ def test_a_generator_that_ends_without_a_result_is_told_with_its_last_lines(gene
         "  | Traceback\n"
         "  | ImportError: no locust"
     )
-    assert broke.value.exit_code is Exit.LAB_BROKE
+    assert broke.value.exit_code is Exit.ENVIRONMENT
     assert generator.waited == [30]
 
 

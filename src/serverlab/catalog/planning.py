@@ -16,6 +16,8 @@ from serverlab.model.records import Plan, PlannedTrial
 def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment_hash: str) -> Plan:
     """The plan of a run: rounds one after the other, each shuffled by the experiment's seed.
 
+    Within a round the order of the blocks (workload, budget, edge) is shuffled, and the targets within each block.
+
     Cells whose target lacks what the workload needs are left out and told in ``skipped``.
 
     Raises:
@@ -78,5 +80,17 @@ def _round(
         for target, workload, cpus in product(targets, experiment.workloads, experiment.cpus)
         if f"{target} {workload}" not in skipped
     ]
-    random.Random(f"{experiment.seed}/{number}").shuffle(trials)  # noqa: S311 - an order, not a secret
-    return trials
+    return _shuffled_in_blocks(trials, random.Random(f"{experiment.seed}/{number}"))  # noqa: S311 - not a secret
+
+
+def _shuffled_in_blocks(trials: list[PlannedTrial], order: random.Random) -> list[PlannedTrial]:
+    """Trials whose ratio is taken stay close in time: a machine's speed drifts, and pairs far apart are no pairs."""
+    blocks: dict[tuple[str, int, str | None], list[PlannedTrial]] = {}
+    for trial in trials:
+        edge = Target.parse(trial.target).edge
+        blocks.setdefault((trial.workload, trial.cpus, edge), []).append(trial)
+    shuffled = list(blocks.values())
+    order.shuffle(shuffled)
+    for block in shuffled:
+        order.shuffle(block)
+    return [trial for block in shuffled for trial in block]

@@ -96,12 +96,16 @@ class Check(Record, frozen=True):
 
 
 class Proof(Record, frozen=True):
-    """All checks of one moment, and the target's versions as it states them."""
+    """All checks of one moment, and the target's versions as it states them.
+
+    ``processes`` are the engine's ids of the server's processes, supervisors included.
+    """
 
     checks: tuple[Check, ...]
     workers: int | None
     server_version: str | None
     identity: dict[str, str]
+    processes: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -177,7 +181,11 @@ class Usage(Record, frozen=True):
 
 
 class Trial(Record, frozen=True):
-    """One line of ``trials.jsonl``."""
+    """One line of ``trials.jsonl``.
+
+    ``speed_before`` and ``speed_after`` tell how fast the stack's cores were just before and after the load, in million
+    turns of a fixed loop per CPU second.
+    """
 
     planned: PlannedTrial
     state: State
@@ -193,5 +201,7 @@ class Trial(Record, frozen=True):
     usage: dict[str, Usage]
     load_average: float | None
     steal_share: float | None
+    speed_before: float | None = None
+    speed_after: float | None = None
     log_tail: tuple[str, ...] = ()
     format: int = FORMAT

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from serverlab import host, store
 from serverlab.catalog import Catalog
-from serverlab.compose import BY_HAND, Database, Engine
+from serverlab.compose import BY_HAND, ENGINE_ERRORS, Database, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
 from serverlab.lock import LOCK, only_lab
 from serverlab.model.definitions import Target
@@ -132,6 +132,11 @@ def _measure_all(
             f"stopped; {len(made)} trials of this run are saved in {path}",
             f"Go on with: serverlab run --resume {path.parent.name}/{path.name}",
         ) from None
+    except ENGINE_ERRORS as broke:
+        raise EnvironmentLacks(
+            f"the container engine no longer answers as it should: {broke}",
+            f"{len(made)} trials are saved. When it runs again: serverlab run --resume {path.parent.name}/{path.name}",
+        ) from None
     finally:
         lab.engine.remove_all()
     if made and all(trial.state is State.VOID for trial in made):
@@ -153,9 +158,9 @@ def _one(bench: Bench, path: Path, plan: Plan, environment: Environment, planned
         settings,
         image_bytes=image.size_bytes if image else None,
     )
+    store.append_trial(path, trial)  # first: the raw files only explain it
     for kind, text in raw.items():
         store.write_raw(path, trial_id=planned.id, kind=kind, text=text)
-    store.append_trial(path, trial)
     return trial
 
 

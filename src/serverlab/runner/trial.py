@@ -11,17 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from serverlab import compose, load, probe, sampler
+from serverlab.calibration import core_speed
 from serverlab.catalog import Catalog
 from serverlab.compose import Database, Engine, StackSettings
-from serverlab.errors import LabError
+from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import CoreSplit, LoadResult, PlannedTrial, Proof, State, Trial, Usage
+from serverlab.runner import gates
 from serverlab.shell import Shell
-
-GENERATOR_CEILING = 0.85
-"""Share of one core above which the generator, and not the server, may have set the pace."""
-
-MEASURED_ROLES = ("app", "edge", "db")
 
 
 @dataclass(frozen=True)
@@ -48,6 +45,8 @@ class Evidence:
     usage: dict[str, Usage] = field(default_factory=dict)
     load_average: float | None = None
     steal_share: float | None = None
+    speed_before: float | None = None
+    speed_after: float | None = None
     raw: dict[str, str] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     void: list[str] = field(default_factory=list)
@@ -91,7 +90,8 @@ def run_trial(
 ) -> tuple[Trial, dict[str, str]]:
     """Make one trial on fresh containers and return it with its raw files by kind; no container is left behind.
 
-    What goes wrong with the target makes the trial VOID with the reason; it is no exception.
+    What goes wrong with the target or its load makes the trial VOID with the reason; it is no exception. What goes
+    wrong with the machine is one: it would spoil all other trials, too.
     """
     evidence, began, started_at = (
         Evidence(),
@@ -100,10 +100,11 @@ def run_trial(
     )
     try:
         _gather(bench, planned, workload, settings, evidence)
-    except LabError as broke:
+    except TrialFailed as broke:
         evidence.void.append(broke.what)
     finally:
-        evidence.void += gate(evidence)
+        evidence.void += gates.of_proofs(evidence.before, evidence.after)
+        evidence.void += gates.of_load(evidence.load, evidence.usage, cpus=planned.cpus)
         evidence.log_tail = _logged(bench.engine) if evidence.void else ()
         bench.engine.remove_all()
     trial = Trial(
@@ -121,29 +122,11 @@ def run_trial(
         usage=evidence.usage,
         load_average=evidence.load_average,
         steal_share=evidence.steal_share,
+        speed_before=evidence.speed_before,
+        speed_after=evidence.speed_after,
         log_tail=evidence.log_tail,
     )
     return trial, evidence.raw
-
-
-def gate(evidence: Evidence) -> list[str]:
-    """Why the numbers of a finished trial may not be used; empty when they may."""
-    reasons = []
-    for moment, proof in (("before", evidence.before), ("after", evidence.after)):
-        if proof is not None and not proof.ok:
-            reasons += [
-                f"proof {moment} the measurement failed: {each}" for each in probe.failed_checks(proof)
-            ]
-    generator = evidence.usage.get("load")
-    if evidence.load is not None and generator is not None:
-        share = generator.cpu_s / evidence.load.window_s
-        if share > GENERATOR_CEILING:
-            reasons.append(
-                f"generator-bound: it used {share:.0%} of a core, more than {GENERATOR_CEILING:.0%}"
-            )
-    if evidence.load is not None and evidence.load.ok == 0:
-        reasons.append("no request succeeded")
-    return reasons
 
 
 def _gather(
@@ -155,10 +138,13 @@ def _gather(
     evidence.before = probe.prove(bench.engine, expected)
     if not evidence.before.ok:
         return
+    app = bench.engine.service("app")
+    evidence.speed_before = core_speed(app)
     with sampler.Sampler() as samples:
-        for role in MEASURED_ROLES:
+        for role in gates.STACK_ROLES:
             samples.watch(bench.engine.containers(role))
         _measure(bench, planned, workload, settings, evidence=evidence, samples=samples)
+    evidence.speed_after = core_speed(app)
     evidence.after = probe.prove(bench.engine, expected)
     _check_alive(bench.engine, evidence)
 
@@ -199,8 +185,6 @@ def _check_alive(engine: Engine, evidence: Evidence) -> None:
         state = container.attrs["State"]
         if state.get("OOMKilled"):
             evidence.void.append(f"container {container.name} ran out of memory")
-        if container.attrs.get("RestartCount"):
-            evidence.void.append(f"container {container.name} was restarted")
 
 
 def _logged(engine: Engine) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A run: every trial in its planned order, each saved before the next; whatever happens, nothing is left behind."""
 
+import docker.errors
 import msgspec
 import pytest
 
@@ -227,8 +228,21 @@ def test_a_disk_that_refuses_a_trial_ends_the_run_with_what_was_saved(fake, plan
     fake.trouble["up 3"] = lose_the_folder
     with pytest.raises(EnvironmentLacks, match="cannot be written"):
         start(fake, plan)
-    assert len(saved(fake).trials) == 2
+    assert (
+        len(saved(fake).trials) == 3
+    )  # the third trial's own line as well: only what explains it was refused
     assert fake.client.is_empty
+
+
+def test_an_engine_that_stops_answering_ends_the_run_with_what_was_saved(fake, plan):
+    def stop_answering():
+        raise docker.errors.APIError("500 Server Error")
+
+    fake.trouble["up 3"] = stop_answering
+    with pytest.raises(EnvironmentLacks, match="no longer answers") as ended:
+        start(fake, plan)
+    assert "2 trials are saved" in ended.value.hint
+    assert len(saved(fake).trials) == 2
 
 
 def test_a_second_lab_is_refused(fake, plan):

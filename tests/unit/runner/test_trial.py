@@ -101,10 +101,16 @@ def test_a_container_that_ran_out_of_memory_makes_the_trial_void(trial, fake):
     assert made.void_reasons == ("container serverlab-app-1 ran out of memory",)
 
 
-def test_a_container_that_was_restarted_makes_the_trial_void(trial, fake):
-    fake.trouble["window 1"] = lambda: setattr(fake.app_container, "restarts", 1)
+def test_a_worker_that_was_replaced_makes_the_trial_void(trial, fake):
+    fake.trouble["window 1"] = lambda: setattr(fake.app_container, "id", f"{10**6:064x}")
     made, _ = trial()
-    assert made.void_reasons == ("container serverlab-app-1 was restarted",)
+    assert len(made.void_reasons) == 1
+    assert made.void_reasons[0].startswith("the server's processes changed while it was measured: ")
+
+
+def test_the_speed_of_the_cores_is_kept(trial):
+    made, _ = trial()
+    assert (made.speed_before, made.speed_after) == (20.0, 20.0)
 
 
 def test_a_void_trial_keeps_the_last_lines_of_every_container(trial, fake):

@@ -59,6 +59,15 @@ def paired_ratios(of: Mapping[int, float], to: Mapping[int, float]) -> Spread | 
     return spread([of[key] / to[key] for key in sorted(of.keys() & to.keys()) if to[key]])
 
 
+def one_side_by_chance(rounds: int) -> float:
+    """How often all rounds of two equal servers fall on one side of 1, as a share: 2^(1 - rounds), 0.25 for three.
+
+    Each round is then a fair coin, and all may fall on either side.
+    Source: W. J. Conover, Practical Nonparametric Statistics (1999), 3.4 "The Sign Test".
+    """
+    return float(2.0 ** (1 - rounds))
+
+
 def samples_needed(percent: int) -> int:
     """How many samples a percentile needs: 1000 for the 99th, 200 for the 95th and the 5th, 20 for the 50th.
 

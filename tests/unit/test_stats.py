@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 
 import pytest
@@ -91,3 +92,13 @@ def test_a_slow_round_that_hits_both_alike_leaves_the_ratio_as_it_is(values, slo
     assert before is not None
     assert after is not None
     assert after.median == pytest.approx(before.median)
+
+
+@pytest.mark.parametrize(("rounds", "share"), [(1, 1.0), (2, 0.5), (3, 0.25), (5, 0.0625)])
+def test_equal_servers_fall_on_one_side_by_chance(rounds, share):
+    assert stats.one_side_by_chance(rounds) == share
+
+
+def test_one_side_by_chance_is_what_counting_all_outcomes_gives():
+    outcomes = list(itertools.product((False, True), repeat=4))
+    assert stats.one_side_by_chance(4) == sum(len(set(sides)) == 1 for sides in outcomes) / len(outcomes)

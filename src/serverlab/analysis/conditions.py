@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from serverlab.analysis.evidence import Ground, is_valid
-from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural
+from serverlab import stats
+from serverlab.analysis.evidence import Ground, is_valid, speeds
+from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural, significant, span
 from serverlab.model.definitions import Target
 from serverlab.model.records import Environment, Proof, Trial
 from serverlab.model.runs import Run
@@ -14,8 +15,8 @@ from serverlab.model.tables import Fact
 
 SHORT_COMMIT = 12
 NUMBERS = (
-    "medians over the rounds; requests/s count successes; latencies are of right answers and time-outs; "
-    "CPU and peak memory are the app's"
+    "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "
+    "time-outs; CPU and peak memory are the app's"
 )
 
 
@@ -27,6 +28,7 @@ def run_facts(run: Run) -> tuple[Fact, ...]:
         for label, value in (
             ("Measured", f"{environment.started_at}, {_trials(run)}"),
             ("Machine", _machine(environment)),
+            ("Core speed", _core_speed(run.trials)),
             ("Engine", f"{environment.engine}, Compose {environment.compose}, cgroup {environment.cgroup}"),
             ("Lab", _lab(environment)),
             ("Database", environment.database),
@@ -69,6 +71,15 @@ def _machine(environment: Environment) -> str:
         f"{environment.cpu_model}, {plural(environment.cores, 'core')}, {memory}, "
         f"{environment.os}, kernel {environment.kernel}"
     )
+
+
+def _core_speed(trials: Iterable[Trial]) -> str:
+    """All readings of the calibration loop; "" where there is none."""
+    found = [speed for trial in trials for speed in speeds(trial)]
+    if not found:
+        return ""
+    reach, middle = span(min(found), max(found), significant), significant(stats.median(found))
+    return f"calibration loop {reach} (median {middle}) million turns per CPU second"
 
 
 def _lab(environment: Environment) -> str:

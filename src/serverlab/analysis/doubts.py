@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serverlab.analysis import suspicions
+from serverlab.analysis import comparisons, suspicions
 from serverlab.analysis.evidence import Evidence, Ground
 from serverlab.model.tables import Detail, Doubt, DoubtKind
 
@@ -36,11 +36,18 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         DoubtKind.NO_REFERENCE,
         "there are no ratios",
         "see why the reference has no valid trial here, and measure again",
-        suspicions.no_reference,
+        comparisons.no_reference,
+    ),
+    SectionRule(
+        DoubtKind.REFERENCE_BOUND,
+        "the generator used more than 70 % of a core for the reference: it may be faster than shown",
+        "read every ratio as at most that; use a faster generator, or a slower reference",
+        comparisons.reference_bound,
     ),
     RowRule(
         DoubtKind.FEW_ROUNDS,
-        "fewer than 5 rounds: a range is what was seen, not an interval for what may come",
+        "fewer than 5 rounds: a range is what was seen, not an interval for what may come; with n rounds two equal "
+        "servers still fall on one side of 1 in 2^(1-n) of the cases, 25 % for 3",
         "measure with --rounds 5 or more",
         suspicions.few_rounds,
     ),
@@ -50,17 +57,63 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         "compare rows, not absolute values; measure on a machine with more cores",
         suspicions.shared_core,
     ),
+    RowRule(
+        DoubtKind.MACHINE_SPEED,
+        "the machine itself was slower: a fixed loop ran more than 10 % below the run's median just before or "
+        "after the load",
+        "do not read these rounds as the server's; measure again on a machine that keeps its speed",
+        suspicions.machine_speed,
+    ),
     SectionRule(
         DoubtKind.DIRTY,
-        "measured with uncommitted changes",
+        "measured with uncommitted changes, or from a commit that is not known",
         "commit and measure again before anything is published",
         suspicions.dirty,
     ),
     RowRule(
         DoubtKind.NO_DIFFERENCE,
-        "no difference shown: the paired ratios to the reference reach from below 1 to above it",
+        "no difference shown: the paired ratios to the reference reach from below 1 to above it; two equal servers "
+        "lack this note in 2^(1-n) of the cases with n rounds, 25 % for 3",
         "do not rank these against the reference; more rounds may tell",
-        suspicions.no_difference,
+        comparisons.no_difference,
+    ),
+    RowRule(
+        DoubtKind.UNSTABLE_ORDER,
+        "the order to the reference is unstable: the medians of requests/s say one thing, the paired ratios the other",
+        "do not rank these against the reference; add rounds",
+        comparisons.unstable_order,
+    ),
+    RowRule(
+        DoubtKind.RATIO_PAIRS,
+        "rounds without a valid partner are in requests/s but not in the ratio or the gain",
+        "see which trials are VOID or were not run, and measure these again",
+        comparisons.ratio_pairs,
+    ),
+    RowRule(
+        DoubtKind.NEW_CONNECTIONS,
+        "the row and its reference used connections differently: where there was a new connection for every "
+        "request, its numbers include TCP set-up",
+        "compare with a workload in which everybody opens (-close), or behind an edge",
+        comparisons.new_connections,
+    ),
+    RowRule(
+        DoubtKind.NO_GAIN,
+        "no gain by cores shown: the paired gains reach from below 1 to above it",
+        "do not say that it gains, or loses; more rounds may tell",
+        comparisons.no_gain,
+    ),
+    RowRule(
+        DoubtKind.IMPOSSIBLE_GAIN,
+        "the gain is larger than cores alone can give: the trials with fewer cores were slow, or more than the "
+        "cores changed",
+        "read the range, not the median; look at the spread with fewer cores, and add rounds",
+        comparisons.impossible_gain,
+    ),
+    SectionRule(
+        DoubtKind.GAIN_BOUND,
+        "stack and generator shared cores at only one of the two budgets that a gain compares",
+        "measure on a machine with cores for the generator at every budget",
+        comparisons.gain_bound,
     ),
     RowRule(
         DoubtKind.WIDE_SPREAD,
@@ -82,10 +135,17 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.PLATEAU_40MS,
-        "answers took 40 ms and more while cores had time left: Nagle's algorithm waiting for a delayed "
-        "ACK, because an answer is sent in two small writes on a kept connection",
+        "hardly an answer came below 40 to 50 ms and most came close above, on kept connections: consistent with "
+        "Nagle's algorithm waiting for a delayed ACK, where an answer is sent in two small writes; such a floor caps "
+        "requests/s at users / floor, whatever the server could do",
         "compare with a new connection for each request, or write answers at once (TCP_NODELAY)",
         suspicions.plateau_40ms,
+    ),
+    RowRule(
+        DoubtKind.SLOTS,
+        "the server has fewer slots (workers x threads x copies) than there are users, and its cores had time left",
+        "read requests/s as those of this many slots; try more workers or threads",
+        suspicions.slots,
     ),
     RowRule(
         DoubtKind.IDLE_CPU,

@@ -40,6 +40,11 @@ class Sample:
         return self.load.ok / self.load.window_s
 
     @property
+    def speed(self) -> float | None:
+        """The slower reading of the calibration loop around the load, None where there is none."""
+        return min(speeds(self.trial), default=None)
+
+    @property
     def failed(self) -> int:
         """Requests of all kinds that began within the window and failed."""
         return sum(failure.count for failure in self.load.failures)
@@ -92,10 +97,22 @@ class Evidence:
         """Requests per second of each round that has a valid trial."""
         return {sample.round: sample.rps for sample in self.samples}
 
+    @property
+    def opened_share(self) -> float | None:
+        """New connections per ended request over all rounds, None where a round does not say or nothing ended."""
+        ended = sum(sample.load.ended for sample in self.samples)
+        if not ended or any("opened" not in sample.load.connections for sample in self.samples):
+            return None
+        return sum(sample.load.connections["opened"] for sample in self.samples) / ended
+
 
 @dataclass(frozen=True)
 class Ground:
-    """All that one section stands on; ``smallest`` is the evidence at the smallest budget, by target."""
+    """All that one section stands on.
+
+    ``smallest`` is the evidence at the smallest budget, by target; ``core_speed`` the median of all readings of the
+    calibration loop in the run, None where there is none.
+    """
 
     plan: Plan
     environment: Environment
@@ -105,6 +122,7 @@ class Ground:
     reference: str | None
     evidence: tuple[Evidence, ...]
     smallest: dict[str, Evidence]
+    core_speed: float | None = None
 
     @property
     def workload(self) -> Workload:
@@ -115,6 +133,21 @@ class Ground:
     def split(self) -> CoreSplit | None:
         """Which cores the stack and the generator ran on, None where the run does not say."""
         return self.environment.core_splits.get(str(self.cpus))
+
+    @property
+    def smallest_cpus(self) -> int:
+        """The run's smallest budget, which gains by cores are taken against."""
+        return min(self.plan.experiment.cpus)
+
+    @property
+    def smallest_split(self) -> CoreSplit | None:
+        """``split`` at the smallest budget."""
+        return self.environment.core_splits.get(str(self.smallest_cpus))
+
+    @property
+    def reference_evidence(self) -> Evidence | None:
+        """What there is about the reference, None where the section does not hold it."""
+        return next((each for each in self.evidence if each.target == self.reference), None)
 
     def busy_share(self, sample: Sample) -> float:
         """How busy the budget's cores were: app, edge, database, and the generator where it shares them."""
@@ -137,6 +170,11 @@ def collect(target: str, planned: Sequence[PlannedTrial], trials: Sequence[Trial
 def is_valid(trial: Trial) -> bool:
     """Whether the trial's numbers may be used: it is measured and its window has a length."""
     return trial.state is State.MEASURED and trial.load is not None and trial.load.window_s > 0
+
+
+def speeds(trial: Trial) -> tuple[float, ...]:
+    """The trial's readings of the calibration loop, in million turns per CPU second."""
+    return tuple(speed for speed in (trial.speed_before, trial.speed_after) if speed is not None)
 
 
 def _percentiles(latency: Latency) -> dict[int, int | None]:

@@ -6,7 +6,8 @@ from collections import defaultdict
 
 import msgspec
 
-from serverlab.analysis.evidence import Evidence, Ground, collect
+from serverlab import stats
+from serverlab.analysis.evidence import Evidence, Ground, collect, speeds
 from serverlab.model.definitions import ReferenceScope, Target
 from serverlab.model.records import Plan, PlannedTrial, Trial
 from serverlab.model.runs import Run
@@ -23,6 +24,8 @@ def grounds(run: Run) -> list[Ground]:
     cells = _cells(run)
     plan = run.plan
     smallest = min(plan.experiment.cpus)
+    core_speeds = [speed for trial in run.trials for speed in speeds(trial)]
+    core_speed = stats.median(core_speeds) if core_speeds else None
     return [
         Ground(
             plan=plan,
@@ -33,6 +36,7 @@ def grounds(run: Run) -> list[Ground]:
             reference=_reference(plan, edge),
             evidence=tuple(cells[workload, cpus, target] for target in targets),
             smallest={target: cells[workload, smallest, target] for target in targets},
+            core_speed=core_speed,
         )
         for workload in plan.experiment.workloads
         for cpus in plan.experiment.cpus

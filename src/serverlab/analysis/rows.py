@@ -28,11 +28,11 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         doubts=doubts,
         rps=stats.spread([sample.rps for sample in samples]),
         ratio=ratio_to_reference(ground, evidence),
-        scaling=_scaling(ground, evidence),
+        scaling=gain_by_cores(ground, evidence),
         p50_us=_percentile(samples, 50),
         p95_us=_percentile(samples, 95),
         p99_us=_percentile(samples, 99),
-        max_us=_over_all(samples, lambda sample: sample.load.latency.max_us),
+        max_us=_largest_us(samples),
         errors=_errors(samples),
         cpu_ms=_by_role(samples, Sample.cpu_ms),
         memory_bytes=_by_role(samples, _memory_bytes),
@@ -55,13 +55,13 @@ def ratio_to_reference(ground: Ground, evidence: Evidence) -> Spread | None:
     """Requests per second relative to the section's reference, round by round; None for the reference."""
     if evidence.target == ground.reference:
         return None
-    reference = next((each for each in ground.evidence if each.target == ground.reference), None)
+    reference = ground.reference_evidence
     return stats.paired_ratios(evidence.rps_by_round, reference.rps_by_round) if reference else None
 
 
-def _scaling(ground: Ground, evidence: Evidence) -> Spread | None:
+def gain_by_cores(ground: Ground, evidence: Evidence) -> Spread | None:
     """Requests per second relative to the same target with the smallest budget; None at that budget."""
-    if ground.cpus == min(ground.plan.experiment.cpus):
+    if ground.cpus == ground.smallest_cpus:
         return None
     return stats.paired_ratios(evidence.rps_by_round, ground.smallest[evidence.target].rps_by_round)
 
@@ -69,6 +69,12 @@ def _scaling(ground: Ground, evidence: Evidence) -> Spread | None:
 def _percentile(samples: tuple[Sample, ...], percent: int) -> Spread | None:
     """None as soon as one round has too few samples: leaving out only the slow rounds would flatter."""
     return _over_all(samples, lambda sample: sample.percentile_us(percent))
+
+
+def _largest_us(samples: tuple[Sample, ...]) -> int | None:
+    """The largest latency of all rounds, not a middle of the rounds' largest: nobody waited longer than that."""
+    largest = (sample.load.latency.max_us for sample in samples)
+    return max((each for each in largest if each is not None), default=None)
 
 
 def _over_all(samples: tuple[Sample, ...], value: Callable[[Sample], float | None]) -> Spread | None:

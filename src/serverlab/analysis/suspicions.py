@@ -6,15 +6,18 @@ import re
 
 from serverlab import stats
 from serverlab.analysis.evidence import Evidence, Ground, Sample
-from serverlab.analysis.rows import ratio_to_reference
-from serverlab.formatting import factor, milliseconds, percent, plural, ratio, span
+from serverlab.formatting import factor, milliseconds, per_second, percent, plural, span
 
 ENOUGH_ROUNDS = 5
 WIDE_SPREAD = 1.25
-PLATEAU_US = (39_000, 46_000)
+SLOW_CORE = 0.9
+"""Below this share of the run's median speed a core counts as slowed down."""
+FLOOR_US = (39_000, 50_000)
 """Linux holds an ACK back for 40 ms at least (TCP_DELACK_MIN); a small service time comes on top."""
-PLATEAU_BUSY_SHARE = 0.6
-FLOOR_BUSY_SHARE = 0.9
+NARROW = 0.75
+"""A floor at this share of the median or above is not the lower end of a queue, whose waits spread widely."""
+KEPT_SHARE = 0.05
+FULL_SHARE = 0.9
 IDLE_SHARE = 0.5
 LATE_SHARE = 0.05
 NEAR_GENERATOR_CORES = 0.7
@@ -25,18 +28,12 @@ LOGIN = re.compile(r"^POST \S*/(token|signup)/?$")
 CHEAP_HASHERS = re.compile(r"md5|sha1|cheap|unsalted", re.IGNORECASE)
 
 
-def no_reference(ground: Ground) -> str | None:
-    """Whether the section's ratios have nothing to be taken against."""
-    if ground.reference is None:
-        return None  # said in the conditions: the experiment is made so
-    has_samples = any(each.samples for each in ground.evidence if each.target == ground.reference)
-    return None if has_samples else f"the reference {ground.reference} has no valid trial"
-
-
 def few_rounds(_ground: Ground, evidence: Evidence) -> str | None:
-    """Whether there are too few rounds to speak of an interval."""
+    """Whether there are too few rounds to speak of an interval, and how often equal servers would look unequal."""
     count = len(evidence.samples)
-    return plural(count, "round") if count < ENOUGH_ROUNDS else None
+    if count >= ENOUGH_ROUNDS:
+        return None
+    return f"{plural(count, 'round')}: {percent(stats.one_side_by_chance(count))}"
 
 
 def shared_core(ground: Ground) -> str | None:
@@ -53,17 +50,26 @@ def shared_core(ground: Ground) -> str | None:
     return f"both on CPU {ground.split.generator}; the generator took {took} of one core"
 
 
-def dirty(ground: Ground) -> str | None:
-    """Whether the checkout was changed since its commit."""
-    if not ground.environment.dirty:
+def machine_speed(ground: Ground, evidence: Evidence) -> str | None:
+    """Whether the stack's cores were more than 10 % slower in a round than in the middle of the run."""
+    if ground.core_speed is None:
         return None
-    return f"the checkout differed from commit {(ground.environment.commit or 'unknown')[:12]}"
+    slow = [
+        f"round {sample.round}: core {percent(1 - sample.speed / ground.core_speed)} slower"
+        for sample in evidence.samples
+        if sample.speed is not None and sample.speed < ground.core_speed * SLOW_CORE
+    ]
+    return f"{', '.join(slow)} than the run's median" if slow else None
 
 
-def no_difference(ground: Ground, evidence: Evidence) -> str | None:
-    """Whether the paired ratios to the reference include 1."""
-    found = ratio_to_reference(ground, evidence)
-    return ratio(found) if found is not None and found.low <= 1 <= found.high else None
+def dirty(ground: Ground) -> str | None:
+    """Whether the checkout was changed since its commit, or nobody knows."""
+    commit = ground.environment.commit
+    if commit is None:
+        return "the commit is unknown"
+    if ground.environment.dirty is None:
+        return f"whether the checkout differed from commit {commit[:12]} is unknown"
+    return f"the checkout differed from commit {commit[:12]}" if ground.environment.dirty else None
 
 
 def wide_spread(_ground: Ground, evidence: Evidence) -> str | None:
@@ -100,20 +106,29 @@ def near_generator(_ground: Ground, evidence: Evidence) -> str | None:
 
 
 def plateau_40ms(ground: Ground, evidence: Evidence) -> str | None:
-    """Whether latencies sit where delayed ACKs put them, although there was CPU left to be faster.
+    """Whether latencies on kept connections begin where delayed ACKs put them, with most answers close above.
 
-    Under load the wait for a core comes on top, so a floor is looked for first: the 5th percentile. Where only a part
-    of the answers is held back it shows in the median alone, which is trusted only if the cores were clearly idle.
+    How busy the cores are tells nothing: with enough users in parallel they are full although every answer waits.
     """
-    busy = _busy_share(ground, evidence)
-    if busy is None:
-        return None
     floor, middle = _median_percentile(evidence, 5), _median_percentile(evidence, 50)
-    if floor is not None and _is_delayed_ack(floor) and busy < FLOOR_BUSY_SHARE:
-        return f"19 of 20 answers took {milliseconds(floor)} ms or longer, cores {percent(busy)} busy"
-    if middle is not None and _is_delayed_ack(middle) and busy < PLATEAU_BUSY_SHARE:
-        return f"p50 {milliseconds(middle)} ms, cores {percent(busy)} busy"
-    return None
+    if floor is None or middle is None or (evidence.opened_share or 0) >= KEPT_SHARE:
+        return None
+    if not FLOOR_US[0] <= floor <= FLOOR_US[1] or floor < NARROW * middle:
+        return None
+    users, turn_s = ground.workload.users, (floor / 1000 + ground.workload.think_time_ms) / 1000
+    return (
+        f"19 of 20 answers took {milliseconds(floor)} ms or longer, p50 {milliseconds(middle)} ms; "
+        f"{plural(users, 'user')} / floor = {per_second(users / turn_s)} requests/s"
+    )
+
+
+def slots(ground: Ground, evidence: Evidence) -> str | None:
+    """Whether more users than the server has slots for were waiting at once, while the cores had time left."""
+    count, busy = _slots(evidence), _busy_share(ground, evidence)
+    users = ground.workload.users
+    if ground.workload.think_time_ms or not count or count >= users or busy is None or busy >= FULL_SHARE:
+        return None
+    return f"{plural(count, 'slot')} for {plural(users, 'user')}: the rest queue; cores {percent(busy)} busy"
 
 
 def idle_cpu(ground: Ground, evidence: Evidence) -> str | None:
@@ -160,8 +175,14 @@ def _median_percentile(evidence: Evidence, percent: int) -> float | None:
     return stats.median(present) if len(present) == len(values) else None
 
 
-def _is_delayed_ack(latency_us: float) -> bool:
-    return PLATEAU_US[0] <= latency_us <= PLATEAU_US[1]
+def _slots(evidence: Evidence) -> int | None:
+    """How many requests all copies work on at once, None where that is unbounded or was not stated."""
+    trial = evidence.samples[0].trial
+    identity = trial.proof_before.identity if trial.proof_before else {}
+    try:
+        return int(identity["workers"]) * int(identity["threads"]) * trial.replicas or None
+    except (KeyError, ValueError):
+        return None
 
 
 def _logs_in(sample: Sample) -> bool:

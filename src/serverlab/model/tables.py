@@ -35,14 +35,23 @@ class DoubtKind(enum.Enum):
     """The warnings that may stand next to a number, in the order in which they are listed."""
 
     NO_REFERENCE = "no-reference"
+    REFERENCE_BOUND = "reference-bound"
     FEW_ROUNDS = "few-rounds"
     SHARED_CORE = "shared-core"
+    MACHINE_SPEED = "machine-speed"
     DIRTY = "dirty"
     NO_DIFFERENCE = "no-difference"
+    UNSTABLE_ORDER = "unstable-order"
+    RATIO_PAIRS = "ratio-pairs"
+    NEW_CONNECTIONS = "new-connections"
+    NO_GAIN = "no-gain"
+    IMPOSSIBLE_GAIN = "impossible-gain"
+    GAIN_BOUND = "gain-bound"
     WIDE_SPREAD = "wide-spread"
     THRESHOLD = "threshold"
     NEAR_GENERATOR = "near-generator"
     PLATEAU_40MS = "plateau-40ms"
+    SLOTS = "slots"
     IDLE_CPU = "idle-cpu"
     LATE = "late"
     FEW_SAMPLES = "few-samples"
@@ -99,9 +108,9 @@ class Row(Record, frozen=True):
 
     Requests per second count successes only. ``ratio`` is of requests per second to the reference and
     ``scaling`` to the same target with the smallest budget of the run, both paired within rounds. Latencies
-    are each trial's own percentiles in microseconds. ``cpu_ms`` (CPU time per successful request) and
-    ``memory_bytes`` (peaks) are by role: app, edge, db, load. None, or a missing role, is absent. ``doubts``
-    holds the numbers of the footnotes.
+    are each trial's own percentiles in microseconds; ``max_us`` is the largest of all valid trials. ``cpu_ms``
+    (CPU time per successful request) and ``memory_bytes`` (peaks) are by role: app, edge, db, load. None, or a
+    missing role, is absent. ``doubts`` holds the numbers of the footnotes.
     """
 
     target: str
@@ -118,7 +127,7 @@ class Row(Record, frozen=True):
     p50_us: Spread | None
     p95_us: Spread | None
     p99_us: Spread | None
-    max_us: Spread | None
+    max_us: int | None
     errors: Errors | None
     cpu_ms: dict[str, Spread]
     memory_bytes: dict[str, Spread]

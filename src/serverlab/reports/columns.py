@@ -60,7 +60,7 @@ COLUMNS: dict[str, Column] = {
     "p50": Column("p50", "ms", lambda row: _middle(row.p50_us, milliseconds)),
     "p95": Column("p95", "ms", lambda row: _middle(row.p95_us, milliseconds)),
     "p99": Column("p99", "ms", lambda row: _middle(row.p99_us, milliseconds)),
-    "max": Column("max", "ms", lambda row: _middle(row.max_us, milliseconds)),
+    "max": Column("max", "ms", lambda row: milliseconds(row.max_us)),
     "errors": Column("errors", "", _errors),
     "cpu_ms": Column("CPU/req", "ms", _cpu("app")),
     "cpu_edge_ms": Column("edge CPU", "ms/req", _cpu("edge")),

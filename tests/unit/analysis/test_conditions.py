@@ -69,8 +69,8 @@ def test_the_conditions_of_a_section():
         "Window": "10 s after 2 s of warm-up, fresh containers for each trial, 5 rounds, shuffled (seed 7)",
         "Budget": "1 core: stack on CPU 0, generator on CPU 1",
         "Ratios": "requests/s to those of gunicorn:gthread in the same round: median [min–max]",
-        "Numbers": "medians over the rounds; requests/s count successes; latencies are of right answers and "
-        "time-outs; CPU and peak memory are the app's",
+        "Numbers": "medians over the rounds, max over all of them; requests/s count successes; "
+        "latencies are of right answers and time-outs; CPU and peak memory are the app's",
     }
 
 
@@ -99,3 +99,17 @@ def test_a_section_without_its_reference_says_so():
 def test_the_problems_of_a_run_are_handed_on():
     problem = Problem(file="quick/1/trials.jsonl", line=3, message="cut short")
     assert tabulate(a_run(problems=(problem,))).problems == (problem,)
+
+
+def test_the_core_speed_is_told_over_all_trials_that_have_it():
+    run = a_run(
+        [
+            a_trial(GTHREAD, round=1, speed_before=40.0, speed_after=38.0),
+            a_void_trial(GTHREAD, round=2, reasons=("died",), speed_before=25.0),
+            a_trial(GTHREAD, round=3),
+        ]
+    )
+    assert (
+        as_dict(tabulate(run).facts)["Core speed"]
+        == "calibration loop 25.0–40.0 (median 38.0) million turns per CPU second"
+    )

@@ -10,6 +10,7 @@ from serverlab.model.records import State
 from serverlab.model.tables import Errors, FailureCount, RowState, Spread, VoidTrials
 from tests.unit.builders import (
     GTHREAD,
+    NO_LATENCY,
     RUNSERVER,
     UWSGI,
     a_failure,
@@ -71,7 +72,22 @@ def test_percentiles_are_the_median_of_the_trials_own():
     row = row_of(a_run(made), GTHREAD)
     assert row.p50_us == Spread(median=31_000, low=30_000, high=50_000, mad=1000, count=3)
     assert row.p99_us == Spread(median=62_000, low=60_000, high=100_000, mad=2000, count=3)
-    assert row.max_us == Spread(median=124_000, low=120_000, high=200_000, mad=4000, count=3)
+
+
+def test_the_maximum_is_that_of_all_valid_trials():
+    made = [
+        a_trial(GTHREAD, round=number, load=a_load(latency=a_latency(4000, p50_us=p50_us)))
+        for number, p50_us in enumerate([30_000, 50_000, 31_000], start=1)
+    ]
+    void = a_void_trial(
+        GTHREAD, round=4, reasons=("late",), load=a_load(latency=a_latency(4000, p50_us=90_000))
+    )
+    assert row_of(a_run([*made, void]), GTHREAD).max_us == 200_000
+
+
+def test_a_round_without_any_latency_does_not_hide_the_maximum_of_the_others():
+    made = [a_trial(GTHREAD, round=1), a_trial(GTHREAD, round=2, load=a_load(0.0, latency=NO_LATENCY))]
+    assert row_of(a_run(made), GTHREAD).max_us == 120_000
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,7 @@
-"""A token is verified and one row is read."""
+"""A token is verified and one row is read, over kept-alive connections."""
 
-from locust import task
-
-from shared.answers import Expected
-from shared.users import Member
+from shared.own_profile import OwnProfile
 
 
-class Profile(Member):
-    """Asks for its own profile, again and again."""
-
-    def prepare(self) -> None:
-        """Log in, and know whose profile to expect."""
-        super().prepare()
-        self.own_profile = Expected(start=b"{", part=f'"{self.username}"'.encode())
-
-    @task
-    def profile(self) -> None:
-        """One GET."""
-        self.ask("GET", "/api/auth/profile/", expect=self.own_profile)
+class Profile(OwnProfile):
+    """Keeps its connection as long as the server does."""

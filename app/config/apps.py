@@ -3,8 +3,9 @@
 import atexit
 
 from django.apps import AppConfig
+from django.core.signals import request_started
 
-from config.database import close_pool
+from config.database import close_pool, hold_open, let_go
 
 
 class ProjectConfig(AppConfig):
@@ -13,5 +14,11 @@ class ProjectConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        """Have the pool closed when the process ends; left to the interpreter that takes 20 seconds."""
+        """Have what a process keeps of its database opened by its first request, and closed when it ends.
+
+        By its first request, because a server may load the project before it forks, and SQLite's connections do
+        not survive that. A pool that is left to the interpreter takes 20 seconds to close.
+        """
+        request_started.connect(hold_open)
         atexit.register(close_pool)
+        atexit.register(let_go)

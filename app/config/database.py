@@ -1,11 +1,19 @@
 """What the project asks of its database, whichever it is."""
 
+import contextlib
+import sqlite3
+import threading
+from pathlib import Path
 from typing import Any
 
+from django.core.signals import request_started
 from django.db import connection
 
 SQLITE_BUSY_TIMEOUT_S = 20
 POOL_WAIT_S = 10
+
+_held: list[sqlite3.Connection] = []
+_holding = threading.Lock()
 
 
 def tuned(parsed: dict[str, Any], *, pool_size: int) -> dict[str, Any]:
@@ -29,6 +37,37 @@ def close_pool() -> None:
     if connection.vendor == "postgresql":
         connection.close()
         connection.close_pool()
+
+
+def hold_open(**_: object) -> None:
+    """Open one idle connection to an SQLite file, once per process; do nothing for any other database.
+
+    The last connection that closes writes the whole log back and removes it, and the next one makes it anew. As
+    connections live no longer than a request, a server that answers one request at a time would pay for that each
+    time (0.26 ms against 0.11 ms per connection), one that answers many at once would not: a difference between
+    servers that no project whose processes keep connections has. An idle connection holds no lock.
+    """
+    request_started.disconnect(hold_open)
+    file = Path(connection.settings_dict["NAME"])
+    with _holding:
+        if connection.vendor == "sqlite" and file.is_file() and not _held:
+            # It is only ever an economy: no request fails for want of it.
+            with contextlib.suppress(sqlite3.Error):
+                _held.append(_idle(file))
+
+
+def let_go() -> None:
+    """Close what `hold_open` opened."""
+    with _holding:
+        while _held:
+            _held.pop().close()
+
+
+def _idle(file: Path) -> sqlite3.Connection:
+    """Return a read-only connection that has read once: before that SQLite has not opened the file."""
+    opened = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    opened.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    return opened
 
 
 def _sqlite() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
-from config.database import close_pool
+from config.database import close_pool, let_go
 
 APP = Path(__file__).resolve().parents[2] / "app"
 SECRETS = ("DJANGO_SECRET_KEY", "DJANGO_JWT_KEY")
@@ -151,10 +151,10 @@ def test_every_model_change_has_its_migration():
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-def test_the_pool_is_closed_when_the_process_ends(monkeypatch):
+def test_what_a_process_keeps_is_closed_when_it_ends(monkeypatch):
     """Registered once per process; a database without a pool is left alone."""
     registered = []
     monkeypatch.setattr("atexit.register", registered.append)
     apps.get_app_config("config").ready()
-    assert registered == [close_pool]
+    assert registered == [close_pool, let_go]
     close_pool()

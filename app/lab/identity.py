@@ -29,10 +29,22 @@ def identity_of(request: HttpRequest) -> dict[str, Any]:
         **_process(),
         **_budget(),
         **_software(),
-        "interface": "asgi" if isinstance(request, ASGIRequest) else "wsgi",
+        **_stated(request),
         "server_software": request.META.get("SERVER_SOFTWARE"),
         "scheme": request.scheme,
         "client": request.META.get("REMOTE_ADDR"),
+    }
+
+
+def _stated(request: HttpRequest) -> dict[str, Any]:
+    """Return what the server says of itself; over ASGI only Django would speak, so that is None."""
+    over_asgi = isinstance(request, ASGIRequest)
+    stated = {} if over_asgi else request.META
+    return {
+        "interface": "asgi" if over_asgi else "wsgi",
+        "multithread": stated.get("wsgi.multithread"),
+        "multiprocess": stated.get("wsgi.multiprocess"),
+        "process_group": stated.get("mod_wsgi.process_group"),
     }
 
 

@@ -42,8 +42,10 @@ def command_line(pid):
 
 
 def test_identity_tells_the_truth_about_this_process(client):
-    """Every fact is what this process knows of itself."""
-    body = client.get("/lab/identity", REMOTE_ADDR="192.0.2.7", SERVER_SOFTWARE="test/1").json()
+    """Every fact is what this process knows of itself, or what the server said of it."""
+    given = {"REMOTE_ADDR": "192.0.2.7", "SERVER_SOFTWARE": "test/1", "wsgi.multithread": True}
+    given |= {"wsgi.multiprocess": False, "mod_wsgi.process_group": "lab"}
+    body = client.get("/lab/identity", **given).json()
     distributions = body.pop("distributions")
     assert body.pop("process") == command_line("self")
     assert body.pop("parent") == command_line(os.getppid())
@@ -52,6 +54,9 @@ def test_identity_tells_the_truth_about_this_process(client):
     assert body == {
         "interface": "wsgi",
         "server_software": "test/1",
+        "multithread": True,
+        "multiprocess": False,
+        "process_group": "lab",
         "pid": os.getpid(),
         "ppid": os.getppid(),
         "thread_id": threading.get_native_id(),
@@ -81,6 +86,7 @@ def test_identity_over_asgi():
     """The same view knows the other interface."""
     body = async_to_sync(AsyncClient().get)("/lab/identity").json()
     assert (body["interface"], body["server_software"], body["pid"]) == ("asgi", None, os.getpid())
+    assert (body["multithread"], body["multiprocess"], body["process_group"]) == (None, None, None)
 
 
 @pytest.fixture

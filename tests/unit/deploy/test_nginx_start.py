@@ -25,7 +25,7 @@ def lines(configuration):
 
 def test_left_alone_it_speaks_http_to_the_app_and_logs_no_requests(start):
     found = lines(start.rendered({}))
-    assert "server app:8000 max_fails=1 fail_timeout=5s;" in found
+    assert "server app:8000 max_fails=0;" in found
     assert "proxy_pass http://app;" in found
     assert "proxy_read_timeout 35s;" in found
     assert "worker_processes 1;" in found
@@ -45,7 +45,7 @@ def test_every_setting_arrives(start):
         "LAB_EDGE_WORKERS": "2",
     }
     found = lines(start.rendered(given))
-    assert "server 10.0.0.1:9000 max_fails=1 fail_timeout=5s;" in found
+    assert "server 10.0.0.1:9000 max_fails=0;" in found
     assert "uwsgi_pass app;" in found
     assert "uwsgi_read_timeout 65s;" in found
     assert "access_log /dev/stdout;" in found

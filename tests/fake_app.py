@@ -77,6 +77,7 @@ def identity_of(**changes: Any) -> dict[str, Any]:
         "variant": "gthread",
         "cpus": 1,
         "workers": 1,
+        "multithread": True,
         "debug": False,
         "autoreload": False,
         "database": "sqlite",

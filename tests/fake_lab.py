@@ -88,8 +88,13 @@ class FakeLab:
         self.client.add_network(labels={"org.serverlab": run})
         self.client.add_volume(labels={"org.serverlab": run})
         interface = catalog.servers[target.server].interface.value
+        multithread = catalog.variant(target).threads != 1 if interface == "wsgi" else None
         self.app.identity = identity_of(
-            interface=interface, variant=target.variant, cpus=cpus, workers=workers
+            interface=interface,
+            variant=target.variant,
+            cpus=cpus,
+            workers=workers,
+            multithread=multithread,
         )
         self.app.server_header = "nginx" if has_edge else HEADERS[target.server]
         self.app.hostnames = [f"replica-{number}" for number in range(replicas)]

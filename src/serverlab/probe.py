@@ -18,7 +18,7 @@ from joserfc.errors import SecurityWarning
 from joserfc.jwk import OctKey
 
 from serverlab.compose import Container, Engine, StackDied, StackSettings, tails
-from serverlab.model.definitions import Edge, Identity, Server, Variant
+from serverlab.model.definitions import Edge, Identity, Interface, Server, Variant
 from serverlab.model.records import Check, Proof
 
 READY_DEADLINE_S = 60.0
@@ -47,6 +47,13 @@ class Expectation:
     def workers(self) -> int:
         """Worker processes over all replicas."""
         return self.variant.workers.for_cpus(self.settings.cpus) * self.settings.replicas
+
+    @property
+    def multithread(self) -> bool | None:
+        """What the app is told about threads; ASGI has no word for it."""
+        if self.identity.multithread is not None:
+            return self.identity.multithread
+        return self.variant.threads != 1 if self.server.interface is Interface.WSGI else None
 
 
 def front_url(engine: Engine, settings: StackSettings) -> str:
@@ -161,6 +168,7 @@ def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[
         "variant": expected.settings.target.variant,
         "cpus": expected.settings.cpus,
         "workers": expected.variant.workers.for_cpus(expected.settings.cpus),
+        "multithread": expected.multithread,
         "debug": False,
         "autoreload": False,
         "database": expected.settings.database.value.replace("postgres", "postgresql"),

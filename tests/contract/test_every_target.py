@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import select
-import socket
-
 import httpx2
 import pytest
 
 from serverlab import probe
 from serverlab.catalog import Catalog
 from serverlab.compose import Container, Engine, StackSettings
-from serverlab.model.definitions import Track
 from serverlab.runner.trial import expectation
 
 SERVICES = ("app", "edge")
@@ -154,20 +150,3 @@ def test_a_client_can_claim_to_have_come_over_tls_only_where_it_is_known(
     believes_anyone = stack.target.server == "uwsgi" and stack.target.edge is None  # deploy/uwsgi/server.toml
     seen = httpx2.get(f"{url}/lab/identity", headers={"X-Forwarded-Proto": "https"}).json()
     assert seen["scheme"] == ("https" if believes_anyone else "http")
-
-
-def test_the_server_drains_a_request_in_flight_when_it_says_that_it_can(
-    engine: Engine, stack: StackSettings, catalog: Catalog, url: str
-) -> None:
-    """Last: it stops the app."""
-    if "graceful_stop" not in catalog.servers[stack.target.server].capabilities:
-        pytest.skip(f"n/a: {stack.target.server} does not claim graceful_stop")
-    if catalog.variant(stack.target).track is Track.DEFAULT:
-        pytest.skip("n/a: the capability is claimed for the production track")
-    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=20) as client:
-        client.sendall(b"GET /lab/wait?ms=2000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        answered, _, _ = select.select([client], [], [], 0.5)
-        assert not answered, "the request is no longer in flight"
-        for container in engine.containers("app"):
-            container.stop(timeout=30)
-        assert client.recv(64).split(b" ")[1] == b"200"

@@ -64,6 +64,7 @@ def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
         "identity: variant",
         "identity: cpus",
         "identity: workers",
+        "identity: multithread",
         "identity: debug",
         "identity: autoreload",
         "identity: database",
@@ -110,6 +111,7 @@ def version_of(app, engine, expected, catalog):
     [
         ({"interface": "asgi"}, "identity: interface: asgi, expected wsgi"),
         ({"variant": "sync"}, "identity: variant: sync, expected gthread"),
+        ({"multithread": False}, "identity: multithread: False, expected True"),
         ({"debug": True}, "identity: debug: True, expected False"),
         ({"autoreload": True}, "identity: autoreload: True, expected False"),
         ({"workers": 4}, "identity: workers: 4, expected 1"),
@@ -222,7 +224,7 @@ def test_a_stack_that_no_longer_answers_fails_every_check_with_the_reason(client
     client.containers.things[0].ports = {8000: 1}
     failed = failures(engine, expected)
     assert failed[0].startswith("identity: interface: ConnectError: ")
-    assert len(failed) == 17
+    assert len(failed) == 18
 
 
 def test_a_stack_whose_container_died_is_told_with_its_last_lines(client, engine, expected):

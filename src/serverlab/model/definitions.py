@@ -66,12 +66,14 @@ class Identity(Record, frozen=True):
 
     ``server_header`` is a regular expression on the Server header of a direct answer ("" = no such header);
     ``process`` one on the command lines of the container; ``supervisors`` says how many of the matching
-    processes are not workers.
+    processes are not workers. ``multithread`` is what the server tells the app about threads (WSGI's wsgi.multithread),
+    where that is not what the number of threads makes plain.
     """
 
     server_header: str
     process: str
     supervisors: Count = 0
+    multithread: bool | None = None
 
 
 class Signals(Record, frozen=True):

@@ -25,20 +25,18 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """The engine, all to ourselves; whatever of ours is alive when the tests end is removed."""
-    with only_lab():
-        engine = compose.connect(HostShell())
-        assert not engine.labels(), "a stack is up: `make down` first"
-        try:
-            yield engine
-        finally:
-            engine.remove_all()
+def engine() -> Engine:
+    engine = compose.connect(HostShell())
+    assert not engine.labels(), "a stack is up: `make down` first"
+    return engine
 
 
 @pytest.fixture(scope="session")
 def start(engine: Engine) -> Start:
-    """A function that starts a stack, waits until it is ready, and removes it when its block ends."""
+    """A function that starts a stack, waits until it is ready, and removes it when its block ends.
+
+    The machine is the stack's alone while it is up: two at a time would be one too many, in tests as well.
+    """
 
     @contextmanager
     def started(
@@ -53,12 +51,13 @@ def start(engine: Engine) -> Start:
             label="contract",
             database=database,
         )
-        try:
-            compose.up(HostShell(), engine, CHECKOUT, settings)
-            probe.wait_ready(engine, settings)
-            yield settings
-        finally:
-            engine.remove_all()
+        with only_lab():
+            try:
+                compose.up(HostShell(), engine, CHECKOUT, settings)
+                probe.wait_ready(engine, settings)
+                yield settings
+            finally:
+                engine.remove_all()
 
     return started
 

@@ -13,8 +13,7 @@ import pytest
 
 from serverlab import probe
 from serverlab.catalog import Catalog
-from serverlab.compose import Database, Engine, StackSettings
-from serverlab.runner.trial import expectation
+from serverlab.compose import Engine, StackSettings
 
 Start = Callable[..., AbstractContextManager[StackSettings]]
 
@@ -53,10 +52,3 @@ def test_a_body_above_the_limit_is_refused(engine: Engine, pair: StackSettings) 
     url = probe.front_url(engine, pair)
     answer = httpx2.post(f"{url}/api/auth/token/", content=b"x" * (20 << 20))
     assert answer.status_code == 413
-
-
-def test_postgresql_serves_the_same_answers(start: Start, catalog: Catalog, engine: Engine) -> None:
-    with start(catalog.target("gunicorn:gthread"), database=Database.POSTGRES) as settings:
-        proof = probe.prove(engine, expectation(catalog, settings))
-    assert probe.failed_checks(proof) == []
-    assert proof.identity["database"] == "postgresql"

@@ -1,5 +1,6 @@
 """Signing up, getting tokens, and the profile that needs one."""
 
+from abc import abstractmethod
 from typing import Any
 
 from django.contrib.auth import authenticate
@@ -63,8 +64,9 @@ class _TokenView(APIView):
         serializer.is_valid(raise_exception=True)
         return Response(self.answer(request, serializer.validated_data))
 
+    @abstractmethod
     def answer(self, request: Request, fields: dict[str, Any]) -> dict[str, str]:
-        raise NotImplementedError
+        """Return what the answer holds, or refuse."""
 
 
 class ObtainView(_TokenView):

@@ -81,7 +81,7 @@ def test_the_patterns_find_what_they_look_for():
     }
     groups = (REGISTRIES, MACHINE_PATHS, UNFINISHED, SECRETS, PACKAGES)
     assert [len(places(planted, patterns)) for patterns in groups] == [1, 1, 1, 1, 1]
-    assert places({"f": "deploy/work/x and ~/home/x and /homepage"}, MACHINE_PATHS) == []
+    assert places({"f": "deploy" + "/work" + "/x and ~" + "/home" + "/x and /homepage"}, MACHINE_PATHS) == []
 
 
 def own_hosts():

@@ -12,6 +12,7 @@ from serverlab.catalog import Catalog, load_experiments, read_experiment
 from serverlab.catalog.checks import CAPABILITIES
 from serverlab.cli.context import Context, show, show_json
 from serverlab.errors import UsageError
+from serverlab.formatting import plural
 from serverlab.model.definitions import Target
 
 
@@ -58,10 +59,13 @@ class Definitions:
         if mistakes:
             raise UsageError("\n".join(dict.fromkeys(mistakes)), f"{len(set(mistakes))} mistakes.")
         catalog = self._context.catalog
-        show(
-            f"{len(catalog.servers)} servers, {len(catalog.edges)} edges, {len(catalog.workloads)} workloads, "
-            f"{len(names)} experiments: no mistake found"
-        )
+        counted = {
+            "server": len(catalog.servers),
+            "edge": len(catalog.edges),
+            "workload": len(catalog.workloads),
+            "experiment": len(names),
+        }
+        show(", ".join(plural(count, noun) for noun, count in counted.items()) + ": no mistake found")
 
 
 def register(app: App, context: Context) -> None:

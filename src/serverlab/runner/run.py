@@ -117,7 +117,6 @@ def _measure_all(
         engine=lab.engine,
         catalog=lab.catalog,
         database=Database(environment.database),
-        say=lab.say,
         steal_s=host.steal_s,
     )
     try:

@@ -30,7 +30,6 @@ class Bench:
     engine: Engine
     catalog: Catalog
     database: Database
-    say: Callable[[str], None]
     steal_s: Callable[[], float]
 
 

@@ -24,7 +24,6 @@ def trial(fake):
             engine=lab.engine,
             catalog=lab.catalog,
             database=Database.SQLITE,
-            say=lab.say,
             steal_s=lambda: next(steal),
         )
         cell = planned(target, cpus=cpus)

@@ -8,23 +8,29 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
+from csp.constants import NONE, SELF
 
+from config.cache import shared_cache
+from config.choices import one_of
 from config.database import tuned
-from config.keys import secret_and_jwt_key
+from config.keys import key_ring, secret_key
+from config.modes import allowed_debug, cookie_name
 
 env = environ.Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Secrets and modes
-SECRET_KEY, JWT_KEY = secret_and_jwt_key(env.ENVIRON)
-DEBUG = env.bool("DJANGO_DEBUG", default=False)
+SECRET_KEY = secret_key(env.ENVIRON)
+JWT_KEYS = key_ring(env.ENVIRON, secret=SECRET_KEY)
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
+DEBUG = allowed_debug(wanted=env.bool("DJANGO_DEBUG", default=False), hosts=ALLOWED_HOSTS)
 
 # What the lab switches and what it has set, as launch.py hands it on
 LAB_IDENTITY = env.bool("LAB_IDENTITY", default=False)
 LAB_CHEAP_HASHER = env.bool("LAB_CHEAP_HASHER", default=False)
 LAB_ACCESS_LOG = env.bool("LAB_ACCESS_LOG", default=False)
+LAB_LOGIN_LIMITS = env.bool("LAB_LOGIN_LIMITS", default=True)
 LAB_VARIANT = env.str("LAB_VARIANT", default="")
 LAB_CPUS = env.int("LAB_CPUS", default=1)
 LAB_WORKERS = env.int("LAB_WORKERS", default=1)
@@ -34,21 +40,29 @@ LAB_THREADS = env.int("LAB_THREADS", default=1)
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "corsheaders",
+    "csp",
+    "django_filters",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "config.apps.ProjectConfig",
     "accounts",
     "catalogue",
     "lab",
 ]
 MIDDLEWARE = [
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "config.guard.guard",
+    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -68,6 +82,10 @@ DATABASES = {
     )
 }
 
+# What processes share: in Redis if there is one, else in the database, which every process and replica has anyway
+REDIS_URL = env.str("REDIS_URL", default="")
+CACHES = {"default": shared_cache(REDIS_URL)}
+
 # Accounts
 AUTH_USER_MODEL = "accounts.User"
 PASSWORD_HASHERS = ["accounts.hashers.Argon2id"]
@@ -79,15 +97,35 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-SIMPLE_JWT = {
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": JWT_KEY,
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
-}
+
+# Sessions
+SESSION_STORE = one_of(env.ENVIRON, "DJANGO_SESSION_STORE", ("database", "cache"))
+SESSION_ENGINE = {
+    "database": "django.contrib.sessions.backends.db",
+    "cache": "django.contrib.sessions.backends.cache",
+}[SESSION_STORE]
+SESSION_COOKIE_SECURE = env.bool("DJANGO_SECURE_COOKIES", default=True)
+SESSION_COOKIE_NAME = cookie_name("sessionid", secure=SESSION_COOKIE_SECURE)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# Tokens
+JWT_VERIFY = one_of(env.ENVIRON, "DJANGO_JWT_VERIFY", ("user", "stateless"))
+PLAIN_TOKENS = one_of(env.ENVIRON, "DJANGO_PLAIN_TOKENS", ("header", "cookie"))
+JWT_ISSUER = "serverlab"
+JWT_AUDIENCE = "serverlab"
+PLAIN_AUDIENCE = "serverlab-plain"
+ACCESS_LIFETIME = timedelta(seconds=env.int("DJANGO_ACCESS_LIFETIME_S", default=600))
+REFRESH_LIFETIME = timedelta(seconds=env.int("DJANGO_REFRESH_LIFETIME_S", default=86_400))
+FAMILY_LIFETIME = timedelta(seconds=env.int("DJANGO_FAMILY_LIFETIME_S", default=2_592_000))
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.tokens.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.EitherToken",
+        "accounts.authentication.PlainCookie",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.ByRole"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.parsers.GuardedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
@@ -97,21 +135,48 @@ REST_FRAMEWORK = {
 
 # Transport and browsers
 SECURE_SSL_REDIRECT = env.bool("DJANGO_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]  # asked from inside the container, where there is no TLS
+# Health is asked from inside the container, where there is no TLS; the API refuses instead (config.guard): a client
+# that is led on would send its token in the clear each time and never find out
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$", r"^api/"]
 SECURE_HSTS_SECONDS = 63_072_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
-CSRF_COOKIE_SECURE = True
-if env.bool("DJANGO_TRUSTED_PROXY", default=False):
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+CSRF_COOKIE_NAME = cookie_name("csrftoken", secure=CSRF_COOKIE_SECURE)
+CSRF_COOKIE_HTTPONLY = True  # scripts get the token from /api/auth/csrf/
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
+TRUSTED_PROXY = env.bool("DJANGO_TRUSTED_PROXY", default=False)
+if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CORS_ALLOWED_ORIGINS = env.list("DJANGO_CORS_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
 
+# What a request may cost: larger bodies get 413 before they are read (config.guard)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
+
 # Logging: JSON lines to stdout, and not one line for a request that went well or was refused
+SECRETS = [
+    SECRET_KEY,
+    *(key.signing.decode(errors="replace") for key in JWT_KEYS.keys if key.algorithm == "HS256"),
+]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "config.logs.json_formatter"}},
+    "formatters": {"json": {"()": "config.logs.json_formatter", "secrets": SECRETS}},
     "handlers": {
         "stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}
     },
@@ -119,6 +184,8 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": ["stdout"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR"},
+        # anybody may send any Host, which is refused; a log line each would be theirs to write
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         # runserver's access log
         "django.server": {
             "handlers": ["stdout"],

@@ -47,7 +47,6 @@ def test_left_alone_everything_is_safe(read_settings):
 def test_the_environment_switches(read_settings):
     """Each variable of the contract does what it says."""
     found = read_settings(
-        DJANGO_DEBUG="true",
         DJANGO_ALLOWED_HOSTS="a.example,b.example",
         DJANGO_SSL_REDIRECT="false",
         DJANGO_TRUSTED_PROXY="true",
@@ -55,13 +54,31 @@ def test_the_environment_switches(read_settings):
         LAB_IDENTITY="on",
         LAB_CHEAP_HASHER="on",
     )
-    assert found["DEBUG"] is True
     assert found["ALLOWED_HOSTS"] == ["a.example", "b.example"]
     assert found["SECURE_SSL_REDIRECT"] is False
     assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
     assert found["CORS_ALLOWED_ORIGINS"] == ["https://a.example"]
     assert found["LAB_IDENTITY"] is True
     assert found["PASSWORD_HASHERS"][0] == "django.contrib.auth.hashers.MD5PasswordHasher"
+
+
+def test_debug_pages_are_for_this_machine_only(read_settings):
+    """They show settings and source: where any other host is served they stop the start."""
+    assert read_settings(DJANGO_DEBUG="true", DJANGO_ALLOWED_HOSTS="localhost,127.0.0.1")["DEBUG"] is True
+    for hosts in ("lab.example.org", "localhost,*"):
+        with pytest.raises(ImproperlyConfigured, match="debug pages show settings and source"):
+            read_settings(DJANGO_DEBUG="true", DJANGO_ALLOWED_HOSTS=hosts)
+
+
+@pytest.mark.parametrize(("secure", "prefix"), [("true", "__Host-"), ("false", "")])
+def test_cookies_over_tls_are_bound_to_their_host(read_settings, secure, prefix):
+    """The prefix holds only with Secure, so plain HTTP has to do without."""
+    found = read_settings(DJANGO_SECURE_COOKIES=secure)
+    assert (found["SESSION_COOKIE_NAME"], found["CSRF_COOKIE_NAME"]) == (
+        f"{prefix}sessionid",
+        f"{prefix}csrftoken",
+    )
+    assert found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is (secure == "true")
 
 
 def test_sqlite_waits_for_its_lock_and_writes_ahead(read_settings):

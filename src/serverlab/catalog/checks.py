@@ -63,6 +63,21 @@ def server_mistakes(server: Server) -> Iterator[str]:
         for name in setting.variants:
             if name not in server.variants:
                 yield f"settings[{index}].variants: unknown variant {name!r}{did_you_mean(name, server.variants)}"
+    yield from _difference_mistakes(server)
+
+
+def _difference_mistakes(server: Server) -> Iterator[str]:
+    for index, difference in enumerate(server.differences):
+        where = f"differences[{index}]"
+        for name in difference.variants:
+            if name not in server.variants:
+                yield f"{where}.variants: unknown variant {name!r}{did_you_mean(name, server.variants)}"
+        if not difference.direct and not difference.behind_edge:
+            yield f"{where}: neither direct nor behind_edge: it never applies"
+        try:
+            re.compile(difference.seen)
+        except re.error as broken:
+            yield f"{where}.seen: not a regular expression: {broken}"
 
 
 def edge_mistakes(edge: Edge) -> Iterator[str]:

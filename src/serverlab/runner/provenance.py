@@ -19,6 +19,7 @@ EQUAL_WORDS = {
     "LAB_KEEPALIVE": "idle keep-alive, where the server has one, in seconds",
     "LAB_ACCESS_LOG": "access log",
     "LAB_CHEAP_HASHER": "cheap password hasher",
+    "LAB_LOGIN_LIMITS": "limits on log-in attempts",
 }
 
 

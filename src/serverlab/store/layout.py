@@ -5,4 +5,7 @@ from __future__ import annotations
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
 TRIALS = "trials.jsonl"
+ATTACKS = "attacks.jsonl"
+ASSAULTS = "attacks"
+"""The folder whose runs are attacks."""
 RAW = "raw"

@@ -12,7 +12,8 @@ from serverlab.errors import UsageError
 from serverlab.model.base import FORMAT, Record
 from serverlab.model.records import Environment, Plan, PlannedTrial, Trial
 from serverlab.model.runs import Problem, Run
-from serverlab.store.layout import ENVIRONMENT, PLAN, TRIALS
+from serverlab.model.security import Assault, Finding
+from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PLAN, TRIALS
 
 PLANNED_ID = re.compile(rb'"id":\s*"([^"]{1,200})"')
 
@@ -30,6 +31,7 @@ class _Stamp(msgspec.Struct):
 
 _STAMP = msgspec.json.Decoder(_Stamp)
 _TRIAL = msgspec.json.Decoder(Trial)
+_FINDING = msgspec.json.Decoder(Finding)
 
 
 def read_run(path: Path) -> Run:
@@ -58,6 +60,26 @@ def read_run(path: Path) -> Run:
     return Run(
         name=name, plan=plan, environment=environment, trials=tuple(trials.values()), problems=tuple(problems)
     )
+
+
+def read_assault(path: Path) -> Assault:
+    """The attacks in the folder; lines that cannot be used are in its ``problems``.
+
+    Raises:
+        UsageError: a file is missing or has another format number, or the environment is broken.
+    """
+    environment = _read_whole(path / ENVIRONMENT, Environment)
+    name = f"{ASSAULTS}/{environment.run}"
+    findings: list[Finding] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(_lines(path / ATTACKS), start=1):
+        try:
+            _check_format(line, f"{path / ATTACKS}, line {number},")
+            findings.append(_FINDING.decode(line))
+        except BROKEN as broken:
+            message = f"cut short or damaged ({broken}); its finding is missing"
+            problems.append(Problem(file=f"{name}/{ATTACKS}", line=number, message=message))
+    return Assault(name=name, environment=environment, findings=tuple(findings), problems=tuple(problems))
 
 
 def pending(run: Run) -> tuple[PlannedTrial, ...]:

@@ -13,7 +13,8 @@ import msgspec
 from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.model.base import Record
 from serverlab.model.records import Environment, Plan, Trial
-from serverlab.store.layout import ENVIRONMENT, PLAN, RAW, TRIALS
+from serverlab.model.security import Finding
+from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PLAN, RAW, TRIALS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]*")
 
@@ -25,18 +26,24 @@ def create_run(root: Path, *, plan: Plan, environment: Environment) -> Path:
         UsageError: the run exists already, or its name cannot be a folder.
         EnvironmentLacks: the folder cannot be written.
     """
-    for name in (plan.name, environment.run):
-        _check_name(name)
-    path = root / plan.name / environment.run
-    with _writing(path):
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            raise UsageError(f"{path}: there is such a run already", "Resume it, or start another.") from None
+    with _new_folder(root, plan.name, environment.run) as path:
         (path / RAW).mkdir()
         _write_whole(path / TRIALS, b"")
         _write_whole(path / ENVIRONMENT, _pretty(environment))
         _write_whole(path / PLAN, _pretty(plan))  # last: a folder without a plan is no run
+    return path
+
+
+def create_assault(root: Path, *, environment: Environment) -> Path:
+    """Make ``root/attacks/RUN`` with the environment and no findings, and return it.
+
+    Raises:
+        UsageError: the run exists already, or its name cannot be a folder.
+        EnvironmentLacks: the folder cannot be written.
+    """
+    with _new_folder(root, ASSAULTS, environment.run) as path:
+        _write_whole(path / ATTACKS, b"")
+        _write_whole(path / ENVIRONMENT, _pretty(environment))
     return path
 
 
@@ -48,8 +55,17 @@ def append_trial(path: Path, trial: Trial) -> None:
     Raises:
         EnvironmentLacks: it cannot be written, for instance because the disk is full.
     """
-    line = msgspec.json.encode(trial) + b"\n"
-    with _writing(path / TRIALS), (path / TRIALS).open("r+b", buffering=0) as file:
+    _append(path / TRIALS, trial)
+
+
+def append_finding(path: Path, finding: Finding) -> None:
+    """Add the finding to the attacks, as append_trial does."""
+    _append(path / ATTACKS, finding)
+
+
+def _append(path: Path, record: Record) -> None:
+    line = msgspec.json.encode(record) + b"\n"
+    with _writing(path), path.open("r+b", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
             line = b"\n" + line
@@ -124,6 +140,19 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _new_folder(root: Path, kind: str, run: str) -> Iterator[Path]:
+    for name in (kind, run):
+        _check_name(name)
+    path = root / kind / run
+    with _writing(path):
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise UsageError(f"{path}: there is such a run already", "Resume it, or start another.") from None
+        yield path
 
 
 @contextlib.contextmanager

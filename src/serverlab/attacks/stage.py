@@ -1,0 +1,311 @@
+"""A stack under attack, and the questions that every attack puts to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx2
+
+from serverlab.attacks.forge import Forger, forger_of
+from serverlab.compose import Engine, StackSettings
+from serverlab.model.security import Verdict
+from serverlab.probe import ONE_REQUEST_EACH, PASSWORD, Answer, Expectation, claims_of, front_url
+
+LEAKS = ("Traceback (most recent", "django/", "/app/", "/venv/", "DJANGO_", "SECRET", "sqlite3", "psycopg")
+"""What no answer may hold: a traceback, a path, a setting."""
+
+WAYS = ("jwt", "plain")
+"""The two ways of signing in that hand out tokens."""
+
+ACCESS_COOKIE = "serverlab_access"
+REFRESH_COOKIE = "serverlab_refresh"
+SLACK_S = 0.2
+"""What a refusal may take beside twice the time of a control: two cores are shared with everything else."""
+
+ENOUGH_S = 1.5
+"""An access token that lives shorter than this is renewed before it is used as a control."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attack found; see Finding for the fields."""
+
+    verdict: Verdict
+    seen: str
+    reason: str = ""
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
+def passed(seen: str, **measured: float) -> Outcome:
+    """The stack did what it should."""
+    return Outcome(Verdict.PASS, seen, measured=measured)
+
+
+def failed(seen: str, reason: str, **measured: float) -> Outcome:
+    """It did not; ``reason`` says what it should have done."""
+    return Outcome(Verdict.FAIL, seen, reason, measured)
+
+
+def not_applicable(reason: str) -> Outcome:
+    """The attack has no meaning on this stack, for the reason that is given."""
+    return Outcome(Verdict.NA, "not asked", reason)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A pair of tokens, however the stack handed it over; empty texts where it did not."""
+
+    access: str
+    refresh: str
+
+
+class Member:
+    """Somebody signed in by one way, whose access token is renewed before it expires."""
+
+    def __init__(self, stage: Stage, way: str) -> None:
+        """Sign in as user01 when the first token is asked for."""
+        self._stage, self._way = stage, way
+        self._tokens: Tokens | None = None
+
+    @property
+    def access(self) -> str:
+        """An access token that is valid for a while; "" if the stack hands out none."""
+        if self._tokens is None:
+            self._tokens = self._stage.sign_in(way=self._way)
+        elif claims_of(self._tokens.access).get("exp", 0) < time.time() + ENOUGH_S:
+            self._tokens = self._stage.tokens_in(self._stage.refresh(self._tokens.refresh, way=self._way))
+        return self._tokens.access
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running stack and what the lab knows of it: it made the keys itself.
+
+    ``rounds`` is how often a race is run.
+    """
+
+    engine: Engine
+    expected: Expectation
+    rounds: int = 10
+
+    @property
+    def settings(self) -> StackSettings:
+        """How the stack was started."""
+        return self.expected.settings
+
+    @cached_property
+    def url(self) -> str:
+        """Where the stack answers over plain HTTP."""
+        return front_url(self.engine, self.settings)
+
+    @cached_property
+    def tls_url(self) -> str | None:
+        """Where the edge answers over TLS; None without one."""
+        return self.engine.url("edge", port=8443, scheme="https") if self.settings.target.edge else None
+
+    @cached_property
+    def client(self) -> httpx2.Client:
+        """A client that uses each connection once, keeps no cookie, follows nothing and verifies no certificate."""
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        return httpx2.Client(
+            base_url=self.url, timeout=20.0, limits=ONE_REQUEST_EACH, verify=False, cookies=no_cookies
+        )
+
+    @property
+    def uses_cookies(self) -> bool:
+        """Whether the plain way's tokens travel in cookies."""
+        return self.settings.app.get("LAB_PLAIN_TOKENS") == "cookie"
+
+    def ask(self, method: str, path: str, **options: Any) -> Answer:  # noqa: ANN401 - httpx2's own
+        """The whole answer to one request; ``options`` are httpx2's (headers, json, content). Status 0: none came."""
+        try:
+            response = self.client.request(method, path, **options)
+        except httpx2.HTTPError as broken:
+            return Answer(0, {}, {}, f"{type(broken).__name__}: {broken}")
+        return answer_of(response)
+
+    def me(self, token: str, *, way: str = "jwt") -> Answer:
+        """Who the stack takes the holder of an access token for."""
+        return self.ask("GET", f"/api/auth/{way}/me/", headers=self.credential(token, way=way))
+
+    def credential(self, token: str, *, way: str = "jwt") -> dict[str, str]:
+        """The header that carries an access token."""
+        if way == "plain" and self.uses_cookies:
+            return {"Cookie": f"{ACCESS_COOKIE}={token}"}
+        return {"Authorization": f"Bearer {token}"}
+
+    def log_in(self, username: str = "user01", *, way: str = "jwt", password: str = PASSWORD) -> Answer:
+        """The answer to signing in with tokens."""
+        return self.post(way, "login", json={"username": username, "password": password})
+
+    def sign_in(self, username: str = "user01", *, way: str = "jwt", password: str = PASSWORD) -> Tokens:
+        """The tokens that signing in gives."""
+        return self.tokens_in(self.log_in(username, way=way, password=password))
+
+    def refresh(self, token: str, *, way: str = "jwt") -> Answer:
+        """The answer to spending a refresh token."""
+        return self._spend("refresh", token, way=way)
+
+    def log_out(self, token: str, *, way: str = "jwt") -> Answer:
+        """The answer to giving a refresh token back."""
+        return self._spend("logout", token, way=way)
+
+    def _spend(self, what: str, token: str, *, way: str) -> Answer:
+        if way == "plain" and self.uses_cookies:
+            return self.post(way, what, cookies={REFRESH_COOKIE: token}, json={})
+        return self.post(way, what, json={"refresh": token})
+
+    def post(
+        self,
+        way: str,
+        what: str,
+        *,
+        cookies: Mapping[str, str] | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Answer:
+        """The answer to a POST below /api/auth/WAY/, with a CSRF token where the way needs one."""
+        sent = dict(cookies or {})
+        headers = dict(options.pop("headers", {}))
+        if way == "plain" and self.uses_cookies:
+            headers["X-CSRFToken"], sent["csrftoken"] = self._csrf
+        if sent:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in sent.items())
+        return self.ask("POST", f"/api/auth/{way}/{what}/", headers=headers, **options)
+
+    @cached_property
+    def _csrf(self) -> tuple[str, str]:
+        """A CSRF token and the cookie that it belongs to."""
+        response = self.client.get("/api/auth/csrf/")
+        return str(response.json()["csrf_token"]), cookies_in(response.headers)["csrftoken"]
+
+    def tokens_in(self, answer: Answer) -> Tokens:
+        """The tokens of an answer to a log-in or a refresh, from its body or its cookies."""
+        cookies = cookies_in(answer.headers)
+        said = answer.document
+        return Tokens(
+            access=str(said.get("access") or cookies.get(ACCESS_COOKIE, "")),
+            refresh=str(said.get("refresh") or cookies.get(REFRESH_COOKIE, "")),
+        )
+
+    @cached_property
+    def members(self) -> dict[str, Member]:
+        """User01 signed in by each way."""
+        return {way: Member(self, way) for way in WAYS}
+
+    @property
+    def access(self) -> str:
+        """A valid access token of user01 by the jwt way, the control of every attack."""
+        return self.members["jwt"].access
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What that token says."""
+        return claims_of(self.access)
+
+    def forger(self, *, way: str = "jwt") -> Forger:
+        """What an attacker of this stack can know at the worst."""
+        token = self.members[way].access
+        return forger_of(self.settings, token, claims_of(token))
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One row of the matrix. ``profile`` is how the stack is set up for it, see `profiles`."""
+
+    id: str
+    title: str
+    expected: str
+    run: Callable[[Stage], Outcome]
+    profile: str = "open"
+
+
+def answer_of(response: httpx2.Response) -> Answer:
+    """The whole answer, as far as attacks look at it; ``said`` holds the body."""
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    return Answer(
+        status=response.status_code,
+        headers={key.lower(): value for key, value in response.headers.items()},
+        document=document if isinstance(document, dict) else {},
+        said=response.text[:100_000],
+    )
+
+
+def cookies_in(headers: Mapping[str, str]) -> dict[str, str]:
+    """Names and values of the cookies that an answer sets; no value of ours holds a comma."""
+    parts = headers.get("set-cookie", "").replace(",", ";").split(";")
+    return {
+        name.strip(): value.strip('"')
+        for name, equals, value in (part.partition("=") for part in parts)
+        if equals
+    }
+
+
+def leak_in(answer: Answer) -> str | None:
+    """The sign of an inside that the answer shows, if any."""
+    return next((sign for sign in LEAKS if sign in answer.said), None)
+
+
+def all_refused(
+    stage: Stage,
+    forged: Iterable[tuple[str, Callable[[], Answer]]],
+    *,
+    statuses: frozenset[int] = frozenset({401}),
+) -> Outcome:
+    """PASS if every forged credential gets 401 with a challenge, and the true one still works afterwards.
+
+    ``forged`` are pairs of a name and a function that sends it. Rules i to vi of the matrix: a 5xx fails even where
+    access was refused, nothing of the inside is told, no refusal takes longer than twice a control and 0.2 s.
+    ``statuses`` are those that are right, where 401 is not the only one; 0 is a closed connection.
+    """
+    seen: set[int] = set()
+    slowest, slowest_s = "", 0.0
+    for name, send in forged:
+        before = time.monotonic()
+        answer = send()
+        took_s = time.monotonic() - before
+        if took_s > slowest_s:
+            slowest, slowest_s = name, took_s
+        seen.add(answer.status)
+        if wrong := _wrong(answer, statuses):
+            return failed(f"{answer.status or answer.said} for {name}", wrong)
+    if not seen:
+        return Outcome(Verdict.UNKNOWN, "nothing sent", "the attack made no credential")
+    return _with_control(stage, ", ".join(map(said, sorted(seen))), slowest, slowest_s)
+
+
+def _with_control(stage: Stage, seen: str, slowest: str, slowest_s: float) -> Outcome:
+    access = stage.access
+    before = time.monotonic()
+    control = stage.me(access)
+    control_s = time.monotonic() - before
+    if control.status != 200:
+        return failed(seen, f"the true credential gets {control.status or control.said} afterwards")
+    if slowest_s > 2 * control_s + SLACK_S:
+        return failed(
+            f"{slowest_s:.2f} s for {slowest}",
+            f"a control takes {control_s:.2f} s; a refusal takes no longer than two",
+        )
+    return passed(seen)
+
+
+def _wrong(answer: Answer, statuses: frozenset[int]) -> str | None:
+    if answer.status not in statuses:
+        return f"expected {' or '.join(map(said, sorted(statuses)))}"
+    if answer.status == 401 and "www-authenticate" not in answer.headers:
+        return "401 without WWW-Authenticate"
+    if leak := leak_in(answer):
+        return f"the answer shows {leak!r}"
+    return None
+
+
+def said(status: int) -> str:
+    """A status in words: 0 is a connection that was closed without an answer."""
+    return str(status) if status else "closed"

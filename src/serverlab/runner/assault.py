@@ -1,0 +1,117 @@
+"""Attacks on one target after the other: a fresh stack for each profile, each finding saved before the next attack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+from serverlab import compose, host, probe, store
+from serverlab.analysis.security import judged
+from serverlab.attacks.profiles import PROFILES
+from serverlab.attacks.running import finding, findings
+from serverlab.attacks.stage import Attack, Outcome, Stage
+from serverlab.catalog import Catalog
+from serverlab.compose import Engine, StackSettings
+from serverlab.errors import Interrupted, TrialFailed
+from serverlab.lock import only_lab
+from serverlab.model.definitions import Target
+from serverlab.model.records import CoreSplit, ImageFacts
+from serverlab.model.security import Finding, Verdict
+from serverlab.runner.run import Describe, Lab, clear_the_machine
+from serverlab.runner.trial import expectation
+
+
+def start_assault(
+    lab: Lab,
+    targets: Sequence[Target],
+    attacks: Sequence[Attack],
+    *,
+    cores: Sequence[int],
+    describe: Describe,
+    rounds: int,
+) -> Path:
+    """Put every attack to every target, save what is found, and return the folder.
+
+    Raises:
+        Interrupted: the user stopped it; what was found is kept.
+        EnvironmentLacks: another lab or a stack is alive.
+    """
+    with only_lab(lab.lock):
+        clear_the_machine(lab)
+        split = host.assign_cores(1, cores)
+        run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        path = store.create_assault(lab.results, environment=describe(run, {"1": split}))
+        try:
+            for number, target in enumerate(targets, start=1):
+                lab.say(f"target {number}/{len(targets)} · {target}")
+                for found in _attacked(
+                    lab, target, attacks, split=split, label=f"attacks-{run}", rounds=rounds
+                ):
+                    store.append_finding(path, found)
+                    _tell(lab, found)
+        except KeyboardInterrupt:
+            raise Interrupted(f"stopped; what was found is in {path}") from None
+        finally:
+            lab.engine.remove_all()
+    return path
+
+
+def stage_settings(
+    catalog: Catalog, target: Target, profile: str, *, split: CoreSplit, label: str
+) -> StackSettings:
+    """The stack that attacks of the profile are put to; each call makes new keys."""
+    return StackSettings(
+        target=target,
+        protocol=catalog.variant(target).protocol,
+        cpus=1,
+        replicas=catalog.replicas(target, cpus=1),
+        split=split,
+        label=label,
+        app=PROFILES[profile].app(),
+    )
+
+
+def stage_of(catalog: Catalog, engine: Engine, settings: StackSettings, *, rounds: int) -> Stage:
+    """The stage that a running stack is to its attackers."""
+    return Stage(engine=engine, expected=expectation(catalog, settings), rounds=rounds)
+
+
+def images_attacked(images: Mapping[str, ImageFacts], targets: Sequence[Target]) -> dict[str, ImageFacts]:
+    """The images that these targets are made of."""
+    used = {"app", *(target.server for target in targets), *(target.edge for target in targets)}
+    return {name: facts for name, facts in images.items() if name in used}
+
+
+def _attacked(
+    lab: Lab, target: Target, attacks: Sequence[Attack], *, split: CoreSplit, label: str, rounds: int
+) -> Iterator[Finding]:
+    order = list(PROFILES)
+    in_order = sorted(attacks, key=lambda attack: order.index(attack.profile))
+    for profile, group in groupby(in_order, key=lambda attack: attack.profile):
+        settings = stage_settings(lab.catalog, target, profile, split=split, label=label)
+        these = list(group)
+        try:
+            with _running(lab, settings):
+                yield from findings(stage_of(lab.catalog, lab.engine, settings, rounds=rounds), these)
+        except TrialFailed as broke:
+            outcome = Outcome(Verdict.UNKNOWN, "no stack", broke.what)
+            yield from (finding(attack, target, outcome, wall_s=0.0) for attack in these)
+
+
+@contextmanager
+def _running(lab: Lab, settings: StackSettings) -> Iterator[None]:
+    try:
+        compose.up(lab.shell, lab.engine, lab.root, settings)
+        probe.wait_ready(lab.engine, settings)
+        yield
+    finally:
+        lab.engine.remove_all()
+
+
+def _tell(lab: Lab, found: Finding) -> None:
+    now = judged(found, lab.catalog.servers)
+    if now.verdict is not Verdict.PASS:
+        lab.say(f"    {now.attack} {now.verdict.value}: {now.seen}: {now.reason}")

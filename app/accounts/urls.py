@@ -1,13 +1,15 @@
-"""Addresses under /api/auth/."""
+"""Addresses under /api/auth/: three ways to sign in, side by side."""
 
-from django.urls import path
+from django.urls import include, path
 
-from accounts import views
+from accounts.jwt import urls as jwt_urls
+from accounts.plain import urls as plain_urls
+from accounts.session import urls as session_urls
+from accounts.session.views import csrf
 
 urlpatterns = [
-    path("signup/", views.SignUpView.as_view()),
-    path("token/", views.ObtainView.as_view()),
-    path("token/refresh/", views.RefreshView.as_view()),
-    path("token/verify/", views.VerifyView.as_view()),
-    path("profile/", views.ProfileView.as_view()),
+    path("csrf/", csrf),
+    path("jwt/", include(jwt_urls)),
+    path("plain/", include(plain_urls)),
+    path("session/", include(session_urls)),
 ]

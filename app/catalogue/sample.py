@@ -8,6 +8,7 @@ AUTHORS = 50
 BOOKS = 500
 PUBLISHERS = 20
 USERS = 10
+ADMINS = ("user09", "user10")  # the others are editors; readers come by signing up
 USER_PASSWORD = "lab-password"  # noqa: S105 - public: the accounts exist to be measured with
 JOINED = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,6 +13,11 @@ def forbidden(request: HttpRequest, exception: Exception) -> JsonResponse:
     return JsonResponse({"detail": "Forbidden."}, status=403)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:
+    """Answer 403 to a request whose CSRF token is missing or wrong."""
+    return JsonResponse({"detail": "CSRF check failed. Get a token from /api/auth/csrf/."}, status=403)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer 404."""
     return JsonResponse({"detail": "Not found."}, status=404)

@@ -10,7 +10,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
-from config.cache import shared_cache
+from config.cache import channel_layer, shared_cache
 from config.choices import one_of
 from config.database import tuned
 from config.keys import key_ring, secret_key
@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "config.apps.ProjectConfig",
     "accounts",
     "catalogue",
+    "realtime",
     "lab",
 ]
 MIDDLEWARE = [
@@ -85,6 +86,10 @@ DATABASES = {
 # What processes share: in Redis if there is one, else in the database, which every process and replica has anyway
 REDIS_URL = env.str("REDIS_URL", default="")
 CACHES = {"default": shared_cache(REDIS_URL)}
+
+# The live feed: off, no write pays anything for it
+REALTIME = env.bool("LAB_REALTIME", default=False)
+CHANNEL_LAYERS = {"default": channel_layer(REDIS_URL)}
 
 # Accounts
 AUTH_USER_MODEL = "accounts.User"

@@ -76,6 +76,13 @@ def _software() -> dict[str, Any]:
         "python": platform.python_version(),
         "database": connection.vendor,
         "password_hasher": get_hasher().algorithm,
+        "session_store": settings.SESSION_STORE,
+        "jwt_verify": settings.JWT_VERIFY,
+        "jwt_algorithm": settings.JWT_KEYS.signing.algorithm,
+        "plain_tokens": settings.PLAIN_TOKENS,
+        "cache": "redis" if settings.REDIS_URL else "database",
+        "login_limits": settings.LAB_LOGIN_LIMITS,
+        "realtime": settings.REALTIME,
         "distributions": _distributions(),
     }
 

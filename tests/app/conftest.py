@@ -7,12 +7,15 @@ import json
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import django
 import pytest
 
 APP = Path(__file__).resolve().parents[2] / "app"
+PASSWORD = "correct-horse-battery"
+FAMILY = "f" * 32
 JWT_KEY = "a key for the tokens of the tests, and for nothing else"
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -32,6 +35,10 @@ os.environ.update(ENVIRONMENT)
 sys.path.insert(0, str(APP))
 django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
+
+from django.test import Client  # noqa: E402 - only now can it be imported
+
+from accounts.jwt import tokens  # noqa: E402
 
 
 def _segment(content):
@@ -62,26 +69,38 @@ def forge():
 def forged(user):
     """Make a token for the user that is good but for what is changed; a claim that is `...` is left out."""
 
-    def make(*, key=JWT_KEY, header=None, **changed):
-        now = int(time.time())
-        good = {"token_type": "access", "exp": now + 60, "iat": now, "jti": "0" * 32, "user_id": str(user.pk)}
+    def make(*, way="jwt", kind="access", key=JWT_KEY, header=None, **changed):
+        good = good_claims(user, way=way, kind=kind)
         claims = {name: value for name, value in (good | changed).items() if value is not ...}
         return forge_token(claims, key=key, header=header)
 
     return make
 
 
+def good_claims(user, *, way, kind):
+    """Return what a token of ours says, written down here once more; its family is on record."""
+    now = int(time.time())
+    common = {"iss": "serverlab", "user_id": str(user.pk), "jti": "0" * 32, "iat": now, "exp": now + 60}
+    common |= {"token_type": kind, "fam": FAMILY, "ver": user.token_version, "role": user.role}
+    common["aud"] = {"jwt": "serverlab", "plain": "serverlab-plain"}[way]
+    if way == "jwt":
+        ends = datetime.fromtimestamp(now + 60, UTC)
+        known = {"user": user, "current_jti": "0" * 32, "expires_at": ends, "ends_at": ends}
+        user.families.model.objects.get_or_create(id=FAMILY, defaults=known)
+    return common | ({"name": user.username} if kind == "access" else {"end": now + 60})
+
+
 @pytest.fixture
 def user(db, django_user_model):
-    """A user who can sign in."""
-    return django_user_model.objects.create_user("reader", "reader@example.org", "correct-horse-battery")
+    """A user who can sign in: a reader."""
+    return django_user_model.objects.create_user("reader", "reader@example.org", PASSWORD)
 
 
 @pytest.fixture
 def pair(client, user):
     """The access and refresh token of that user."""
-    body = {"username": "reader", "password": "correct-horse-battery"}
-    return client.post("/api/auth/token/", body, content_type="application/json").json()
+    body = {"username": "reader", "password": PASSWORD}
+    return client.post("/api/auth/jwt/login/", body, content_type="application/json").json()
 
 
 @pytest.fixture
@@ -95,7 +114,29 @@ def bearer(client):
 
 
 @pytest.fixture
-def reader(client, pair):
-    """A client that carries a good access token."""
-    client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {pair['access']}"
-    return client
+def holder_of_role(db, django_user_model):
+    """Make a client that carries a good access token of a user with this role."""
+
+    def make(role):
+        user, _ = django_user_model.objects.get_or_create(username=f"the-{role}", role=role)
+        return Client(headers={"Authorization": f"Bearer {tokens.issue(user).access}"})
+
+    return make
+
+
+@pytest.fixture
+def reader(holder_of_role):
+    """A client that may read."""
+    return holder_of_role("reader")
+
+
+@pytest.fixture
+def editor(holder_of_role):
+    """A client that may also create and change."""
+    return holder_of_role("editor")
+
+
+@pytest.fixture
+def admin(holder_of_role):
+    """A client that may do everything."""
+    return holder_of_role("admin")

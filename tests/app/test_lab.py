@@ -73,6 +73,12 @@ def test_identity_tells_the_truth_about_this_process(client):
         "client": "192.0.2.7",
         "database": "sqlite",
         "password_hasher": "md5",
+        "session_store": "database",
+        "jwt_verify": "user",
+        "jwt_algorithm": "HS256",
+        "plain_tokens": "header",
+        "cache": "database",
+        "login_limits": True,
     }
 
 

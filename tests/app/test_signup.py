@@ -16,7 +16,7 @@ def sign_up(client):
     """POST a sign-up, changed as told."""
 
     def send(**changed):
-        return client.post("/api/auth/signup/", GOOD | changed, content_type="application/json")
+        return client.post("/api/auth/jwt/signup/", GOOD | changed, content_type="application/json")
 
     return send
 
@@ -26,9 +26,9 @@ def test_a_new_user_can_get_a_token(client, sign_up):
     answer = sign_up()
     assert answer.status_code == 201
     user = User.objects.get()
-    assert answer.json() == {"id": user.pk, "username": "writer", "email": "writer@example.org"}
+    assert answer.json() == {"id": user.pk, "username": "writer", "role": "reader"}
     body = {"username": "writer", "password": GOOD["password"]}
-    assert client.post("/api/auth/token/", body, content_type="application/json").status_code == 200
+    assert client.post("/api/auth/jwt/login/", body, content_type="application/json").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_a_name_that_only_looks_different_is_refused(sign_up):
 
 def test_nobody_signs_up_as_staff(sign_up):
     """Fields that are not offered are not taken."""
-    assert sign_up(is_staff=True, is_superuser=True, id=99).status_code == 201
+    assert sign_up(is_staff=True, is_superuser=True, role="admin", id=99).status_code == 201
     user = User.objects.get()
-    assert (user.is_staff, user.is_superuser, user.pk == 99) == (False, False, False)
+    assert (user.is_staff, user.is_superuser, user.role, user.pk == 99) == (False, False, "reader", False)
 
 
 def test_the_real_hasher_is_argon2id_with_pinned_parameters(settings):

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
 
+from accounts.models import Role
 from catalogue import sample
 from catalogue.models import Author, Book, Publisher
 
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         """Write everything or nothing, and say what there is now."""
         if options["migrate"]:
             call_command("migrate", interactive=False, verbosity=0)
+            call_command("createcachetable", verbosity=0)
         _fill()
         self.stdout.write(
             f"seeded {sample.AUTHORS} authors, {sample.BOOKS} books, {sample.PUBLISHERS} publishers "
@@ -65,6 +67,7 @@ def _put_users() -> None:
             username=username,
             defaults={
                 "email": f"{username}@example.org",
+                "role": Role.ADMIN if username in sample.ADMINS else Role.EDITOR,
                 "password": make_password(sample.USER_PASSWORD, salt=_salt(username)),
                 "date_joined": sample.JOINED,
                 "is_active": True,

@@ -1,4 +1,4 @@
-"""What the accounts' views take and give."""
+"""What the views take and give."""
 
 from typing import Any
 
@@ -7,20 +7,28 @@ from django.core.exceptions import ValidationError as PasswordError
 from django.db import IntegrityError, transaction
 from rest_framework import serializers
 
-from accounts.models import User
+from accounts.credentials import PASSWORD_MAX_LENGTH
+from accounts.models import Role, User
 
-PASSWORD_MAX_LENGTH = 1024  # long enough for any pass phrase, short enough to hash
+
+class MemberSerializer(serializers.Serializer):
+    """Gives {id, username, role}."""
+
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    role = serializers.ChoiceField(choices=Role.choices)
 
 
 class SignUpSerializer(serializers.ModelSerializer):
-    """Takes username, email and password; gives the new user without the password."""
+    """Takes username, email and password; gives the new user, who is a reader."""
 
-    email = serializers.EmailField(max_length=254)
+    email = serializers.EmailField(max_length=254, write_only=True)
     password = serializers.CharField(write_only=True, max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False)
+    role = serializers.ChoiceField(choices=Role.choices, read_only=True)
 
     class Meta:
         model = User
-        fields = ["id", "username", "email", "password"]
+        fields = ["id", "username", "role", "email", "password"]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Hold the password against the validators, which also compare it with the name and the address."""
@@ -46,6 +54,27 @@ class CredentialsSerializer(serializers.Serializer):
     password = serializers.CharField(max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False)
 
 
+class PasswordSerializer(serializers.Serializer):
+    """Takes the password and its successor."""
+
+    old_password = serializers.CharField(max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False)
+    new_password = serializers.CharField(max_length=PASSWORD_MAX_LENGTH, trim_whitespace=False)
+
+
+class PairSerializer(serializers.Serializer):
+    """Gives {access, refresh, expires_in}."""
+
+    access = serializers.CharField()
+    refresh = serializers.CharField()
+    expires_in = serializers.IntegerField()
+
+
+class LogInSerializer(PairSerializer):
+    """Gives {user, access, refresh, expires_in}."""
+
+    user = MemberSerializer()
+
+
 class RefreshSerializer(serializers.Serializer):
     """Takes a refresh token."""
 
@@ -56,11 +85,3 @@ class VerifySerializer(serializers.Serializer):
     """Takes a token of either kind."""
 
     token = serializers.CharField()
-
-
-class ProfileSerializer(serializers.ModelSerializer):
-    """Gives what users may see of themselves."""
-
-    class Meta:
-        model = User
-        fields = ["id", "username", "email", "date_joined"]

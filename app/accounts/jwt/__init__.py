@@ -1,0 +1,1 @@
+"""Signing in with tokens by Django REST Framework and simplejwt."""

@@ -1,0 +1,1 @@
+"""Signing in with tokens by nothing but Django and PyJWT."""

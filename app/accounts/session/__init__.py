@@ -1,0 +1,1 @@
+"""Signing in with a session cookie, as Django does it."""

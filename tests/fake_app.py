@@ -48,7 +48,7 @@ class FakeApp:
             return self.statuses[path], {"detail": "as told"}
         if path == "/lab/identity":
             return 200, self.who()
-        if (method, path) == ("POST", "/api/auth/token/"):
+        if (method, path) == ("POST", "/api/auth/jwt/login/"):
             return 200, {"access": jwt.encode({"user_id": "1"}, self.jwt_key, "HS256"), "refresh": "r"}
         if path.startswith("/api/"):
             return self._for_members(path, token)
@@ -67,7 +67,7 @@ class FakeApp:
             self.seen_tokens.append(token)
         if not (token and (self.takes_any_token or self.verifies(token))):
             return 401, {"detail": "no"}
-        return 200, {"username": self.username} if "profile" in path else {"count": self.books, "results": []}
+        return 200, {"username": self.username} if path.endswith("/me/") else {"count": self.books, "results": []}
 
 
 def identity_of(**changes: Any) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def a_result(start: float, end: float, *, ok: int) -> dict[str, Any]:
         "bytes": 100 * ok,
         "late": 0,
         "errors": [],
-        "histograms": [{"name": "GET /api/auth/profile/", "outcome": "ok", "count": ok, "encoded": encoded}],
+        "histograms": [{"name": "GET /api/auth/jwt/me/", "outcome": "ok", "count": ok, "encoded": encoded}],
         "versions": {"locust": "2.47.0"},
         "connections": {"opened": 16, "replaced": 0},
     }

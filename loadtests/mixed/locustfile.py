@@ -67,7 +67,7 @@ class Mixed(Member):
 
     def read_profile(self) -> None:
         """The user's own row."""
-        self.ask("GET", "/api/auth/profile/", expect=self.own_profile)
+        self.ask("GET", "/api/auth/jwt/me/", expect=self.own_profile)
 
     def create_book(self) -> None:
         """A book that nobody has yet."""

@@ -145,11 +145,11 @@ class Member(Visitor):
     def obtain_token(self, *, counted: bool) -> bool:
         """Whether username and password were exchanged for tokens, which are used from then on."""
         content = {"username": self.username, "password": PASSWORD}
-        return self._take_tokens("/api/auth/token/", content, counted=counted)
+        return self._take_tokens("/api/auth/jwt/login/", content, counted=counted)
 
     def refresh_token(self) -> bool:
         """Whether the refresh token was exchanged for new tokens, which are used from then on."""
-        return self._take_tokens("/api/auth/token/refresh/", {"refresh": self.refresh}, counted=True)
+        return self._take_tokens("/api/auth/jwt/refresh/", {"refresh": self.refresh}, counted=True)
 
     def _take_tokens(self, path: str, content: dict[str, str], *, counted: bool) -> bool:
         self.renew_at = time.monotonic() + TOKEN_RETRY_S

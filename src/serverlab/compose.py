@@ -43,6 +43,7 @@ EQUAL = {
     "LAB_KEEPALIVE": "75",
     "LAB_ACCESS_LOG": "off",
     "LAB_CHEAP_HASHER": "on",
+    "LAB_LOGIN_LIMITS": "off",
 }
 """What every target gets alike, stated beside the tables."""
 
@@ -56,6 +57,13 @@ class Database(enum.Enum):
     POSTGRES = "postgres"
 
 
+class Cache(enum.Enum):
+    """Where the app keeps what its processes share: rate limits, cached sessions, the feed."""
+
+    DATABASE = "database"
+    REDIS = "redis"
+
+
 class StackDied(TrialFailed):
     """A container of the stack ended by itself; ``what`` carries its last lines."""
 
@@ -66,7 +74,11 @@ def _key() -> str:
 
 @dataclass(frozen=True)
 class StackSettings:
-    """Everything that decides what a stack is; ``label`` is the run, or BY_HAND."""
+    """Everything that decides what a stack is; ``label`` is the run, or BY_HAND.
+
+    ``realtime`` puts Daphne beside the server for ``/ws/`` only; ``app`` holds the LAB_ variables of the app that this
+    stack does not leave at their defaults.
+    """
 
     target: Target
     protocol: Protocol
@@ -75,6 +87,9 @@ class StackSettings:
     split: CoreSplit
     label: str
     database: Database = Database.SQLITE
+    cache: Cache = Cache.DATABASE
+    realtime: bool = False
+    app: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
     tls_port: int = 0
     secret_key: str = field(default_factory=_key)
@@ -84,7 +99,12 @@ class StackSettings:
     def files(self) -> list[str]:
         """The compose files that make up the stack."""
         front = f"{'edge' if self.target.edge else 'direct'}.yml"
-        return ["stack.yml", front, *(["postgres.yml"] if self.database is Database.POSTGRES else [])]
+        overlays = {
+            "postgres.yml": self.database is Database.POSTGRES,
+            "redis.yml": self.cache is Cache.REDIS or self.realtime,
+            "realtime.yml": self.realtime,
+        }
+        return ["stack.yml", front, *(name for name, wanted in overlays.items() if wanted)]
 
     def variables(self) -> dict[str, str]:
         """The variables that the compose files are filled in with."""
@@ -103,6 +123,7 @@ class StackSettings:
             "LAB_SECRET_KEY": self.secret_key,
             "LAB_JWT_KEY": self.jwt_key,
             "LAB_DB_PASSWORD": self.database_password,
+            **self.app,
         }
 
     @property

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import calendar
+import json
 import re
 import time
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +29,8 @@ ANSWER_TIMEOUT_S = 10.0
 ONE_REQUEST_EACH = httpx2.Limits(max_keepalive_connections=0)
 USER = "user01"
 PASSWORD = "lab-password"  # noqa: S105 - the seeded users' password, public on purpose
-PROFILE = "/api/auth/profile/"
+LOGIN = "/api/auth/jwt/login/"
+PROFILE = "/api/auth/jwt/me/"
 BOOKS = "/api/books/"
 SEEDED_BOOKS = 500
 IDENTITY_REQUESTS_PER_REPLICA = 8
@@ -93,13 +96,17 @@ def prove(engine: Engine, expected: Expectation) -> Proof:
             for _ in range(IDENTITY_REQUESTS_PER_REPLICA * expected.settings.replicas)
         ]
         first = identities[0].document
+        signed_in = answered(client.post, LOGIN, json={"username": USER, "password": PASSWORD})
+        access = str(signed_in.document.get("access", ""))
         processes = _server_processes(engine, expected)
         workers = len(processes) - expected.identity.supervisors * expected.settings.replicas
         checks = [
             *_server_checks(identities, expected),
             _equal("worker processes", found=workers, wanted=expected.workers),
-            *_answer_checks(client),
-            *_refusal_checks(client, expected.settings.jwt_key),
+            _status("/healthz", answered(client.get, "/healthz"), 200),
+            _status("token for the right password", signed_in, 200),
+            *_answer_checks(client, access),
+            *_refusal_checks(client, access, jwt_key=expected.settings.jwt_key),
         ]
     distributions = {_normal(name): str(version) for name, version in first.get("distributions", {}).items()}
     return Proof(
@@ -188,11 +195,8 @@ def _header_check(answer: Answer, expected: Expectation) -> Check:
     return Check(name="Server header", ok=right, detail=f"{found!r}, expected {pattern or 'none'}")
 
 
-def _answer_checks(client: httpx2.Client) -> Iterator[Check]:
-    yield _status("/healthz", answered(client.get, "/healthz"), 200)
-    token = answered(client.post, "/api/auth/token/", json={"username": USER, "password": PASSWORD})
-    yield _status("token for the right password", token, 200)
-    bearer = _bearer(str(token.document.get("access", "")))
+def _answer_checks(client: httpx2.Client, access: str) -> Iterator[Check]:
+    bearer = _bearer(access)
     profile = answered(client.get, PROFILE, headers=bearer)
     yield _equal(
         "profile of the token's user", found=profile.document.get("username", profile.said), wanted=USER
@@ -206,49 +210,48 @@ def _answer_checks(client: httpx2.Client) -> Iterator[Check]:
     )
 
 
-def _refusal_checks(client: httpx2.Client, jwt_key: str) -> Iterator[Check]:
-    yield _status(
-        "control token", answered(client.get, PROFILE, headers=_bearer(control_token(jwt_key))), 200
-    )
+def _refusal_checks(client: httpx2.Client, access: str, *, jwt_key: str) -> Iterator[Check]:
+    claims = claims_of(access)
+    control = control_token(claims, jwt_key)
+    yield _status("control token", answered(client.get, PROFILE, headers=_bearer(control)), 200)
     yield _refused("no token", answered(client.get, PROFILE))
-    for name, token in wrong_tokens(jwt_key).items():
+    for name, token in wrong_tokens(claims, jwt_key).items():
         yield _refused(name, answered(client.get, PROFILE, headers=_bearer(token)))
 
 
-def wrong_tokens(jwt_key: str) -> dict[str, str]:
-    """Tokens that have to be refused, by what is wrong with them; in all else they are like `control_token`."""
-    expired = {**_claims(), "exp": int(time.time()) - 60}
+def claims_of(token: str) -> dict[str, Any]:
+    """What a token says, unverified; empty when it is none."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def wrong_tokens(claims: Mapping[str, Any], jwt_key: str) -> dict[str, str]:
+    """Tokens that have to be refused, by what is wrong with them; in all else they say what an issued one says."""
+    expired = {**claims, "iat": int(time.time()) - 900, "exp": int(time.time()) - 60}
     return {
-        "token signed with another key": _signed(_claims(), "another-key-" * 4),
+        "token signed with another key": _signed(claims, "another-key-" * 4),
         "expired token": _signed(expired, jwt_key),
-        "token with alg none": _unsigned(_claims()),
+        "token with alg none": _unsigned(claims),
     }
 
 
-def control_token(jwt_key: str) -> str:
+def control_token(claims: Mapping[str, Any], jwt_key: str) -> str:
     """A token of ours that has to be accepted: the wrong ones are refused for nothing else than what is wrong."""
-    return _signed(_claims(), jwt_key)
+    return _signed({**claims, "jti": uuid.uuid4().hex}, jwt_key)
 
 
-def _claims() -> dict[str, Any]:
-    now = int(time.time())
-    return {
-        "token_type": "access",
-        "user_id": "1",
-        "jti": uuid.uuid4().hex,
-        "iat": now - 900,
-        "exp": now + 600,
-    }
+def _signed(claims: Mapping[str, Any], key: str) -> str:
+    return jwt.encode({"alg": "HS256", "typ": "JWT"}, dict(claims), OctKey.import_key(key))
 
 
-def _signed(claims: dict[str, Any], key: str) -> str:
-    return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, OctKey.import_key(key))
-
-
-def _unsigned(claims: dict[str, Any]) -> str:
+def _unsigned(claims: Mapping[str, Any]) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SecurityWarning)  # that it is deprecated is why it is sent
-        return jwt.encode({"alg": "none"}, claims, OctKey.generate_key(), algorithms=["none"])
+        return jwt.encode({"alg": "none"}, dict(claims), OctKey.generate_key(), algorithms=["none"])
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -50,5 +50,5 @@ def test_https_speaks_http2_and_tells_the_app_so(engine: Engine, pair: StackSett
 
 def test_a_body_above_the_limit_is_refused(engine: Engine, pair: StackSettings) -> None:
     url = probe.front_url(engine, pair)
-    answer = httpx2.post(f"{url}/api/auth/token/", content=b"x" * (20 << 20))
+    answer = httpx2.post(f"{url}/api/auth/jwt/login/", content=b"x" * (20 << 20))
     assert answer.status_code == 413

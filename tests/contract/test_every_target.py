@@ -25,7 +25,7 @@ def containers(engine: Engine, stack: StackSettings) -> list[Container]:
 def member(url: str) -> dict[str, str]:
     """Headers of a seeded user."""
     credentials = {"username": probe.USER, "password": probe.PASSWORD}
-    answer = httpx2.post(f"{url}/api/auth/token/", json=credentials)
+    answer = httpx2.post(f"{url}/api/auth/jwt/login/", json=credentials)
     return {"Authorization": f"Bearer {answer.json()['access']}"}
 
 
@@ -107,16 +107,16 @@ def test_lists_are_paginated_and_created_rows_are_found_again(url: str, member: 
 
 def test_a_refresh_token_works_once(url: str) -> None:
     credentials = {"username": probe.USER, "password": probe.PASSWORD}
-    first = httpx2.post(f"{url}/api/auth/token/", json=credentials).json()
-    second = httpx2.post(f"{url}/api/auth/token/refresh/", json={"refresh": first["refresh"]})
-    again = httpx2.post(f"{url}/api/auth/token/refresh/", json={"refresh": first["refresh"]})
+    first = httpx2.post(f"{url}/api/auth/jwt/login/", json=credentials).json()
+    second = httpx2.post(f"{url}/api/auth/jwt/refresh/", json={"refresh": first["refresh"]})
+    again = httpx2.post(f"{url}/api/auth/jwt/refresh/", json={"refresh": first["refresh"]})
     assert (second.status_code, again.status_code) == (200, 401)
     assert second.json()["refresh"] != first["refresh"]
 
 
 def test_malformed_json_is_the_clients_mistake(url: str) -> None:
     answer = httpx2.post(
-        f"{url}/api/auth/token/", content=b'{"username": ', headers={"Content-Type": "application/json"}
+        f"{url}/api/auth/jwt/login/", content=b'{"username": ', headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 400
     assert answer.json()

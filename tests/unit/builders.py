@@ -144,7 +144,7 @@ NO_LATENCY = Latency(count=0, p50_us=None, p95_us=None, p99_us=None, max_us=None
 def a_failure(count: int, *, kind: str = "status", status: int | None = 503) -> Failure:
     """So many failures of one kind."""
     return Failure(
-        name="GET /api/auth/profile/", kind=kind, status=status, count=count, example="503 for GET"
+        name="GET /api/auth/jwt/me/", kind=kind, status=status, count=count, example="503 for GET"
     )
 
 
@@ -164,7 +164,7 @@ def a_load(
         "failures": tuple(failures),
         "latency": a_latency(ok),
         "latency_failed": a_latency(failed) if failed else NO_LATENCY,
-        "by_name": {"GET /api/auth/profile/": a_latency(ok)},
+        "by_name": {"GET /api/auth/jwt/me/": a_latency(ok)},
         "versions": {"locust": "2.47.0", "python": "3.13.5"},
     }
     return LoadResult(**plain | changes)

@@ -70,6 +70,7 @@ def test_every_variable_of_the_compose_files_is_given():
         "LAB_KEEPALIVE": "75",
         "LAB_ACCESS_LOG": "off",
         "LAB_CHEAP_HASHER": "on",
+        "LAB_LOGIN_LIMITS": "off",
         "LAB_SERVER": "uwsgi",
         "LAB_VARIANT": "uwsgi",
         "LAB_CPUS": "2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import joserfc.jwt
@@ -235,25 +236,44 @@ def test_a_stack_whose_container_died_is_told_with_its_last_lines(client, engine
     assert died.value.what.endswith("\nserverlab-app-1 ended with 137:\n  | Killed")
 
 
+def issued():
+    """What a token that the app issued says."""
+    now = int(time.time())
+    return {
+        "token_type": "access",
+        "user_id": "1",
+        "jti": "0" * 32,
+        "fam": "f" * 32,
+        "iat": now,
+        "exp": now + 600,
+    }
+
+
 def read(token, key=KEY):
     return jwt.decode(token, key, algorithms=["HS256"])
 
 
 def test_the_control_token_is_a_right_one():
-    claims = read(probe.control_token(KEY))
-    assert (claims["token_type"], claims["user_id"]) == ("access", "1")
+    claims = read(probe.control_token(issued(), KEY))
+    assert claims.pop("jti") != "0" * 32
+    assert claims == {name: value for name, value in issued().items() if name != "jti"}
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "a.%%%.c", "a.bnVsbA.c", "a.e30.c"])
+def test_what_is_no_token_of_an_object_says_nothing(token):
+    assert probe.claims_of(token) == {}
 
 
 def test_the_token_of_another_key_is_wrong_only_in_its_signature():
-    token = probe.wrong_tokens(KEY)["token signed with another key"]
+    token = probe.wrong_tokens(issued(), KEY)["token signed with another key"]
     with pytest.raises(jwt.InvalidSignatureError):
         read(token)
-    assert unverified(token).keys() == unverified(probe.control_token(KEY)).keys()
+    assert unverified(token).keys() == unverified(probe.control_token(issued(), KEY)).keys()
     assert unverified(token)["exp"] > unverified(token)["iat"]
 
 
 def test_the_expired_token_is_wrong_only_in_its_time():
-    token = probe.wrong_tokens(KEY)["expired token"]
+    token = probe.wrong_tokens(issued(), KEY)["expired token"]
     with pytest.raises(jwt.ExpiredSignatureError):
         read(token)
     assert jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False})["user_id"] == "1"
@@ -261,7 +281,7 @@ def test_the_expired_token_is_wrong_only_in_its_time():
 
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
 def test_the_token_with_alg_none_has_no_signature_and_would_be_taken_by_an_app_that_allows_none():
-    token = probe.wrong_tokens(KEY)["token with alg none"]
+    token = probe.wrong_tokens(issued(), KEY)["token with alg none"]
     assert jwt.get_unverified_header(token)["alg"] == "none"
     assert token.endswith(".")
     with pytest.raises(jwt.InvalidAlgorithmError):

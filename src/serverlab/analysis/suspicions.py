@@ -23,7 +23,7 @@ LATE_SHARE = 0.05
 NEAR_GENERATOR_CORES = 0.7
 PERCENTILES = (50, 95, 99)
 
-LOGIN = re.compile(r"^POST \S*/(token|signup)/?$")
+LOGIN = re.compile(r"^POST \S*/(token|login|signup)/?$")  # "token" in runs of earlier versions
 """Requests in which the app hashes a password."""
 CHEAP_HASHERS = re.compile(r"md5|sha1|cheap|unsalted", re.IGNORECASE)
 

@@ -352,11 +352,11 @@ def test_few_samples_names_the_percentiles_that_are_absent(samples, said):
 @pytest.mark.parametrize(
     ("request_name", "hasher", "raised"),
     [
-        ("POST /api/auth/token/", "md5", True),
-        ("POST /api/auth/signup/", "md5", True),
-        ("POST /api/auth/token/", "argon2", False),
-        ("POST /api/auth/token/refresh/", "md5", False),
-        ("GET /api/auth/profile/", "md5", False),
+        ("POST /api/auth/jwt/login/", "md5", True),
+        ("POST /api/auth/jwt/signup/", "md5", True),
+        ("POST /api/auth/jwt/login/", "argon2", False),
+        ("POST /api/auth/jwt/refresh/", "md5", False),
+        ("GET /api/auth/jwt/me/", "md5", False),
     ],
 )
 def test_cheap_hasher_when_users_log_in_within_the_window(request_name, hasher, raised):

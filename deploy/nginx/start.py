@@ -11,9 +11,12 @@ Standard library only; `render` also runs outside of the container. Settings com
     LAB_TIMEOUT            30 (seconds): the app's limit; the edge waits five seconds longer
     LAB_ACCESS_LOG         off (default) or on
     LAB_EDGE_WORKERS       1
+    LAB_LOGIN_LIMITS       on (default) or off: whether one address may sign in any number of times
+    LAB_REALTIME_ADDRESS   empty: where WebSockets go if not to the app, for example realtime:8000
 """
 
 import os
+import ssl
 import string
 import subprocess
 import sys
@@ -31,9 +34,55 @@ DEFAULTS = {
     "LAB_TIMEOUT": "30",
     "LAB_ACCESS_LOG": "off",
     "LAB_EDGE_WORKERS": "1",
+    "LAB_LOGIN_LIMITS": "on",
+    "LAB_REALTIME_ADDRESS": "",
 }
 UPSTREAMS = ("http", "uwsgi")
+SWITCH = ("on", "off")
 PATIENCE_S = 5
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+HSTS = "max-age=63072000; includeSubDomains; preload"
+ERRORS = {
+    400: "Bad request.",
+    403: "Forbidden.",
+    404: "Not found.",
+    405: "Method not allowed.",
+    408: "Request time-out.",
+    413: "The body is too large.",
+    414: "The address is too long.",
+    416: "There is no such range.",
+    429: "Too many attempts to sign in.",
+    500: "Internal server error.",
+    501: "Not implemented.",
+    502: "The app does not answer.",
+    503: "The app is not available.",
+    504: "The app did not answer in time.",
+}
+ALSO_400 = (494, 497)  # nginx's own: headers too large, plain HTTP where TLS is spoken
+LOGIN_PATHS = "^/api/auth/(session|jwt|plain)/login/?$"
+LOGIN_ZONE = f"""
+    # Attempts to sign in, by address: looser than the app's own limit, which counts accounts as well and answers first.
+    # Requests without a key are not counted.
+    map $uri $signs_in {{
+        "~{LOGIN_PATHS}" $binary_remote_addr;
+        default "";
+    }}
+    limit_req_zone $signs_in zone=login:1m rate=60r/m;
+    limit_req_status 429;
+"""
+LOGIN_LIMIT = "        limit_req zone=login burst=30 nodelay;\n"
+GROUPS = "X25519:prime256v1:secp384r1"
 NAMES = "subjectAltName=DNS:localhost,DNS:edge,IP:127.0.0.1"
 
 
@@ -47,31 +96,88 @@ class EdgeError(Exception):
     """Why the edge cannot be started, in words for who started it."""
 
 
-def rendered(given: Mapping[str, str]) -> str:
+def rendered(given: Mapping[str, str], *, openssl: tuple[int, ...] = ssl.OPENSSL_VERSION_INFO) -> str:
     """Return nginx's whole configuration for these settings; an empty variable counts as absent.
 
     Raises:
         EdgeError: a setting has a value that it cannot have.
     """
     settings = DEFAULTS | {name: value for name, value in given.items() if name in DEFAULTS and value}
-    if settings["LAB_UPSTREAM"] not in UPSTREAMS:
-        raise EdgeError(f"LAB_UPSTREAM={settings['LAB_UPSTREAM']}: must be one of {', '.join(UPSTREAMS)}")
-    for name in ("LAB_TIMEOUT", "LAB_EDGE_WORKERS"):
-        if not settings[name].isdecimal() or not int(settings[name]):
-            raise EdgeError(f"{name}={settings[name]}: must be a whole number of at least 1")
-    read_timeout_s = int(settings["LAB_TIMEOUT"]) + PATIENCE_S
-    logged = settings["LAB_ACCESS_LOG"] == "on"
+    _refuse_unfit(settings)
+    read_timeout = f"{int(settings['LAB_TIMEOUT']) + PATIENCE_S}s"
+    upstream, realtime = settings["LAB_UPSTREAM"], settings["LAB_REALTIME_ADDRESS"]
+    limited = settings["LAB_LOGIN_LIMITS"] == "on"
     return _template("nginx.conf.in").substitute(
         WORKERS=settings["LAB_EDGE_WORKERS"],
         ADDRESS=settings["LAB_UPSTREAM_ADDRESS"],
-        ACCESS_LOG="/dev/stdout" if logged else "off",
+        ACCESS_LOG="/dev/stdout" if settings["LAB_ACCESS_LOG"] == "on" else "off",
         STATE=str(STATE),
         KEY=str(KEY),
         CERTIFICATE=str(CERTIFICATE),
-        PASS=_template(f"pass-{settings['LAB_UPSTREAM']}.conf.in").substitute(
-            READ_TIMEOUT=f"{read_timeout_s}s"
-        ),
+        GROUPS=f"X25519MLKEM768:{GROUPS}" if openssl >= (3, 5) else GROUPS,
+        HEADERS=_headers(),
+        ERRORS=_errors(),
+        LOGIN_ZONE=LOGIN_ZONE if limited else "",
+        LOGIN_LIMIT=LOGIN_LIMIT if limited else "",
+        REALTIME_UPSTREAM=f"    upstream realtime {{\n        server {realtime} max_fails=0;\n    }}\n"
+        if realtime
+        else "",
+        WS=_websockets(upstream, realtime=bool(realtime), read_timeout=read_timeout),
+        PASS=_passed(upstream, to="app", read_timeout=read_timeout),
     )
+
+
+def _refuse_unfit(settings: Mapping[str, str]) -> None:
+    known = {"LAB_UPSTREAM": UPSTREAMS, "LAB_ACCESS_LOG": SWITCH, "LAB_LOGIN_LIMITS": SWITCH}
+    for name, values in known.items():
+        if settings[name] not in values:
+            raise EdgeError(f"{name}={settings[name]}: must be one of {', '.join(values)}")
+    for name in ("LAB_TIMEOUT", "LAB_EDGE_WORKERS"):
+        if not settings[name].isdecimal() or not int(settings[name]):
+            raise EdgeError(f"{name}={settings[name]}: must be a whole number of at least 1")
+
+
+def _headers() -> str:
+    """Return a map and an add_header for each header: its value where the app gave none. nginx adds no empty one."""
+    given = {name: (f"$upstream_http_{_variable(name)}", "", value) for name, value in HEADERS.items()}
+    given["Strict-Transport-Security"] = ("$scheme:$upstream_http_strict_transport_security", "https:", HSTS)
+    return "".join(
+        f'    map "{source}" $edge_{_variable(name)} {{\n        "{missing}" "{value}";\n        default "";\n    }}\n'
+        f"    add_header {name} $edge_{_variable(name)} always;\n"
+        for name, (source, missing, value) in given.items()
+    )
+
+
+def _variable(header: str) -> str:
+    return header.lower().replace("-", "_")
+
+
+def _errors() -> str:
+    also = " ".join(map(str, ALSO_400))
+    return f"        error_page {also} =400 /edge/400;\n" + "".join(
+        f"        error_page {status} /edge/{status};\n"
+        f"        location = /edge/{status} {{\n"
+        "            internal;\n"
+        "            default_type application/json;\n"
+        f'            return {status} \'{{"detail": "{detail}"}}\';\n'
+        "        }\n"
+        for status, detail in ERRORS.items()
+    )
+
+
+def _websockets(upstream: str, *, realtime: bool, read_timeout: str) -> str:
+    """Return the location of WebSockets, "" where the app takes them (or refuses them itself)."""
+    if realtime:
+        inside = _passed("http", to="realtime", read_timeout=read_timeout)
+    elif upstream == "uwsgi":  # a protocol without upgrades
+        inside = "            return 404;\n"
+    else:
+        return ""
+    return f"        location /ws/ {{\n{inside}        }}\n\n"
+
+
+def _passed(protocol: str, *, to: str, read_timeout: str) -> str:
+    return _template(f"pass-{protocol}.conf.in").substitute(UPSTREAM=to, READ_TIMEOUT=read_timeout)
 
 
 def _template(name: str) -> Template:

@@ -69,11 +69,84 @@ def test_what_a_client_claims_about_itself_does_not_pass(start, upstream):
     assert "$proxy_add_x_forwarded_for" not in found
 
 
+def test_signing_in_is_limited_unless_that_is_switched_off(start):
+    limited = lines(start.rendered({}))
+    assert "limit_req zone=login burst=30 nodelay;" in limited
+    assert '"~^/api/auth/(session|jwt|plain)/login/?$" $binary_remote_addr;' in limited
+    assert not [line for line in lines(start.rendered({"LAB_LOGIN_LIMITS": "off"})) if "limit_req" in line]
+
+
+@pytest.mark.parametrize(
+    ("given", "inside"),
+    [
+        ({}, []),
+        ({"LAB_UPSTREAM": "uwsgi"}, ["return 404;"]),
+        ({"LAB_REALTIME_ADDRESS": "realtime:8000"}, ["proxy_pass http://realtime;"]),
+        (
+            {"LAB_UPSTREAM": "uwsgi", "LAB_REALTIME_ADDRESS": "realtime:8000"},
+            ["proxy_pass http://realtime;", "proxy_set_header Upgrade $websocket;"],
+        ),
+    ],
+)
+def test_websockets_go_to_who_speaks_them(start, given, inside):
+    """To the app as all else, or beside it; over the uwsgi protocol there is no way at all."""
+    found = lines(start.rendered(given))
+    assert ("location /ws/ {" in found) is bool(inside)
+    if inside:
+        block = found[found.index("location /ws/ {") :]
+        assert set(inside) <= set(block[: block.index("}")])
+    assert ("server realtime:8000 max_fails=0;" in found) is ("LAB_REALTIME_ADDRESS" in given)
+
+
+def test_the_curve_that_outlasts_quantum_computers_is_offered_where_openssl_has_it(start):
+    assert "ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1:secp384r1;" in lines(
+        start.rendered({}, openssl=(3, 5, 0, 0, 0))
+    )
+    assert "ssl_ecdh_curve X25519:prime256v1:secp384r1;" in lines(
+        start.rendered({}, openssl=(3, 0, 17, 0, 0))
+    )
+
+
+def test_a_header_is_added_where_the_app_gave_none(start):
+    """The app's own, if any, stands: two of the same name would contradict each other."""
+    found = lines(start.rendered({}))
+    for name, value in start.HEADERS.items():
+        variable = name.lower().replace("-", "_")
+        begin = found.index(f'map "$upstream_http_{variable}" $edge_{variable} {{')
+        assert found[begin + 1 : begin + 5] == [
+            f'"" "{value}";',
+            'default "";',
+            "}",
+            f"add_header {name} $edge_{variable} always;",
+        ]
+    assert f'"https:" "{start.HSTS}";' in found
+
+
+def test_no_add_header_stands_where_it_would_take_the_others_away(start):
+    """Nginx inherits them only where a level has none of its own: all are on the level of http."""
+    for upstream in ("http", "uwsgi"):
+        found = start.rendered({"LAB_UPSTREAM": upstream})
+        assert all(line.startswith("    add") for line in found.splitlines() if "add_header" in line)
+
+
+def test_every_error_of_the_edge_is_json(start):
+    found = lines(start.rendered({}))
+    for status, detail in start.ERRORS.items():
+        begin = found.index(f"error_page {status} /edge/{status};")
+        assert found[begin + 1 : begin + 5] == [
+            f"location = /edge/{status} {{",
+            "internal;",
+            "default_type application/json;",
+            f'return {status} \'{{"detail": "{detail}"}}\';',
+        ]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("LAB_UPSTREAM", "fastcgi", "LAB_UPSTREAM=fastcgi: must be one of http, uwsgi"),
         ("LAB_TIMEOUT", "0", "LAB_TIMEOUT=0: must be a whole number of at least 1"),
+        ("LAB_LOGIN_LIMITS", "yes", "LAB_LOGIN_LIMITS=yes: must be one of on, off"),
         ("LAB_EDGE_WORKERS", "auto", "LAB_EDGE_WORKERS=auto: must be a whole number of at least 1"),
     ],
 )

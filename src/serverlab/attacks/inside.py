@@ -33,7 +33,9 @@ def run(stage: Stage, service: str, program: str, argument: object) -> Any:  # n
     code, output = container.exec_run(argv, demux=True)
     printed, said = output
     if code:
-        raise TrialFailed(f"a program run in {container.name} ended with {code}: {(said or b'').decode()[-300:]}")
+        raise TrialFailed(
+            f"a program run in {container.name} ended with {code}: {(said or b'').decode()[-300:]}"
+        )
     return json.loads(printed)
 
 
@@ -56,7 +58,9 @@ def ask(attempt):
     try:
         link.putrequest("POST", attempt["path"], skip_accept_encoding=True)
         body = json.dumps(attempt["body"]).encode()
-        for name, value in [["Content-Type", "application/json"], ["Content-Length", str(len(body))]] + attempt["headers"]:
+        link.putheader("Content-Type", "application/json")
+        link.putheader("Content-Length", str(len(body)))
+        for name, value in attempt["headers"]:
             link.putheader(name, value)
         link.endheaders(body)
         answer = link.getresponse()
@@ -83,6 +87,4 @@ def attempts(
     ``{"address", "path", "headers", "body"}``, an answer ``{"status", "headers", "body", "took_s"}``.
     """
     service, port = ("edge", 8080) if stage.settings.target.edge else ("app", 8000)
-    return list(
-        run(stage, service, ATTEMPTS, {"port": port, "attempts": list(wanted), "at_once": at_once})
-    )
+    return list(run(stage, service, ATTEMPTS, {"port": port, "attempts": list(wanted), "at_once": at_once}))

@@ -11,6 +11,9 @@ from joserfc.jwk import KeySet, RSAKey
 ACCESS_LIFETIME_S = 4
 """Of the profile `guarded`: short enough to wait for its end."""
 
+CORS_ORIGIN = "https://app.example"
+"""The one other origin whose scripts the profile `guarded` lets in."""
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -34,6 +37,8 @@ def _guarded() -> Mapping[str, str]:
         "LAB_LOGIN_LIMITS": "on",
         "LAB_ACCESS_LIFETIME_S": str(ACCESS_LIFETIME_S),
         "LAB_CHEAP_HASHER": "off",
+        "LAB_SECURE_COOKIES": "true",
+        "LAB_CORS_ORIGINS": CORS_ORIGIN,
     }
 
 
@@ -47,7 +52,8 @@ PROFILES = {
         _open,
     ),
     "guarded": Profile(
-        "two RS256 keys, tokens believed without a query for 4 s, plain tokens in cookies, limits, Argon2id",
+        "two RS256 keys, tokens believed without a query for 4 s, plain tokens in secure cookies, one CORS origin, "
+        "limits, Argon2id",
         _guarded,
     ),
 }

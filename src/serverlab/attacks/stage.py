@@ -172,16 +172,17 @@ class Stage:
         sent = dict(cookies or {})
         headers = dict(options.pop("headers", {}))
         if way == "plain" and self.uses_cookies:
-            headers["X-CSRFToken"], sent["csrftoken"] = self._csrf
+            headers["X-CSRFToken"], cookie = self._csrf
+            sent |= cookie
         if sent:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in sent.items())
         return self.ask("POST", f"/api/auth/{way}/{what}/", headers=headers, **options)
 
     @cached_property
-    def _csrf(self) -> tuple[str, str]:
-        """A CSRF token and the cookie that it belongs to."""
+    def _csrf(self) -> tuple[str, dict[str, str]]:
+        """A CSRF token and the cookie that it belongs to, whose name depends on the transport."""
         response = self.client.get("/api/auth/csrf/")
-        return str(response.json()["csrf_token"]), cookies_in(response.headers)["csrftoken"]
+        return str(response.json()["csrf_token"]), cookies_in(response.headers, ending="csrftoken")
 
     def tokens_in(self, answer: Answer) -> Tokens:
         """The tokens of an answer to a log-in or a refresh, from its body or its cookies."""
@@ -238,13 +239,13 @@ def answer_of(response: httpx2.Response) -> Answer:
     )
 
 
-def cookies_in(headers: Mapping[str, str]) -> dict[str, str]:
-    """Names and values of the cookies that an answer sets; no value of ours holds a comma."""
+def cookies_in(headers: Mapping[str, str], *, ending: str = "") -> dict[str, str]:
+    """Names (with that ending) and values of the cookies that an answer sets; no value of ours holds a comma."""
     parts = headers.get("set-cookie", "").replace(",", ";").split(";")
     return {
         name.strip(): value.strip('"')
         for name, equals, value in (part.partition("=") for part in parts)
-        if equals
+        if equals and name.endswith(ending)
     }
 
 

@@ -10,12 +10,10 @@ from typing import Any
 import httpx2
 
 from serverlab.attacks import inside
-from serverlab.attacks.stage import LEAKS, Outcome, Stage
+from serverlab.attacks.stage import LEAKS, Outcome, Stage, failed, passed
 from serverlab.model.records import Check
 from serverlab.model.security import Verdict
 from serverlab.probe import PASSWORD
-
-WAYS = ("session", "jwt", "plain")
 
 
 @dataclass
@@ -34,7 +32,12 @@ class Visitor:
     tokens: dict[str, Any] = field(default_factory=dict)
 
     def send(
-        self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str | None] | None = None,
+        **options: Any,  # noqa: ANN401 - httpx2's own
     ) -> httpx2.Response:
         """The answer to a request with all credentials; ``headers`` replace those, and None leaves one out."""
         wanted = {**self._credentials(), **(headers or {})}
@@ -102,7 +105,9 @@ class Visitor:
         """Take the next pair of tokens, and keep it."""
         response = self.ask("refresh", **self._refresh_token())
         if response.status_code == 200:
-            self.tokens |= {key: text for key, text in response.json().items() if key in ("access", "refresh")}
+            self.tokens |= {
+                key: text for key, text in response.json().items() if key in ("access", "refresh")
+            }
         return response
 
     def log_out(self) -> httpx2.Response:
@@ -132,8 +137,11 @@ def sign_up(stage: Stage, *, role: str = "reader") -> tuple[str, str]:
     username, password = f"v{secrets.token_hex(6)}", secrets.token_urlsafe(12)
     fields = {"username": username, "email": f"{username}@example.org", "password": password}
     stage.client.post("/api/auth/jwt/signup/", json=fields).raise_for_status()
-    if role != "reader":
-        inside.execute(stage, ("UPDATE accounts_user SET role = ? WHERE username = ?", (role, username)))
+    inside.execute(
+        stage,
+        ("UPDATE accounts_user SET role = ? WHERE username = ?", (role, username)),
+        ("DELETE FROM shared_cache", ()),  # attempts that others made: limits are asked by rows of their own
+    )
     return username, password
 
 
@@ -181,12 +189,7 @@ def judged(
     asked = list(checks)
     numbers = dict(measured or {})
     if wrong := [f"{check.name}: {check.detail}" for check in asked if not check.ok]:
-        return Outcome(Verdict.FAIL, "; ".join(wrong), f"{len(wrong)} of {len(asked)} are wrong", numbers)
+        return failed("; ".join(wrong), f"{len(wrong)} of {len(asked)} are wrong", **numbers)
     if not asked:
         return Outcome(Verdict.UNKNOWN, "nothing asked", "the attack sent nothing", numbers)
-    return Outcome(Verdict.PASS, seen or ", ".join(dict.fromkeys(check.detail for check in asked)), "", numbers)
-
-
-def not_here(reason: str) -> Outcome:
-    """N/A, with why."""
-    return Outcome(Verdict.NA, "", reason)
+    return passed(seen or ", ".join(dict.fromkeys(check.detail for check in asked)), **numbers)

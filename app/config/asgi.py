@@ -6,4 +6,12 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_asgi_application()
+http = get_asgi_application()
+
+# Below here models are imported, which needs what the line above has set up.
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+from realtime.feed import Feed  # noqa: E402
+from realtime.handshakes import Handshakes  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http, "websocket": Handshakes(Feed.as_asgi())})

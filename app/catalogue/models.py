@@ -1,5 +1,6 @@
-"""Authors, books and publishers."""
+"""Authors, books and publishers, and what was written under which key."""
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
@@ -45,3 +46,23 @@ class Book(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Write(models.Model):
+    """A write that was acknowledged, under the key that its sender gave it, with its answer."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="writes")
+    key = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64)
+    method = models.CharField(max_length=6)
+    path = models.TextField()
+    status = models.PositiveSmallIntegerField()
+    body = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="one_write_per_key_of_a_user")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -5,10 +5,11 @@ from typing import Any
 from django.db import transaction
 from rest_framework import serializers
 
-from catalogue.models import Author, Book, Publisher
+from catalogue.models import Author, Book, Publisher, Write
+from catalogue.parameters import LARGEST_ID
+from catalogue.strategies import ALL
 
 MAX_PUBLISHERS = 20
-LARGEST_ID = 2**63 - 1
 
 
 class AuthorSerializer(serializers.ModelSerializer):
@@ -43,20 +44,40 @@ class PublisherReferenceSerializer(serializers.ModelSerializer):
         fields = ["id", "name"]
 
 
+class IdField(serializers.IntegerField):
+    """The id of a row. Not a related field: that one reads 1.5 as 1, and fails for what is infinite."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - as the field takes them
+        """A field that takes what a database can hold."""
+        super().__init__(min_value=1, max_value=LARGEST_ID, **options)
+
+
+class PublisherIdsField(serializers.ListField):
+    """Ids of at most 20 publishers. Not a related field of many: that one asks the database once for each id."""
+
+    child = IdField()
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - as the field takes them
+        """A field with its bound, which the schema shows."""
+        super().__init__(max_length=MAX_PUBLISHERS, **options)
+
+    def to_internal_value(self, data: Any) -> list[int]:  # noqa: ANN401 - JSON may be anything
+        """Return the ids; too many are refused before any of them is looked at."""
+        if isinstance(data, list) and len(data) > MAX_PUBLISHERS:
+            raise serializers.ValidationError(f"At most {MAX_PUBLISHERS} publishers.")
+        return super().to_internal_value(data)
+
+
 class BookSerializer(serializers.ModelSerializer):
-    """Gives the author and the publishers in full, takes them as `author_id` and `publisher_ids`."""
+    """Gives the author and the publishers in full, takes them as `author_id` and `publisher_ids`.
+
+    Relations that the context's `include` does not name are not given, and so not asked for.
+    """
 
     author = AuthorReferenceSerializer(read_only=True)
     publishers = PublisherReferenceSerializer(many=True, read_only=True)
-    author_id = serializers.PrimaryKeyRelatedField(
-        queryset=Author.objects.all(), source="author", write_only=True
-    )
-    # Not a related field of many: that one asks the database once for each id.
-    publisher_ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=LARGEST_ID),
-        max_length=MAX_PUBLISHERS,
-        write_only=True,
-    )
+    author_id = IdField(write_only=True)
+    publisher_ids = PublisherIdsField(write_only=True)
 
     class Meta:
         model = Book
@@ -71,6 +92,17 @@ class BookSerializer(serializers.ModelSerializer):
             "author_id",
             "publisher_ids",
         ]
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Return the fields without the relations that are not wanted."""
+        unwanted = ALL - self.context.get("include", ALL)
+        return {name: field for name, field in super().get_fields().items() if name not in unwanted}
+
+    def validate_author_id(self, author_id: int) -> int:
+        """Return the id of an author that there is."""
+        if not Author.objects.filter(pk=author_id).exists():
+            raise serializers.ValidationError(f"No author has the id {author_id}.")
+        return author_id
 
     def validate_publisher_ids(self, ids: list[int]) -> list[Publisher]:
         """Return the publishers of the ids, all of them found by one query."""
@@ -87,3 +119,26 @@ class BookSerializer(serializers.ModelSerializer):
         book = Book.objects.create(**validated_data)
         book.publishers.set(publishers)
         return book
+
+    @transaction.atomic
+    def update(self, instance: Book, validated_data: dict[str, Any]) -> Book:
+        """Return the changed book; its publishers change only if they are named."""
+        publishers = validated_data.pop("publisher_ids", None)
+        book = super().update(instance, validated_data)
+        if publishers is not None:
+            book.publishers.set(publishers)
+        return book
+
+
+class WriteSerializer(serializers.ModelSerializer):
+    """{key, status, method, path, created_at}."""
+
+    class Meta:
+        model = Write
+        fields = ["key", "status", "method", "path", "created_at"]
+
+
+class WritesSerializer(serializers.Serializer):
+    """{writes: [...]}."""
+
+    writes = WriteSerializer(many=True, read_only=True)

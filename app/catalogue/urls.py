@@ -1,5 +1,6 @@
-"""Addresses of authors, books and publishers under /api/."""
+"""Addresses of authors, books, publishers and writes under /api/."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from catalogue import views
@@ -9,4 +10,4 @@ router.register("authors", views.AuthorViewSet)
 router.register("books", views.BookViewSet)
 router.register("publishers", views.PublisherViewSet)
 
-urlpatterns = router.urls
+urlpatterns = [*router.urls, path("writes/", views.WritesView.as_view())]

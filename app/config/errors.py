@@ -1,10 +1,18 @@
 """The answers of last resort, as JSON and without a word about the inside."""
 
-from django.http import HttpRequest, JsonResponse
+from collections.abc import Callable
+from functools import wraps
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+View = Callable[[HttpRequest], HttpResponse]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Answer 400."""
+    """Answer 400; 413 when the body was too large."""
+    if isinstance(exception, RequestDataTooBig):
+        return JsonResponse({"detail": "The body is too large."}, status=413)
     return JsonResponse({"detail": "Bad request."}, status=400)
 
 
@@ -26,3 +34,16 @@ def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
 def server_error(request: HttpRequest) -> JsonResponse:
     """Answer 500."""
     return JsonResponse({"detail": "Internal server error."}, status=500)
+
+
+def only_reads(view: View) -> View:
+    """Let GET and HEAD through to a plain view; 405 to every other method."""
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.method in {"GET", "HEAD"}:
+            return view(request)
+        detail = f'Method "{request.method}" not allowed.'
+        return JsonResponse({"detail": detail}, status=405, headers={"Allow": "GET, HEAD"})
+
+    return answer

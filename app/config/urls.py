@@ -2,12 +2,14 @@
 
 from django.conf import settings
 from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from accounts import urls as accounts_urls
 from accounts.jwt.views import public_keys
 from catalogue import urls as catalogue_urls
 from lab import urls as lab_urls
 from lab import views
+from page import urls as page_urls
 from realtime import urls as realtime_urls
 
 urlpatterns = [
@@ -18,9 +20,14 @@ urlpatterns = [
     path("api/auth/", include(accounts_urls)),
     path("api/realtime/", include(realtime_urls)),
     path("api/", include(catalogue_urls)),
+    path("", include(page_urls)),
 ]
 if settings.LAB_IDENTITY:
-    urlpatterns.append(path("lab/", include(lab_urls)))
+    urlpatterns += [
+        path("lab/", include(lab_urls)),
+        path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+        path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema")),
+    ]
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

@@ -4,20 +4,20 @@ import time
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 
+from config.errors import only_reads
 from lab.identity import identity_of
 
 WAIT_MAX_MS = 10_000
 
 
-@require_safe
+@only_reads
 def health(request: HttpRequest) -> JsonResponse:
     """Say that the process answers."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@only_reads
 def ready(request: HttpRequest) -> JsonResponse:
     """Say whether the database answers too; 503 if not."""
     try:
@@ -29,19 +29,19 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok", "database": "ok"})
 
 
-@require_safe
+@only_reads
 def ping(request: HttpRequest) -> JsonResponse:
     """Do as little as a view can."""
     return JsonResponse({"ping": "pong"})
 
 
-@require_safe
+@only_reads
 def identity(request: HttpRequest) -> JsonResponse:
     """Say what runs this very request."""
     return JsonResponse(identity_of(request))
 
 
-@require_safe
+@only_reads
 def wait(request: HttpRequest) -> JsonResponse:
     """Sleep `ms` milliseconds (0 to 10000, default 100), as a view does that waits for somebody else."""
     asked = request.GET.get("ms", "100")

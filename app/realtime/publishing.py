@@ -6,7 +6,6 @@ miss a message.
 
 import asyncio
 import time
-from functools import partial
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -63,7 +62,10 @@ def _announce(instance: Model, action: str) -> None:
 
 
 def _after_commit(group: str, message: dict[str, Any]) -> None:
-    transaction.on_commit(partial(async_to_sync(_send), group, message), robust=True)
+    def publish() -> None:
+        async_to_sync(_send)(group, message)
+
+    transaction.on_commit(publish, robust=True)
 
 
 async def _send(group: str, message: dict[str, Any]) -> None:

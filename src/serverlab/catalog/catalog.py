@@ -26,6 +26,9 @@ from serverlab.model.definitions import (
 
 R = TypeVar("R", bound=Record)
 
+HANDED_ON = frozenset({"websocket"})
+"""What an edge does not do by itself: it passes on what the server behind it does."""
+
 
 @dataclass(frozen=True)
 class Catalog:
@@ -81,9 +84,12 @@ class Catalog:
         return wanted or max(1, self.variant(target).replicas_per_cpu * cpus)
 
     def capabilities(self, target: Target) -> frozenset[str]:
-        """What the target can do: the server's capabilities and those of its edge."""
-        of_edge = self.edges[target.edge].capabilities if target.edge else ()
-        return frozenset((*self.servers[target.server].capabilities, *of_edge))
+        """What the target can do: what its server or its edge can; what an edge hands on, only if both can."""
+        of_server = frozenset(self.servers[target.server].capabilities)
+        if target.edge is None:
+            return of_server
+        of_edge = frozenset(self.edges[target.edge].capabilities)
+        return (of_server | of_edge) - HANDED_ON | (of_server & of_edge & HANDED_ON)
 
     def lacking(self, target: Target, workload: str) -> str | None:
         """The first capability that the workload needs and the target has not, or None."""

@@ -131,6 +131,15 @@ def test_a_target_can_do_what_its_server_and_its_edge_can_do(catalog):
     assert catalog.lacking(direct, "profile") is None
 
 
+def test_an_edge_hands_websocket_on_and_does_not_make_it(root):
+    write(root, "deploy/nginx/edge.toml", NGINX.replace('"static", "tls"', '"static", "tls", "websocket"'))
+    write(root, "deploy/caddy/edge.toml", CADDY)
+    catalog = load_catalog(root)
+    names = ("daphne", "daphne+nginx", "daphne+caddy", "gunicorn+nginx")
+    lacking = [name for name in names if "websocket" not in catalog.capabilities(catalog.target(name))]
+    assert lacking == ["daphne+caddy", "gunicorn+nginx"]
+
+
 def test_replicas_follow_the_budget_unless_a_number_is_wanted(catalog):
     replicated, single = catalog.target("daphne:replicated+nginx"), catalog.target("gunicorn+nginx")
     assert [catalog.replicas(replicated, cpus=cpus) for cpus in (1, 2)] == [1, 2]

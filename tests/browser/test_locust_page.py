@@ -9,36 +9,15 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from serverlab import compose
-from serverlab.browser import find_browser
 from serverlab.cli.context import CHECKOUT
 from serverlab.shell import HostShell
 
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 STOP_DEADLINE_S = 60
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(180)]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """A new page of the machine's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), args=CHROMIUM_OPTIONS)
-        try:
-            yield browser.new_page()
-        finally:
-            browser.close()
 
 
 @pytest.fixture

@@ -10,11 +10,9 @@ export function startQueries(account) {
   const region = byId("queries");
   on(byId("compare"), "click", async () => {
     const body = element("tbody");
+    tell("Asking for twelve lists, one after another …");
     for (const strategy of STRATEGIES) {
-      for (const rows of ROWS) {
-        tell(`Asking for ${rows} books, ${strategy} …`);
-        body.append(row(strategy, rows, await ask(account, strategy, rows)));
-      }
+      for (const rows of ROWS) body.append(row(strategy, rows, await ask(account, strategy, rows)));
     }
     region.querySelector("tbody").replaceWith(body);
     region.hidden = false;

@@ -10,9 +10,9 @@ from django.conf import settings
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
-from rest_framework_simplejwt.exceptions import InvalidToken
 
 from accounts.jwt.authentication import BearerAuthentication
+from accounts.jwt.tokens import InvalidToken
 from accounts.models import User
 from accounts.plain import tokens as plain
 from accounts.plain.decorators import ACCESS_COOKIE

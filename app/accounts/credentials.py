@@ -9,6 +9,9 @@ from accounts.models import User
 from accounts.signals import credentials_ended
 
 REFUSED = "No active account has these credentials."
+INVALID = "The token is invalid or expired."
+SPENT = "The token was used already."
+REVOKED = "The token is revoked, or has no active user."
 PASSWORD_MAX_LENGTH = 1024  # long enough for any pass phrase, short enough to hash
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts.credentials import PASSWORD_MAX_LENGTH
-from accounts.limits import TooManyAttempts, count_log_in
+from accounts.limits import TOO_MANY, TooManyAttempts, count_log_in
 from accounts.models import User
 from config.plainjson import refused
 
@@ -67,7 +67,7 @@ class SignUpForm(forms.ModelForm):
 
 
 def count_attempt(request: HttpRequest, username: str) -> None:
-    """Count an attempt to sign in.
+    """Count an attempt to show this user's password.
 
     Raises:
         Refusal: 429, there were too many.
@@ -76,7 +76,7 @@ def count_attempt(request: HttpRequest, username: str) -> None:
         count_log_in(request, username)
     except TooManyAttempts as many:
         after = {"Retry-After": str(many.retry_after_s)}
-        raise refused(429, "Too many attempts to sign in.", headers=after) from None
+        raise refused(429, TOO_MANY, headers=after) from None
 
 
 def create_account(fields: dict[str, str]) -> User:

@@ -3,6 +3,9 @@
 from typing import Any
 
 CACHE_TABLE = "shared_cache"
+MAX_ENTRIES = (
+    100_000  # beyond them the backend drops live entries, by default at 300: sessions, or counted attempts
+)
 
 
 def shared_cache(redis_url: str) -> dict[str, Any]:
@@ -12,7 +15,11 @@ def shared_cache(redis_url: str) -> dict[str, Any]:
     """
     if redis_url:
         return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}
-    return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": CACHE_TABLE}
+    return {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": CACHE_TABLE,
+        "OPTIONS": {"MAX_ENTRIES": MAX_ENTRIES},
+    }
 
 
 def channel_layer(redis_url: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """JSON in, JSON out, for views that are plain functions: what DRF does for its own."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -9,6 +10,7 @@ from django import forms
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")  # JSON may hold half a pair, which no UTF-8 can write
 View = Callable[[HttpRequest], HttpResponse]
 
 
@@ -74,7 +76,11 @@ def _object(request: HttpRequest) -> dict[str, str]:
         raise refused(400, "The body is no JSON that can be read.") from None
     if not isinstance(content, dict):
         raise refused(400, "Send a JSON object.")
-    wrong = {name: ["Not a valid string."] for name, value in content.items() if not isinstance(value, str)}
+    wrong = {name: ["Not a valid string."] for name, value in content.items() if not _is_text(value)}
     if wrong:
         raise Refusal(400, wrong)
     return content
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not LONE_SURROGATE.search(value)

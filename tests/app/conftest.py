@@ -12,9 +12,9 @@ from pathlib import Path
 
 import django
 import pytest
+from django.core.management import call_command
 
 APP = Path(__file__).resolve().parents[2] / "app"
-PASSWORD = "correct-horse-battery"
 FAMILY = "f" * 32
 JWT_KEY = "a key for the tokens of the tests, and for nothing else"
 ENVIRONMENT = {
@@ -39,6 +39,7 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 from django.test import Client  # noqa: E402 - only now can it be imported
 
 from accounts.jwt import tokens  # noqa: E402
+from tests.app.ways import PASSWORD, WAYS, Way  # noqa: E402
 
 
 def _segment(content):
@@ -104,6 +105,24 @@ def pair(client, user):
 
 
 @pytest.fixture
+def sign_in_by(settings):
+    """Make one who may sign in by the way of this name; the app is set to what the way needs."""
+
+    def make(name):
+        if name.startswith("plain"):
+            settings.PLAIN_TOKENS = "cookie" if name.endswith("cookies") else "header"
+        return Way(name)
+
+    return make
+
+
+@pytest.fixture(params=WAYS)
+def way(request, sign_in_by):
+    """One who may sign in, once for each of the ways."""
+    return sign_in_by(request.param)
+
+
+@pytest.fixture
 def bearer(client):
     """GET with a bearer token."""
 
@@ -140,3 +159,22 @@ def editor(holder_of_role):
 def admin(holder_of_role):
     """A client that may do everything."""
     return holder_of_role("admin")
+
+
+@pytest.fixture
+def seeded(db, capsys):
+    """A database with the lab's catalogue."""
+    call_command("seed")
+
+
+@pytest.fixture
+def book_body():
+    """What creates a good book of the lab's catalogue."""
+    return {
+        "title": "A new book",
+        "isbn": "9789999999999",
+        "published": "2026-01-31",
+        "pages": 300,
+        "author_id": 3,
+        "publisher_ids": [2, 5],
+    }

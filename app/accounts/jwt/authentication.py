@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import AuthenticationFailed
 
 from accounts.jwt import tokens
 from accounts.models import User
@@ -26,7 +26,5 @@ class BearerAuthentication(JWTAuthentication):
         if scheme.lower() != b"bearer":
             return None
         if len(rest) != 1:
-            raise AuthenticationFailed(
-                "Write: Authorization: Bearer <token>", code="bad_authorization_header"
-            )
+            raise AuthenticationFailed("Write: Authorization: Bearer <token>")
         return rest[0]

@@ -12,11 +12,13 @@ import jwt
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt import tokens as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import InvalidToken, TokenBackendError, TokenError
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 
 from accounts import claims
+from accounts.credentials import INVALID, REVOKED, SPENT
 from accounts.models import RefreshFamily, User
 from accounts.shapes import Member, TokenPair
 from accounts.signals import credentials_ended
@@ -25,6 +27,10 @@ from config.keys import Key
 __all__ = ["InvalidToken", "issue", "log_out", "reader_of", "rotate", "verify"]
 
 log = logging.getLogger(__name__)
+
+
+class InvalidToken(AuthenticationFailed):
+    """The token cannot be used: 401. The text says why, for people, and never holds the token."""
 
 
 class _Backend(TokenBackend):
@@ -112,7 +118,7 @@ def rotate(refresh: str) -> TokenPair:
         if _revoke(token["fam"], of=user):
             context = {"user_id": user.pk, "family": token["fam"]}
             log.warning("refresh token reused: family revoked", extra=context)
-        raise InvalidToken("Token was used already")
+        raise InvalidToken(SPENT)
     return _pair(user, following)
 
 
@@ -140,7 +146,7 @@ def verify(text: str) -> None:
         if not RefreshFamily.objects.filter(
             pk=token["fam"], current_jti=token["jti"], revoked_at=None
         ).exists():
-            raise InvalidToken("Token was used already") from None
+            raise InvalidToken(SPENT) from None
 
 
 def reader_of(access: str | bytes) -> tuple[User | Member, dict[str, Any]]:
@@ -159,7 +165,7 @@ def reader_of(access: str | bytes) -> tuple[User | Member, dict[str, Any]]:
 def _read(kind: type[_Token], text: str | bytes) -> Any:  # noqa: ANN401 - a `kind`
     spelled = text.decode("latin-1") if isinstance(text, bytes) else text
     if not claims.is_canonical(spelled):
-        raise InvalidToken("Token is no JWT")
+        raise InvalidToken(INVALID)
     # Beside its own errors the library lets through what odd JSON does to int(), datetime and the JSON parser.
     try:
         return kind(spelled)  # type: ignore[arg-type]
@@ -172,7 +178,7 @@ def _read(kind: type[_Token], text: str | bytes) -> Any:  # noqa: ANN401 - a `ki
         OverflowError,
         RecursionError,
     ) as error:
-        raise InvalidToken("Token is invalid or expired") from error
+        raise InvalidToken(INVALID) from error
 
 
 def _holder(token: _Token, *, revoked: bool = True) -> User:
@@ -190,7 +196,7 @@ def _holder(token: _Token, *, revoked: bool = True) -> User:
         .first()
     )
     if family is None:
-        raise InvalidToken("Token is revoked, or has no active user")
+        raise InvalidToken(REVOKED)
     return family.user
 
 

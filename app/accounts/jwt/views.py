@@ -11,13 +11,13 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed, Throttled
+from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.generics import CreateAPIView, GenericAPIView
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.credentials import REFUSED, change_password, end_everything
+from accounts.credentials import REFUSED, REVOKED, change_password, end_everything
 from accounts.jwt import tokens
 from accounts.jwt.authentication import BearerAuthentication
 from accounts.jwt.serializers import (
@@ -30,7 +30,7 @@ from accounts.jwt.serializers import (
     SignUpSerializer,
     VerifySerializer,
 )
-from accounts.limits import TooManyAttempts, count_log_in
+from accounts.limits import TOO_MANY, TooManyAttempts, count_log_in
 from accounts.models import User
 from accounts.shapes import Member
 
@@ -39,6 +39,23 @@ from accounts.shapes import Member
 def public_keys(request: HttpRequest) -> JsonResponse:
     """Give the keys that anybody may verify our tokens with (RFC 7517); none while a shared secret signs."""
     return JsonResponse(settings.JWT_KEYS.public())
+
+
+class _TooMany(APIException):
+    status_code = 429
+    default_detail = TOO_MANY
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__()
+        self.wait = retry_after_s  # becomes Retry-After
+
+
+def _count_attempt(request: Request, username: str) -> None:
+    """Count an attempt to show this user's password; 429 when there were too many."""
+    try:
+        count_log_in(request, username)
+    except TooManyAttempts as many:
+        raise _TooMany(many.retry_after_s) from None
 
 
 class SignUpView(CreateAPIView):
@@ -66,7 +83,7 @@ class _HolderView(GenericAPIView):
             pk=self.request.user.id, is_active=True, token_version=claims["ver"]
         ).first()
         if found is None:
-            raise AuthenticationFailed("Token is revoked, or has no active user")
+            raise AuthenticationFailed(REVOKED)
         return found
 
 
@@ -91,9 +108,10 @@ class PasswordView(_HolderView):
         """Change it, or say what is wrong by field."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        fields = serializer.validated_data
+        fields, user = serializer.validated_data, self.account()
+        _count_attempt(request, user.username)
         try:
-            change_password(self.account(), old=fields["old_password"], new=fields["new_password"])
+            change_password(user, old=fields["old_password"], new=fields["new_password"])
         except ValidationError as error:
             raise serializers.ValidationError(error.message_dict) from error
         return Response(status=204)
@@ -147,10 +165,7 @@ class LogInView(_TokenView):
 
     def answer(self, request: Request, fields: dict[str, Any]) -> dict[str, Any]:
         """Return a pair; wrong password, unknown and inactive user get the same refusal."""
-        try:
-            count_log_in(request, fields["username"])
-        except TooManyAttempts as many:
-            raise Throttled(many.retry_after_s) from None
+        _count_attempt(request, fields["username"])
         user = authenticate(request, **fields)
         if user is None:
             raise AuthenticationFailed(REFUSED)

@@ -13,6 +13,7 @@ import jwt
 from django.conf import settings
 
 from accounts import claims
+from accounts.credentials import INVALID, REVOKED, SPENT
 from accounts.models import User
 from accounts.shapes import Member, TokenPair
 
@@ -52,7 +53,7 @@ def rotate(refresh: str) -> TokenPair:
     if not won:
         if _revoke(user.pk, family):
             log.warning("refresh token reused: family revoked", extra={"user_id": user.pk, "family": family})
-        raise InvalidToken("The token was used already.")
+        raise InvalidToken(SPENT)
     return pair
 
 
@@ -78,7 +79,7 @@ def verify(text: str) -> None:
         said = _read(text, token_type=claims.REFRESH)
         user = _row(said)
         if (user.refresh_family, user.refresh_token_hash) != (said["fam"], _digest(text)):
-            raise InvalidToken("The token was used already.") from None
+            raise InvalidToken(SPENT) from None
 
 
 def reader_of(access: str) -> tuple[User | Member, dict[str, Any]]:
@@ -95,11 +96,11 @@ def reader_of(access: str) -> tuple[User | Member, dict[str, Any]]:
 
 def _read(text: str, *, token_type: str) -> dict[str, Any]:
     if not claims.is_canonical(text):
-        raise InvalidToken("The token is no JWT.")
+        raise InvalidToken(INVALID)
     try:
         key = settings.JWT_KEYS.of(jwt.get_unverified_header(text))
         if key is None:
-            raise InvalidToken("The token is signed with no key of ours.")
+            raise InvalidToken(INVALID)
         said = jwt.decode(
             text,
             key.verifying,
@@ -108,18 +109,16 @@ def _read(text: str, *, token_type: str) -> dict[str, Any]:
             issuer=settings.JWT_ISSUER,
         )
         claims.check(said, token_type=token_type, audience=settings.PLAIN_AUDIENCE)
-    except jwt.ExpiredSignatureError:
-        raise InvalidToken("The token is expired.") from None
     # The library lets through what odd JSON does to int(), datetime and the JSON parser.
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
-        raise InvalidToken("The token is invalid.") from None
+        raise InvalidToken(INVALID) from None
     return said
 
 
 def _row(said: dict[str, Any]) -> User:
     user = User.objects.filter(pk=int(said["user_id"]), is_active=True, token_version=said["ver"]).first()
     if user is None:
-        raise InvalidToken("The token is revoked, or has no active user.")
+        raise InvalidToken(REVOKED)
     return user
 
 

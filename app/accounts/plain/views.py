@@ -7,7 +7,7 @@ from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from accounts.credentials import REFUSED, change_password, end_everything
+from accounts.credentials import REFUSED, REVOKED, change_password, end_everything
 from accounts.forms import (
     LogInForm,
     PasswordForm,
@@ -86,6 +86,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
     return _without_cookies(HttpResponse(status=204))
 
 
+@csrf_where_ambient
 @json_view("GET")
 @with_access_token
 def me(request: HttpRequest, holder: User | Member, claims: dict[str, Any]) -> HttpResponse:
@@ -98,9 +99,10 @@ def me(request: HttpRequest, holder: User | Member, claims: dict[str, Any]) -> H
 @with_access_token
 def password(request: HttpRequest, holder: User | Member, claims: dict[str, Any]) -> HttpResponse:
     """Take {old_password, new_password}; answer 204. All tokens and sessions of the user have ended."""
-    fields = fields_of(request, PasswordForm)
+    fields, user = fields_of(request, PasswordForm), _account(holder, claims)
+    count_attempt(request, user.username)
     try:
-        change_password(_account(holder, claims), old=fields["old_password"], new=fields["new_password"])
+        change_password(user, old=fields["old_password"], new=fields["new_password"])
     except ValidationError as error:
         raise Refusal(400, error.message_dict) from None
     return _without_cookies(HttpResponse(status=204))
@@ -119,7 +121,7 @@ def _account(holder: User | Member, claims: dict[str, Any]) -> User:
     """Return the row of who asks, also where tokens are verified without one."""
     user = User.objects.filter(pk=holder.pk, is_active=True, token_version=claims["ver"]).first()
     if user is None:
-        raise refused(401, "The token is revoked, or has no active user.", headers=CHALLENGE)
+        raise refused(401, REVOKED, headers=CHALLENGE)
     return user
 
 

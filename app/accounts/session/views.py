@@ -8,8 +8,8 @@ from django.middleware.csrf import get_token
 from accounts.credentials import REFUSED, change_password, end_everything
 from accounts.forms import LogInForm, PasswordForm, SignUpForm, count_attempt, create_account
 from accounts.models import User
-from accounts.signals import credentials_ended
 from accounts.shapes import Member
+from accounts.signals import credentials_ended
 from config.plainjson import Refusal, fields_of, json_view, refused
 
 CHALLENGE = {"WWW-Authenticate": 'Session realm="api"'}
@@ -62,6 +62,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 def password(request: HttpRequest) -> HttpResponse:
     """Take {old_password, new_password}; answer 204. This session goes on, all others and all tokens have ended."""
     user, fields = _account(request), fields_of(request, PasswordForm)
+    count_attempt(request, user.username)
     try:
         change_password(user, old=fields["old_password"], new=fields["new_password"])
     except ValidationError as error:

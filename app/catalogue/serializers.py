@@ -76,7 +76,7 @@ class BookSerializer(serializers.ModelSerializer):
 
     author = AuthorReferenceSerializer(read_only=True)
     publishers = PublisherReferenceSerializer(many=True, read_only=True)
-    author_id = IdField(write_only=True)
+    author_id = IdField(source="author", write_only=True)
     publisher_ids = PublisherIdsField(write_only=True)
 
     class Meta:
@@ -98,11 +98,12 @@ class BookSerializer(serializers.ModelSerializer):
         unwanted = ALL - self.context.get("include", ALL)
         return {name: field for name, field in super().get_fields().items() if name not in unwanted}
 
-    def validate_author_id(self, author_id: int) -> int:
-        """Return the id of an author that there is."""
-        if not Author.objects.filter(pk=author_id).exists():
+    def validate_author_id(self, author_id: int) -> Author:
+        """Return the author."""
+        author = Author.objects.filter(pk=author_id).first()
+        if author is None:
             raise serializers.ValidationError(f"No author has the id {author_id}.")
-        return author_id
+        return author
 
     def validate_publisher_ids(self, ids: list[int]) -> list[Publisher]:
         """Return the publishers of the ids, all of them found by one query."""

@@ -10,11 +10,12 @@ const NONE_HERE = "This server has no WebSockets: there is no feed here.";
 const REFUSED = "The server refused to open the feed.";
 const CLOSED = {
   1000: "Stopped.",
-  1001: "The server is going away.",
-  1009: "Closed: a message was too large.",
+  1001: "Closed: the server is going away.",
   [CREDENTIAL_ENDED]: "Closed: the credential's life has ended.",
   4403: "Closed: the credential was revoked.",
   4408: "Closed: too many messages.",
+  4413: "Closed: a message was too large.",
+  4503: "Closed: the server cannot find out whether the credential is still good.",
 };
 
 export function startFeed(account, identity) {

@@ -13,6 +13,8 @@ from typing import Any
 
 import jwt
 
+from serverlab.model.switches import to_be_stated
+
 KEY = "the key of the stack, long enough for HS256"
 
 
@@ -67,7 +69,10 @@ class FakeApp:
             self.seen_tokens.append(token)
         if not (token and (self.takes_any_token or self.verifies(token))):
             return 401, {"detail": "no"}
-        return 200, {"username": self.username} if path.endswith("/me/") else {"count": self.books, "results": []}
+        return 200, {"username": self.username} if path.endswith("/me/") else {
+            "count": self.books,
+            "results": [],
+        }
 
 
 def identity_of(**changes: Any) -> dict[str, Any]:
@@ -81,6 +86,8 @@ def identity_of(**changes: Any) -> dict[str, Any]:
         "debug": False,
         "autoreload": False,
         "database": "sqlite",
+        "cache": "database",
+        **to_be_stated({}),
         "django": "5.2.19",
         "python": "3.13.5",
         "distributions": {"gunicorn": "27.0.1", "django": "5.2.19"},

@@ -95,8 +95,9 @@ class FakeContainer(FakeThing):
         ]
         return {"Titles": ["PID", "COMMAND"], "Processes": rows}
 
-    def exec_run(self, _argv: Sequence[str]) -> ExecResult:
-        """The calibration loop: it prints the CPU seconds that it took."""
+    def exec_run(self, argv: Sequence[str]) -> ExecResult:
+        """A command that succeeds; it prints the CPU seconds that the calibration loop took."""
+        self.client.executed.append(list(argv))
         return ExecResult(exit_code=0, output=b"0.1\n")
 
     def kill(self) -> None:
@@ -130,6 +131,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.containers, self.networks, self.volumes = FakeCollection(), FakeCollection(), FakeCollection()
         self.removed: list[str] = []
+        self.executed: list[list[str]] = []
         self.late: list[tuple[FakeCollection, FakeThing]] = []
         self.api = self
         self.stats_of: Callable[[FakeContainer], dict[str, Any]] = plain_stats

@@ -13,6 +13,7 @@ from hdrh.histogram import HdrHistogram
 from serverlab.catalog import load_catalog
 from serverlab.compose import Engine
 from serverlab.model.definitions import Target
+from serverlab.model.switches import SWITCHES, to_be_stated
 from serverlab.runner import Lab
 from tests.fake_app import FakeApp, identity_of
 from tests.fake_engine import FakeClient, FakeContainer
@@ -68,13 +69,11 @@ class FakeLab:
             self.client.add("load", run=given["LAB_RUN"], output=lambda: self._generate(given))
         else:
             self.stacks += 1
-            has_edge = any(word.endswith("edge.yml") for word in argv)
-            self._start(
-                Target(server=given["LAB_SERVER"], variant=given["LAB_VARIANT"]), given, has_edge=has_edge
-            )
+            self._start(Target(server=given["LAB_SERVER"], variant=given["LAB_VARIANT"]), given, argv)
             self._happens(f"up {self.stacks}")
 
-    def _start(self, target: Target, given: Mapping[str, str], *, has_edge: bool) -> None:
+    def _start(self, target: Target, given: Mapping[str, str], argv: Sequence[str]) -> None:
+        has_edge = any(word.endswith("edge.yml") for word in argv)
         catalog = load_catalog(self.root)
         cpus, replicas, run = int(given["LAB_CPUS"]), int(given["LAB_REPLICAS"]), given["LAB_RUN"]
         workers = catalog.variant(target).workers.for_cpus(cpus)
@@ -95,6 +94,8 @@ class FakeLab:
             cpus=cpus,
             workers=workers,
             multithread=multithread,
+            cache="redis" if any(word.endswith("redis.yml") for word in argv) else "database",
+            **to_be_stated({name: given[name] for name in SWITCHES if name in given}),
         )
         self.app.server_header = "nginx" if has_edge else HEADERS[target.server]
         self.app.hostnames = [f"replica-{number}" for number in range(replicas)]
@@ -136,6 +137,9 @@ def a_result(start: float, end: float, *, ok: int) -> dict[str, Any]:
         "histograms": [{"name": "GET /api/auth/jwt/me/", "outcome": "ok", "count": ok, "encoded": encoded}],
         "versions": {"locust": "2.47.0"},
         "connections": {"opened": 16, "replaced": 0},
+        "inspections": {
+            "GET /api/auth/jwt/me/": {"request_bytes": 500, "response_bytes": 300, "queries": 1},
+        },
     }
 
 

@@ -41,6 +41,12 @@ class Mixed(Member):
         ]
         first = self.number % len(journey)
         self.steps = itertools.cycle(journey[first:] + journey[:first])
+        self.length = len(journey)
+
+    def rehearse(self) -> None:
+        """One whole journey."""
+        for _ in range(self.length):
+            self.next_step()
 
     @task
     def next_step(self) -> None:

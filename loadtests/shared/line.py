@@ -27,6 +27,7 @@ from geventhttpclient.url import URL
 from locust.contrib.fasthttp import insecure_ssl_context_factory
 
 from shared.answers import Failure, Kind
+from shared.inspection import QUERY_COUNT, TRACE, Exchange, Tap, count_in
 
 poll = monkey.get_original("select", "poll")
 
@@ -90,7 +91,13 @@ class CountedTLSPool(CountedPool, SSLConnectionPool):
 
 
 class Line(HTTPClient):
-    """One user's connection to one server; certificates are not verified, since the lab's are self-signed."""
+    """One user's connection to one server; certificates are not verified, since the lab's are self-signed.
+
+    ``exchange`` is what the last request took, where that is looked at.
+    """
+
+    plain_pool, tls_pool = CountedPool, CountedTLSPool
+    exchange: Exchange | None = None
 
     def __init__(self, base_url: str, *, timeout_s: float, keep: bool) -> None:
         """A line to ``base_url`` that opens its connection at the first request, anew for each unless ``keep``."""
@@ -102,7 +109,7 @@ class Line(HTTPClient):
         )
         times = {"connection_timeout": timeout_s, "network_timeout": timeout_s}
         super().__init__(url.host, url.port, ssl=bool(tls), **tls, **times)
-        kind = CountedTLSPool if tls else CountedPool
+        kind = self.tls_pool if tls else self.plain_pool
         pool = kind(self.host, self.port, self.host, self.port, size=1, **tls, **times)
         pool.keep = keep
         pool.size = -1  # HTTPClient.request sends again size + 1 times
@@ -114,6 +121,52 @@ class Line(HTTPClient):
         """Status and whole body of the answer; raises one of ``BREAKS`` when there is none."""
         response = self.request(method, path, body=body, headers=headers)
         return response.status_code, response.read()
+
+
+class TappedPool(CountedPool):
+    """Counts the bytes as well."""
+
+    tap: Tap
+
+    def _create_socket(self) -> Tap:
+        self.tap = Tap(super()._create_socket())
+        return self.tap
+
+
+class TappedTLSPool(TappedPool, CountedTLSPool):
+    """The same over TLS, within which is counted."""
+
+
+class InspectedLine(Line):
+    """A line on which every request is looked at: its bytes and, where it is ``traced``, its queries.
+
+    Each request has a connection of its own, so that all that was counted there belongs to it.
+    """
+
+    plain_pool, tls_pool = TappedPool, TappedTLSPool
+
+    def __init__(self, base_url: str, *, timeout_s: float, traced: bool) -> None:
+        """A line to ``base_url``."""
+        super().__init__(base_url, timeout_s=timeout_s, keep=False)
+        self.traced = traced
+
+    def ask(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        """As every line does, and keep what it took in ``exchange``."""
+        self.exchange = None
+        response = self.request(
+            method, path, body=body, headers={**headers, **(TRACE if self.traced else {})}
+        )
+        answer = response.read()
+        tap = self._connection_pool.tap
+        self.exchange = Exchange(
+            request_bytes=tap.sent_bytes,
+            response_bytes=tap.received_bytes,
+            queries=count_in(response.get(QUERY_COUNT)),
+            traced=self.traced,
+        )
+        return response.status_code, answer
 
 
 def failure_of(error: BaseException) -> Failure:

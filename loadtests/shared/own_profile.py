@@ -19,4 +19,4 @@ class OwnProfile(Member):
     @task
     def profile(self) -> None:
         """One GET."""
-        self.ask("GET", "/api/auth/jwt/me/", expect=self.own_profile)
+        self.ask("GET", f"/api/auth/{self.way}/me/", expect=self.own_profile)

@@ -24,6 +24,7 @@ from locust.event import EventHook
 from locust.log import greenlet_exception_logger
 from locust.runners import logger
 
+from shared.inspection import Inspections
 from shared.line import CONNECTIONS
 from shared.recorder import Recorder, Window
 from shared.settings import Settings
@@ -52,6 +53,7 @@ class Trial:
         self.settings = settings
         self.users = environment.parsed_options.num_users or 1
         self.recorder = Recorder()
+        self.inspections = Inspections()
         self._crew: list[User] = []
         self._broken: str | None = None
         self._set_up = Event()
@@ -92,8 +94,11 @@ class Trial:
         context: dict[str, Any],
         **_: object,
     ) -> None:
-        """A request has ended."""
-        if context.get("counted", True):
+        """A request has ended, before the warm-up maybe one that was looked at."""
+        exchange = context.get("exchange")
+        if exchange is not None and context["counted"] and exception is None:
+            self.inspections.note(f"{request_type} {name}", exchange)
+        elif context.get("counted", True):
             self.recorder.record(
                 f"{request_type} {name}",
                 start_s=start_time,
@@ -164,8 +169,15 @@ class Trial:
 
     def _emit_result(self, connections: dict[str, int]) -> None:
         versions = {"locust": locust.__version__, "python": platform.python_version()}
-        summary = self.recorder.summary()
-        emit("result", format=1, users=self.users, **summary, connections=connections, versions=versions)
+        emit(
+            "result",
+            format=1,
+            users=self.users,
+            **self.recorder.summary(),
+            connections=connections,
+            inspections=self.inspections.summary(),
+            versions=versions,
+        )
 
 
 def emit(event: str, **fields: object) -> None:

@@ -13,7 +13,7 @@ from locust import FastHttpUser
 from locust.env import Environment
 
 from shared.answers import Expected, Kind
-from shared.line import BREAKS, Line, failure_of
+from shared.line import BREAKS, InspectedLine, Line, failure_of
 from shared.settings import Settings
 from shared.trial import READY, UNABLE
 
@@ -64,10 +64,25 @@ class Visitor(FastHttpUser):
         except SetupFailedError as reason:
             UNABLE.fire(reason=str(reason))
             raise GreenletExit from None
+        if self.number == 0 and self.environment.parsed_options.headless:
+            self._inspect()
         READY.fire(user=self)
 
     def prepare(self) -> None:
         """What must have been done before the warm-up begins; nothing by default."""
+
+    def rehearse(self) -> None:
+        """Send each distinct request of the workload once, so that it can be inspected; by default each task is one."""
+        for task in dict.fromkeys(self.tasks):
+            task(self)
+
+    def _inspect(self) -> None:
+        """Show the trial each request twice: as it is, for its bytes, then traced, for its queries."""
+        kept = self.line
+        for traced in (False, True):
+            self.line = InspectedLine(self.host, timeout_s=SETTINGS.timeout_s, traced=traced)
+            self.rehearse()
+        self.line = kept
 
     def wait_time(self) -> float:
         """Seconds between an answer and the next request."""
@@ -108,7 +123,7 @@ class Visitor(FastHttpUser):
             response_length=len(answer),
             exception=failure,
             start_time=start_s,
-            context={"counted": counted},
+            context={"counted": counted, "exchange": self.line.exchange},
         )
         return None if failure else answer
 
@@ -116,10 +131,19 @@ class Visitor(FastHttpUser):
         return Line(self.host, timeout_s=SETTINGS.timeout_s, keep=self.keep_alive)
 
 
+def username_of(visitor: Visitor) -> str:
+    """The seeded user that the visitor signs in as."""
+    return f"user{visitor.number % MEMBERS + 1:02d}"
+
+
 class Member(Visitor):
-    """Asks with the access token of one of the seeded users, got before the trial and renewed long before it ends."""
+    """Asks with the access token of one of the seeded users, got before the trial and renewed long before it ends.
+
+    ``way`` is the way of signing in that hands it out: jwt or plain.
+    """
 
     abstract = True
+    way = "jwt"
 
     def prepare(self) -> None:
         """Log in; a server that is busy starting is asked again.
@@ -127,7 +151,7 @@ class Member(Visitor):
         Raises:
             SetupFailedError: no token after several attempts.
         """
-        self.username = f"user{self.number % MEMBERS + 1:02d}"
+        self.username = username_of(self)
         for _ in range(TOKEN_ATTEMPTS):
             if self.obtain_token(counted=False):
                 return
@@ -145,11 +169,11 @@ class Member(Visitor):
     def obtain_token(self, *, counted: bool) -> bool:
         """Whether username and password were exchanged for tokens, which are used from then on."""
         content = {"username": self.username, "password": PASSWORD}
-        return self._take_tokens("/api/auth/jwt/login/", content, counted=counted)
+        return self._take_tokens(f"/api/auth/{self.way}/login/", content, counted=counted)
 
     def refresh_token(self) -> bool:
         """Whether the refresh token was exchanged for new tokens, which are used from then on."""
-        return self._take_tokens("/api/auth/jwt/refresh/", {"refresh": self.refresh}, counted=True)
+        return self._take_tokens(f"/api/auth/{self.way}/refresh/", {"refresh": self.refresh}, counted=True)
 
     def _take_tokens(self, path: str, content: dict[str, str], *, counted: bool) -> bool:
         self.renew_at = time.monotonic() + TOKEN_RETRY_S

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import msgspec
 
 from serverlab.compose import Container, Engine, follow, log_lines, tails
 from serverlab.errors import TrialFailed
 from serverlab.histogram import latency_of
 from serverlab.model.base import FORMAT
 from serverlab.model.definitions import Workload
-from serverlab.model.records import Failure, LoadResult
+from serverlab.model.records import Failure, Inspection, LoadResult
 
 MARGIN_S = 30.0
 """How much longer than warm-up, window and one time-out a generator may take before it is stopped."""
@@ -39,10 +40,10 @@ class Generated:
 
 
 def headless_variables(name: str, workload: Workload, *, url: str) -> dict[str, str]:
-    """The generator's environment for one measurement of the workload called ``name``."""
+    """The generator's environment for one measurement of the workload called ``name``, be it a variant."""
     return {
         "LOCUST_HEADLESS": "true",
-        "LOCUST_LOCUSTFILE": f"/loadtests/{name}/locustfile.py",
+        "LOCUST_LOCUSTFILE": _locustfile(name),
         "LOCUST_HOST": url,
         "LOCUST_USERS": str(workload.users),
         "LOCUST_SPAWN_RATE": str(workload.users),
@@ -51,21 +52,26 @@ def headless_variables(name: str, workload: Workload, *, url: str) -> dict[str, 
         "LAB_LOAD_DURATION_S": str(workload.duration_s),
         "LAB_LOAD_TIMEOUT_S": str(workload.timeout_s),
         "LAB_LOAD_THINK_MS": str(workload.think_time_ms),
+        "LAB_LOAD_PARAMETERS": json.dumps(workload.parameters),
     }
 
 
-def web_variables(workloads: Mapping[str, Workload], chosen: str, *, url: str) -> dict[str, str]:
-    """The generator's environment for Locust's web page, with all workloads to choose from, ``chosen`` first."""
-    names = [chosen, *(name for name in workloads if name != chosen)]
-    workload = workloads[chosen]
+def web_variables(names: Iterable[str], chosen: str, workload: Workload, *, url: str) -> dict[str, str]:
+    """The generator's environment for Locust's web page, with the workloads ``names`` to choose from.
+
+    ``chosen`` comes first: a workload, or one variant of it, whose parameters are used. Other workloads that have
+    variants take what their locustfiles take without parameters.
+    """
+    files = dict.fromkeys([_locustfile(chosen), *map(_locustfile, names)])
     return {
         "LOCUST_HEADLESS": "false",
-        "LOCUST_LOCUSTFILE": ",".join(f"/loadtests/{name}/locustfile.py" for name in names),
+        "LOCUST_LOCUSTFILE": ",".join(files),
         "LOCUST_USERCLASS_PICKER": "true",
         "LOCUST_HOST": url,
         "LOCUST_USERS": str(workload.users),
         "LOCUST_SPAWN_RATE": str(workload.users),
         "LAB_LOAD_TIMEOUT_S": str(workload.timeout_s),
+        "LAB_LOAD_PARAMETERS": json.dumps(workload.parameters),
     }
 
 
@@ -122,7 +128,12 @@ def read_result(event: Mapping[str, Any]) -> LoadResult:
         },
         versions=event["versions"],
         connections=event["connections"],
+        inspections=msgspec.convert(event["inspections"], dict[str, Inspection]),
     )
+
+
+def _locustfile(name: str) -> str:
+    return f"/loadtests/{name.partition(':')[0]}/locustfile.py"
 
 
 def _deadline_s(workload: Workload) -> float:

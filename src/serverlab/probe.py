@@ -22,6 +22,7 @@ from joserfc.jwk import OctKey
 from serverlab.compose import Container, Engine, StackDied, StackSettings, tails
 from serverlab.model.definitions import Edge, Identity, Interface, Server, Variant
 from serverlab.model.records import Check, Proof
+from serverlab.model.switches import to_be_stated
 
 READY_DEADLINE_S = 60.0
 READY_PAUSE_S = 0.05
@@ -32,6 +33,13 @@ PASSWORD = "lab-password"  # noqa: S105 - the seeded users' password, public on 
 LOGIN = "/api/auth/jwt/login/"
 PROFILE = "/api/auth/jwt/me/"
 BOOKS = "/api/books/"
+FEED = "/ws/feed/"
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "c2VydmVybGFiIGhhbmRzaA==",
+}
 SEEDED_BOOKS = 500
 IDENTITY_REQUESTS_PER_REPLICA = 8
 
@@ -50,6 +58,11 @@ class Expectation:
     def workers(self) -> int:
         """Worker processes over all replicas."""
         return self.variant.workers.for_cpus(self.settings.cpus) * self.settings.replicas
+
+    @property
+    def speaks_websocket(self) -> bool:
+        """Whether the server itself, and not one beside it, holds the WebSockets."""
+        return "websocket" in self.server.capabilities
 
     @property
     def multithread(self) -> bool | None:
@@ -104,6 +117,7 @@ def prove(engine: Engine, expected: Expectation) -> Proof:
             *_server_checks(identities, expected),
             _equal("worker processes", found=workers, wanted=expected.workers),
             _status("/healthz", answered(client.get, "/healthz"), 200),
+            _websocket_check(client, expected),
             _status("token for the right password", signed_in, 200),
             *_answer_checks(client, access),
             *_refusal_checks(client, access, jwt_key=expected.settings.jwt_key),
@@ -179,6 +193,9 @@ def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[
         "debug": False,
         "autoreload": False,
         "database": expected.settings.database.value.replace("postgres", "postgresql"),
+        "cache": "redis" if "redis.yml" in expected.settings.files() else "database",
+        "realtime": expected.settings.realtime or expected.speaks_websocket,
+        **to_be_stated(expected.settings.app),
     }
     for key, value in wanted.items():
         found = {str(answer.document.get(key, answer.said)) for answer in identities}
@@ -186,6 +203,13 @@ def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[
     hosts = Counter(str(answer.document.get("hostname")) for answer in identities)
     yield _equal("replicas that answered", found=len(hosts), wanted=expected.settings.replicas)
     yield _header_check(identities[0], expected)
+
+
+def _websocket_check(client: httpx2.Client, expected: Expectation) -> Check:
+    """A handshake without a ticket is refused by the feed where there is one, and unknown elsewhere."""
+    has_feed = expected.settings.realtime or expected.speaks_websocket
+    answer = answered(client.get, FEED, headers=HANDSHAKE)
+    return _status("WebSocket without a ticket", answer, 403 if has_feed else 404)
 
 
 def _header_check(answer: Answer, expected: Expectation) -> Check:

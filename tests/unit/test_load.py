@@ -7,7 +7,7 @@ import pytest
 from serverlab import load
 from serverlab.compose import Engine
 from serverlab.errors import Exit
-from serverlab.model.records import Failure
+from serverlab.model.records import Failure, Inspection
 from tests.fake_engine import FakeClient
 from tests.unit.builders import a_workload
 from tests.unit.test_histogram import encoded
@@ -33,6 +33,10 @@ def a_result(**changes):
         "histograms": [histogram("GET /a", "ok", 100, 200), histogram("GET /b", "ok", 300)],
         "versions": {"locust": "2.47.0"},
         "connections": {"opened": 16, "replaced": 1},
+        "inspections": {
+            "GET /a": {"request_bytes": 120, "response_bytes": 240, "queries": 2},
+            "GET /b": {"request_bytes": 130, "response_bytes": 260, "queries": None},
+        },
     }
     return plain | changes
 
@@ -43,6 +47,13 @@ def test_counts_are_taken_over_as_the_generator_counted_them():
     assert result.window_s == 6.0
     assert result.versions == {"locust": "2.47.0"}
     assert result.connections == {"opened": 16, "replaced": 1}
+
+
+def test_what_was_seen_of_each_request_is_kept_by_its_name():
+    assert load.read_result(a_result()).inspections == {
+        "GET /a": Inspection(request_bytes=120, response_bytes=240, queries=2),
+        "GET /b": Inspection(request_bytes=130, response_bytes=260, queries=None),
+    }
 
 
 def test_all_names_are_merged_into_one_latency_and_kept_apart_too():
@@ -189,13 +200,29 @@ def test_a_headless_run_is_configured_by_its_workload():
         "LAB_LOAD_DURATION_S": "5.0",
         "LAB_LOAD_TIMEOUT_S": "3.0",
         "LAB_LOAD_THINK_MS": "5.0",
+        "LAB_LOAD_PARAMETERS": "{}",
     }
 
 
+def test_a_variant_is_its_workloads_locustfile_with_parameters():
+    variables = load.headless_variables(
+        "lists:naive", a_workload(parameters={"strategy": "naive"}), url="http://app:8000"
+    )
+    assert variables["LOCUST_LOCUSTFILE"] == "/loadtests/lists/locustfile.py"
+    assert variables["LAB_LOAD_PARAMETERS"] == '{"strategy": "naive"}'
+
+
 def test_the_page_offers_every_workload_the_chosen_one_first():
-    workloads = {"ping": a_workload(users=4), "profile": a_workload(users=8), "wait": a_workload()}
-    variables = load.web_variables(workloads, "profile", url="http://edge:8080")
+    names = ["ping", "profile", "wait"]
+    variables = load.web_variables(names, "profile", a_workload(users=8), url="http://edge:8080")
     assert variables["LOCUST_LOCUSTFILE"] == (
         "/loadtests/profile/locustfile.py,/loadtests/ping/locustfile.py,/loadtests/wait/locustfile.py"
     )
     assert (variables["LOCUST_USERS"], variables["LOCUST_HEADLESS"]) == ("8", "false")
+
+
+def test_the_page_begins_with_the_chosen_variant_of_a_workload():
+    chosen = a_workload(parameters={"strategy": "naive"})
+    variables = load.web_variables(["ping", "lists"], "lists:naive", chosen, url="http://edge:8080")
+    assert variables["LOCUST_LOCUSTFILE"] == "/loadtests/lists/locustfile.py,/loadtests/ping/locustfile.py"
+    assert variables["LAB_LOAD_PARAMETERS"] == '{"strategy": "naive"}'

@@ -69,6 +69,13 @@ def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
         "identity: debug",
         "identity: autoreload",
         "identity: database",
+        "identity: cache",
+        "identity: session_store",
+        "identity: jwt_verify",
+        "identity: jwt_algorithm",
+        "identity: plain_tokens",
+        "identity: password_hasher",
+        "identity: login_limits",
         "replicas that answered",
         "Server header",
         "worker processes",
@@ -225,7 +232,7 @@ def test_a_stack_that_no_longer_answers_fails_every_check_with_the_reason(client
     client.containers.things[0].ports = {8000: 1}
     failed = failures(engine, expected)
     assert failed[0].startswith("identity: interface: ConnectError: ")
-    assert len(failed) == 18
+    assert len(failed) == 25
 
 
 def test_a_stack_whose_container_died_is_told_with_its_last_lines(client, engine, expected):

@@ -97,12 +97,28 @@ class Catalog:
         return next((need for need in self.workload(workload).needs if need not in has), None)
 
     def workload(self, name: str) -> Workload:
-        """The workload called ``name``.
+        """The workload called ``name``: ``WORKLOAD``, or ``WORKLOAD:VARIANT`` where it has variants.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is none, or the name leaves open which variant is meant.
         """
-        return self.workloads[_known(name, self.workloads, what="workload", of=name)]
+        base, colon, variant = name.partition(":")
+        workload = self.workloads[_known(base, self.workloads, what="workload", of=name)]
+        if not colon and not workload.variants:
+            return workload
+        if not colon:
+            raise UsageError(
+                f"workload {name!r}: name one of its variants",
+                f"Known: {', '.join(f'{base}:{each}' for each in workload.variants)}",
+            )
+        return workload.of_variant(_known(variant, workload.variants, what=f"variant of {base}", of=name))
+
+    def workload_names(self) -> Iterator[str]:
+        """Every name that ``workload`` knows."""
+        for name, workload in self.workloads.items():
+            yield from (
+                (f"{name}:{variant}" for variant in workload.variants) if workload.variants else (name,)
+            )
 
     def targets(self) -> Iterator[Target]:
         """Every target that can be built from the servers, variants and edges."""
@@ -120,7 +136,8 @@ class Catalog:
         """SHA-256 of all that decides a number: these workloads, servers and edges, app, stacks and the lab itself."""
         servers = {target.server for target in targets} | {target.edge for target in targets if target.edge}
         folders = {f"server/{name}": self.root / "deploy" / name for name in servers}
-        folders |= {f"workload/{name}": self.root / "loadtests" / name for name in workloads}
+        named = {name.partition(":")[0] for name in workloads}
+        folders |= {f"workload/{name}": self.root / "loadtests" / name for name in named}
         folders["workload/shared"] = self.root / "loadtests" / "shared"
         folders |= {
             "app": self.root / "app",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from serverlab.errors import UsageError
@@ -18,6 +18,7 @@ from serverlab.model.definitions import (
     Target,
     Workload,
 )
+from serverlab.model.switches import OF_WORKLOADS, SWITCHES
 
 CAPABILITIES = {
     "workers": "several processes",
@@ -33,14 +34,14 @@ CAPABILITIES = {
 """Every capability by name, with what it means."""
 
 SIGNAL = re.compile(r"SIG[A-Z0-9]+")
+VARIANT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Names(Protocol):
     """What an experiment's check asks of the catalog."""
 
-    @property
-    def workloads(self) -> dict[str, Workload]:
-        """The workloads by name."""
+    def workload(self, name: str) -> Workload:
+        """The workload called ``name``; UsageError when there is none."""
         ...
 
     def target(self, name: str) -> Target:
@@ -88,6 +89,20 @@ def edge_mistakes(edge: Edge) -> Iterator[str]:
 def workload_mistakes(workload: Workload) -> Iterator[str]:
     """What is wrong between the keys of a ``workload.toml``."""
     yield from _capability_mistakes(workload.needs, where="needs")
+    yield from _app_mistakes(workload.app, where="app")
+    for name, variant in workload.variants.items():
+        if not VARIANT.fullmatch(name):
+            yield f"variants.{name}: a name has small letters and digits, and single hyphens within"
+        yield from _app_mistakes(variant.app, where=f"variants.{name}.app")
+
+
+def _app_mistakes(app: Mapping[str, str], *, where: str) -> Iterator[str]:
+    for name, value in app.items():
+        if name not in OF_WORKLOADS:
+            near, known = did_you_mean(name, OF_WORKLOADS), ", ".join(OF_WORKLOADS)
+            yield f"{where}.{name}: no workload may set this{near} (known: {known})"
+        elif value not in SWITCHES[name].states:
+            yield f"{where}.{name}: {value!r} is none of {', '.join(SWITCHES[name].states)}"
 
 
 def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
@@ -98,15 +113,31 @@ def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]
             targets.append(catalog.target(name))
         except UsageError as unknown:
             yield f"targets[{index}]: {unknown.what}"
-    for index, name in enumerate(experiment.workloads):
-        if name not in catalog.workloads:
-            yield f"workloads[{index}]: unknown workload {name!r}{did_you_mean(name, catalog.workloads)}"
+    yield from _workload_mistakes(experiment, catalog)
     yield from _repetitions("targets", targets, what="target")
-    yield from _repetitions("workloads", experiment.workloads, what="workload")
     yield from _repetitions("cpus", experiment.cpus, what="budget")
-    if not experiment.targets or not experiment.workloads or not experiment.cpus:
+    if not experiment.targets or not experiment.measured_workloads() or not experiment.cpus:
         yield "targets, workloads and cpus each need at least one entry"
     yield from _reference_mistakes(experiment, targets, catalog)
+
+
+def _workload_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
+    """Names that do not exist or stand there twice, and workloads that cannot be compared with each other."""
+    names = {f"workloads[{index}]": name for index, name in enumerate(experiment.workloads)}
+    for reference, others in experiment.comparisons.items():
+        names[f"comparisons.{reference!r}"] = reference
+        names |= {f"comparisons.{reference!r}[{index}]": name for index, name in enumerate(others)}
+        if {name.partition(":")[0] for name in others} - {reference.partition(":")[0]}:
+            yield f"comparisons.{reference!r}: only variants of the same workload can be compared"
+    for key, name in names.items():
+        try:
+            catalog.workload(name)
+        except UsageError as unknown:
+            yield f"{key}: {unknown.what}"
+    key = "comparisons" if experiment.comparisons else "workloads"
+    yield from _repetitions(key, experiment.measured_workloads(), what="workload")
+    if experiment.comparisons and experiment.workloads:
+        yield "workloads: comparisons name the workloads; leave one of the two out"
 
 
 def _repetitions(key: str, values: Sequence[object], *, what: str) -> Iterator[str]:
@@ -115,6 +146,13 @@ def _repetitions(key: str, values: Sequence[object], *, what: str) -> Iterator[s
 
 
 def _reference_mistakes(experiment: Experiment, targets: list[Target], catalog: Names) -> Iterator[str]:
+    if experiment.comparisons and experiment.reference is not None:
+        yield "reference: comparisons name their references; leave one of the two out"
+    if experiment.comparisons:
+        return
+    if experiment.reference is None:
+        yield "reference: missing"
+        return
     try:
         reference = catalog.target(experiment.reference)
     except UsageError as unknown:

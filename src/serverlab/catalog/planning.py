@@ -16,7 +16,9 @@ from serverlab.model.records import Plan, PlannedTrial
 def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment_hash: str) -> Plan:
     """The plan of a run: rounds one after the other, each shuffled by the experiment's seed.
 
-    Within a round the order of the blocks (workload, budget, edge) is shuffled, and the targets within each block.
+    Within a round the order of the blocks is shuffled, and the trials within each block. A block is one workload,
+    budget and edge with all targets; where workloads are compared, one target and budget with a reference and those
+    compared with it.
 
     Cells whose target lacks what the workload needs are left out and told in ``skipped``.
 
@@ -27,9 +29,10 @@ def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment
     experiment = msgspec.structs.replace(
         experiment,
         targets=tuple(str(target) for target in targets),
-        reference=str(catalog.target(experiment.reference)),
+        reference=None if experiment.reference is None else str(catalog.target(experiment.reference)),
     )
-    skipped = _skipped(catalog, targets, experiment.workloads)
+    workloads = experiment.measured_workloads()
+    skipped = _skipped(catalog, targets, workloads)
     trials = tuple(
         trial
         for number in range(1, experiment.rounds + 1)
@@ -40,14 +43,12 @@ def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment
     return Plan(
         name=name,
         experiment=experiment,
-        workloads={
-            each: overridden(catalog.workload(each), experiment.load) for each in experiment.workloads
-        },
+        workloads={each: overridden(catalog.workload(each), experiment.load) for each in workloads},
         trials=trials,
         skipped=skipped,
         hashes={
             "experiment": experiment_hash,
-            **catalog.hashes(targets=targets, workloads=list(experiment.workloads)),
+            **catalog.hashes(targets=targets, workloads=list(workloads)),
         },
     )
 
@@ -77,19 +78,25 @@ def _round(
             cpus=cpus,
             target=str(target),
         )
-        for target, workload, cpus in product(targets, experiment.workloads, experiment.cpus)
+        for target, workload, cpus in product(targets, experiment.measured_workloads(), experiment.cpus)
         if f"{target} {workload}" not in skipped
     ]
-    return _shuffled_in_blocks(trials, random.Random(f"{experiment.seed}/{number}"))  # noqa: S311 - not a secret
-
-
-def _shuffled_in_blocks(trials: list[PlannedTrial], order: random.Random) -> list[PlannedTrial]:
-    """Trials whose ratio is taken stay close in time: a machine's speed drifts, and pairs far apart are no pairs."""
-    blocks: dict[tuple[str, int, str | None], list[PlannedTrial]] = {}
+    blocks: dict[tuple[object, ...], list[PlannedTrial]] = {}
     for trial in trials:
-        edge = Target.parse(trial.target).edge
-        blocks.setdefault((trial.workload, trial.cpus, edge), []).append(trial)
-    shuffled = list(blocks.values())
+        blocks.setdefault(_block(trial, experiment), []).append(trial)
+    order = random.Random(f"{experiment.seed}/{number}")  # noqa: S311 - not a secret
+    return _shuffled(list(blocks.values()), order)
+
+
+def _block(trial: PlannedTrial, experiment: Experiment) -> tuple[object, ...]:
+    """Trials whose ratio is taken stay close in time: a machine's speed drifts, and pairs far apart are no pairs."""
+    if experiment.comparisons:
+        return experiment.reference_workload(trial.workload), trial.cpus, trial.target
+    return trial.workload, trial.cpus, Target.parse(trial.target).edge
+
+
+def _shuffled(blocks: list[list[PlannedTrial]], order: random.Random) -> list[PlannedTrial]:
+    shuffled = list(blocks)
     order.shuffle(shuffled)
     for block in shuffled:
         order.shuffle(block)

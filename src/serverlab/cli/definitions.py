@@ -87,7 +87,7 @@ def _listed(context: Context) -> dict[str, dict[str, str]]:
     catalog = context.sound_catalog
     return {
         "targets": {str(target): _about(catalog, target) for target in catalog.targets()},
-        "workloads": {name: workload.title for name, workload in catalog.workloads.items()},
+        "workloads": {name: catalog.workload(name).title for name in catalog.workload_names()},
         "experiments": {name: each.question for name, each in load_experiments(catalog).items()},
         "capabilities": {name: _who_can(catalog, name, meaning) for name, meaning in CAPABILITIES.items()},
     }

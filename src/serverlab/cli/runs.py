@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from serverlab import analysis, host, reports, store
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.cli.context import Context, show, show_json
-from serverlab.compose import Database
+from serverlab.compose import Cache, Database
 from serverlab.errors import UsageError, VerdictFailed
 from serverlab.model.definitions import Experiment
 from serverlab.model.records import Plan
@@ -36,6 +36,7 @@ class Runs:
         targets: str | None = None,
         rounds: int | None = None,
         db: Database = Database.SQLITE,
+        cache: Cache = Cache.DATABASE,
         resume: str | None = None,
         dry_run: Flag = False,
         json: Flag = False,
@@ -52,6 +53,8 @@ class Runs:
             Another number of rounds.
         db
             Where the app keeps its rows.
+        cache
+            Where the app keeps what its processes share, unless a workload asks for Redis.
         resume
             Go on with this run (EXPERIMENT/RUN or its path) instead of starting one.
         dry_run
@@ -68,7 +71,7 @@ class Runs:
             if dry_run:
                 _show_plan(plan, json=json)
                 return
-            path = _start(self._context, plan, db)
+            path = _start(self._context, plan, database=db, cache=cache)
         _judge(self._context, path, "json" if json else "text")
 
     def compare(self, run: str | None = None, *, format: str = "text") -> None:  # noqa: A002 - the option's name
@@ -132,10 +135,11 @@ def _plan(context: Context, experiment: Path, *, targets: str | None, rounds: in
 
 def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Experiment:
     chosen = [str(context.sound_catalog.target(name)) for name in names]
+    changed = msgspec.structs.replace(experiment, targets=tuple(chosen))
+    if experiment.reference is None:
+        return changed
     reference = str(context.sound_catalog.target(experiment.reference))
-    return msgspec.structs.replace(
-        experiment, targets=tuple(chosen), reference=reference if reference in chosen else chosen[0]
-    )
+    return msgspec.structs.replace(changed, reference=reference if reference in chosen else chosen[0])
 
 
 def _show_plan(plan: Plan, *, json: bool) -> None:
@@ -156,9 +160,9 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
     )
 
 
-def _start(context: Context, plan: Plan, database: Database) -> Path:
-    facts = images_of(context.images(), plan, database)
-    describe = provenance.describer(context.lab, images=facts, database=database)
+def _start(context: Context, plan: Plan, *, database: Database, cache: Cache) -> Path:
+    facts = images_of(context.images(), plan, database, cache)
+    describe = provenance.describer(context.lab, images=facts, database=database, cache=cache, plan=plan)
     return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
 
 
@@ -166,9 +170,14 @@ def _resume(context: Context, name: str) -> Path:
     path = store.find_run(context.root / "results", name)
     run = store.read_run(path)
     database = Database(run.environment.database)
-    facts = images_of(context.images(), run.plan, database)
+    cache = Cache(run.environment.cache or Cache.DATABASE)
+    facts = images_of(context.images(), run.plan, database, cache)
     return resume_run(
-        context.lab, path, describe=provenance.describer(context.lab, images=facts, database=database)
+        context.lab,
+        path,
+        describe=provenance.describer(
+            context.lab, images=facts, database=database, cache=cache, plan=run.plan
+        ),
     )
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter, validators
 
-from serverlab import compose, host, load, probe
+from serverlab import compose, host, load, probe, seeding
 from serverlab.cli.context import Context, show, show_json
-from serverlab.compose import BY_HAND, LABEL, SERVICE_LABEL, Container, Database, StackSettings
+from serverlab.compose import BY_HAND, LABEL, SERVICE_LABEL, Cache, Container, Database, StackSettings
 from serverlab.errors import UsageError
 from serverlab.lock import only_lab
 from serverlab.runner.run import clear_the_machine
-from serverlab.runner.trial import expectation
+from serverlab.runner.trial import expectation, set_for
 
 LOCUST_PORT = 8089
 
@@ -36,6 +36,8 @@ class Stacks:
         cpus: AtLeastOne = 1,
         replicas: AtLeastOne | None = None,
         db: Database = Database.SQLITE,
+        cache: Cache = Cache.DATABASE,
+        realtime: Annotated[bool, Parameter(negative="")] = False,
         port: Port = 8000,
         tls_port: Port = 8443,
         json: Annotated[bool, Parameter(negative="")] = False,
@@ -52,6 +54,10 @@ class Stacks:
             App containers behind the edge.
         db
             Where the app keeps its rows.
+        cache
+            Where the app keeps what its processes share.
+        realtime
+            Put Daphne beside the server, for WebSockets only, and Redis between them (only behind an edge).
         port
             Port for HTTP on 127.0.0.1; 0 takes any free one.
         tls_port
@@ -60,7 +66,15 @@ class Stacks:
             For a machine to read.
         """
         settings = _settings(
-            self._context, target, cpus=cpus, replicas=replicas, db=db, port=port, tls_port=tls_port
+            self._context,
+            target,
+            cpus=cpus,
+            replicas=replicas,
+            db=db,
+            cache=cache,
+            realtime=realtime,
+            port=port,
+            tls_port=tls_port,
         )
         with _started(self._context, settings, keep=True):
             addresses = _addresses(self._context, settings)
@@ -103,7 +117,7 @@ class Stacks:
         Parameters
         ----------
         service
-            app, edge, db or load.
+            app, edge, db, cache, realtime or load.
         tail
             How many lines of each container.
         """
@@ -123,6 +137,7 @@ class Stacks:
         workload: str = "profile",
         cpus: AtLeastOne = 1,
         db: Database = Database.SQLITE,
+        cache: Cache = Cache.DATABASE,
         port: Port = 8000,
     ) -> None:
         """Start a stack and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both.
@@ -132,19 +147,33 @@ class Stacks:
         target
             SERVER[:VARIANT][+EDGE], for example daphne+nginx.
         workload
-            Whose number of users the page proposes; any of the workloads can be ticked there.
+            Whose number of users the page proposes, WORKLOAD[:VARIANT]; the others can be ticked there, too.
         cpus
             Budget of the stack in cores.
         db
             Where the app keeps its rows.
+        cache
+            Where the app keeps what its processes share.
         port
             Port of the stack on 127.0.0.1.
         """
-        workloads = self._context.sound_catalog.workloads
-        self._context.sound_catalog.workload(workload)
-        settings = _settings(self._context, target, cpus=cpus, replicas=None, db=db, port=port, tls_port=8443)
+        chosen = self._context.sound_catalog.workload(workload)
+        settings = set_for(
+            chosen,
+            _settings(
+                self._context,
+                target,
+                cpus=cpus,
+                replicas=None,
+                db=db,
+                cache=cache,
+                port=port,
+                tls_port=8443,
+            ),
+        )
         with _started(self._context, settings, keep=False):
-            variables = load.web_variables(workloads, workload, url=settings.inner_url)
+            names = self._context.sound_catalog.workloads
+            variables = load.web_variables(names, workload, chosen, url=settings.inner_url)
             compose.start_load(self._context.shell, self._context.root, settings, variables, web=True)
             generator = self._context.engine.service("load")
             load.await_page(generator, f"http://127.0.0.1:{LOCUST_PORT}/")
@@ -177,6 +206,7 @@ def _started(context: Context, settings: StackSettings, *, keep: bool) -> Iterat
             context.say(f"starting {settings.target}")
             compose.up(context.shell, context.engine, context.root, settings)
             ready_s = probe.wait_ready(context.engine, settings)
+            seeding.store_passwords(context.engine, settings)
             context.say(f"ready after {ready_s:.1f} s")
             _prove(context, settings)
             yield
@@ -197,12 +227,25 @@ def _prove(context: Context, settings: StackSettings) -> None:
 
 
 def _settings(
-    context: Context, name: str, *, cpus: int, replicas: int | None, db: Database, port: int, tls_port: int
+    context: Context,
+    name: str,
+    *,
+    cpus: int,
+    replicas: int | None,
+    db: Database,
+    cache: Cache,
+    port: int,
+    tls_port: int,
+    realtime: bool = False,
 ) -> StackSettings:
     catalog = context.sound_catalog
     target = catalog.target(name)
     if replicas is not None and replicas > 1 and target.edge is None:
         raise UsageError(f"{target}: several replicas need an edge", f"Try {target}+nginx")
+    if realtime and target.edge is None:
+        raise UsageError(f"{target}: Daphne beside the server needs an edge", f"Try {target}+nginx")
+    if realtime and "websocket" in catalog.capabilities(target):
+        raise UsageError(f"{target}: the server speaks WebSocket itself", "Leave --realtime out.")
     return StackSettings(
         target=target,
         protocol=catalog.variant(target).protocol,
@@ -211,6 +254,8 @@ def _settings(
         split=host.assign_cores(cpus, host.cores_of(context.engine)),
         label=BY_HAND,
         database=db,
+        cache=cache,
+        realtime=realtime,
         port=port,
         tls_port=tls_port,
     )

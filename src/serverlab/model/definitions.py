@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 
@@ -107,6 +107,26 @@ class Variant(Record, frozen=True):
     replicas_per_cpu: Count = 0
 
 
+class Difference(Record, frozen=True):
+    """What a server cannot hold by itself: the attack is expected to fail on it, and ``seen`` fits what is seen.
+
+    ``seen`` is a regular expression. It applies to the variants that are named (none = all), direct and, unless
+    ``behind_edge`` is false, behind an edge.
+    """
+
+    attack: str
+    seen: str
+    why: str
+    variants: tuple[str, ...] = ()
+    behind_edge: bool = True
+    direct: bool = True
+
+    def applies_to(self, attack: str, target: Target) -> bool:
+        """Whether the attack on the target is expected to be found so."""
+        placed = self.behind_edge if target.edge else self.direct
+        return attack == self.attack and placed and (not self.variants or target.variant in self.variants)
+
+
 class Server(Record, frozen=True):
     """A folder ``deploy/NAME`` with its ``server.toml``."""
 
@@ -121,6 +141,7 @@ class Server(Record, frozen=True):
     identity: Identity
     variants: dict[str, Variant]
     settings: tuple[Setting, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 class Edge(Record, frozen=True):
@@ -144,8 +165,26 @@ class Thresholds(Record, frozen=True):
     p99_ms: Seconds = 1000.0
 
 
+class WorkloadVariant(Record, frozen=True):
+    """One of several forms of a workload: how the app is set meanwhile, and what the load is told.
+
+    ``app`` holds the LAB_ variables of the app that are not at their defaults, ``parameters`` is handed to the
+    locustfile as it stands, ``cache`` names what the app shares things in, None = whatever the run uses.
+    """
+
+    title: str
+    description: str
+    app: dict[str, str] = msgspec.field(default_factory=dict)
+    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    cache: Literal["redis"] | None = None
+
+
 class Workload(Record, frozen=True):
-    """Who asks what, and how it arrives: a folder ``loadtests/NAME``."""
+    """Who asks what, and how it arrives: a folder ``loadtests/NAME``, or one variant of it (``NAME:VARIANT``).
+
+    A workload with ``variants`` cannot be run itself, only one of them: ``of_variant`` has what the variant sets in
+    ``app``, ``parameters`` and ``cache``, and no variants.
+    """
 
     format: Format
     title: str
@@ -158,6 +197,23 @@ class Workload(Record, frozen=True):
     needs: tuple[str, ...] = ()
     think_time_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     thresholds: Thresholds = Thresholds()
+    app: dict[str, str] = msgspec.field(default_factory=dict)
+    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    cache: Literal["redis"] | None = None
+    variants: dict[str, WorkloadVariant] = msgspec.field(default_factory=dict)
+
+    def of_variant(self, name: str) -> Workload:
+        """The workload that the variant called ``name`` makes of this one."""
+        variant = self.variants[name]
+        return msgspec.structs.replace(
+            self,
+            title=f"{self.title}, {variant.title}",
+            description=variant.description,
+            app={**self.app, **variant.app},
+            parameters={**self.parameters, **variant.parameters},
+            cache=variant.cache or self.cache,
+            variants={},
+        )
 
 
 class LoadOverrides(Record, frozen=True):
@@ -169,19 +225,38 @@ class LoadOverrides(Record, frozen=True):
 
 
 class Experiment(Record, frozen=True):
-    """One question: targets, workloads, budgets, rounds and a reference."""
+    """One question: targets, workloads, budgets, rounds and a reference.
+
+    It compares either targets, each with every one of ``workloads``, with the target ``reference``; or, on each
+    target, workloads: ``comparisons`` maps a reference workload to those that are compared with it.
+    """
 
     format: Format
     title: str
     question: str
     targets: tuple[str, ...]
-    workloads: tuple[str, ...]
-    reference: str
+    workloads: tuple[str, ...] = ()
+    reference: str | None = None
+    comparisons: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     reference_scope: ReferenceScope = ReferenceScope.RUN
     rounds: Positive = 3
     seed: int = 1
     cpus: tuple[Positive, ...] = (1,)
     load: LoadOverrides = LoadOverrides()
+
+    def measured_workloads(self) -> tuple[str, ...]:
+        """All workloads, in the order in which the experiment names them."""
+        compared = ((reference, *others) for reference, others in self.comparisons.items())
+        return self.workloads + tuple(name for names in compared for name in names)
+
+    def reference_workload(self, workload: str) -> str | None:
+        """The workload that ``workload`` is compared with (itself for a reference), None where targets are compared."""
+        found = (
+            reference
+            for reference, others in self.comparisons.items()
+            if workload == reference or workload in others
+        )
+        return next(found, None)
 
 
 TARGET_PATTERN = re.compile(r"(?P<server>[a-z0-9-]+)(?::(?P<variant>[a-z0-9-]+))?(?:\+(?P<edge>[a-z0-9-]+))?")

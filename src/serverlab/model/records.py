@@ -55,7 +55,8 @@ class Environment(Record, frozen=True):
     """``environment.json``: where and with what a run was made.
 
     ``core_splits`` is by budget ("1", "2"); ``equal`` says what every stack is given alike besides its cores, as it
-    is to stand beside the table: ``{"memory": "1 GiB", "keep-alive": "75 s", "access log": "off"}``.
+    is to stand beside the table: ``{"memory": "1 GiB", "keep-alive": "75 s", "access log": "off"}``. ``cache`` is where
+    the app shares things unless a workload says otherwise, None where a run was made before there was a choice.
     """
 
     run: str
@@ -77,6 +78,7 @@ class Environment(Record, frozen=True):
     images: dict[str, ImageFacts]
     equal: dict[str, str] = msgspec.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    cache: str | None = None
     format: int = FORMAT
 
 
@@ -138,6 +140,18 @@ class Latency(Record, frozen=True):
     p05_us: int | None = None
 
 
+class Inspection(Record, frozen=True):
+    """One request of a workload as it was seen before the warm-up, alone on a connection.
+
+    Bytes are those of line, headers and body as they were sent, without TLS; ``queries`` those that the app counted,
+    None where it does not count.
+    """
+
+    request_bytes: int
+    response_bytes: int
+    queries: int | None
+
+
 class LoadResult(Record, frozen=True):
     """What the generator saw within the window.
 
@@ -145,6 +159,7 @@ class LoadResult(Record, frozen=True):
     ``latency`` is of all requests that began within it and were answered rightly or timed out; ``latency_failed``
     of the other failures. ``by_name`` holds the former per request name. ``connections`` counts those
     ``opened`` within the window, and those ``replaced`` because the server had closed them while they were idle.
+    ``inspections`` are by request name; None where a run was made before requests were inspected.
     """
 
     users: int
@@ -160,6 +175,7 @@ class LoadResult(Record, frozen=True):
     by_name: dict[str, Latency]
     versions: dict[str, str]
     connections: dict[str, int] = msgspec.field(default_factory=dict)
+    inspections: dict[str, Inspection] | None = None
 
     @property
     def window_s(self) -> float:

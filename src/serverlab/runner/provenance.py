@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from serverlab import __version__, host
-from serverlab.compose import EQUAL, Database
-from serverlab.model.records import CoreSplit, Environment, ImageFacts
+from serverlab.compose import EQUAL, Cache, Database
+from serverlab.model.records import CoreSplit, Environment, ImageFacts, Plan
 from serverlab.runner.run import Describe, Lab
 from serverlab.shell import Shell
 
@@ -23,8 +23,19 @@ EQUAL_WORDS = {
 }
 
 
-def describer(lab: Lab, *, images: Mapping[str, ImageFacts], database: Database) -> Describe:
-    """A function that describes a run made now with these images and this database."""
+def describer(
+    lab: Lab,
+    *,
+    images: Mapping[str, ImageFacts],
+    database: Database,
+    cache: Cache = Cache.DATABASE,
+    plan: Plan | None = None,
+) -> Describe:
+    """A function that describes a run made now with these images, this database and this cache.
+
+    What a workload of the plan sets for itself is not said to be equal for all.
+    """
+    differing = {name for workload in plan.workloads.values() for name in workload.app} if plan else set()
 
     def describe(run: str, splits: Mapping[str, CoreSplit]) -> Environment:
         facts = host.read_host(lab.shell, Path("/"))
@@ -45,9 +56,10 @@ def describer(lab: Lab, *, images: Mapping[str, ImageFacts], database: Database)
             compose=lab.shell.run(["docker", "compose", "version", "--short"]).stdout.strip(),
             python=platform.python_version(),
             database=database.value,
+            cache=cache.value,
             core_splits=dict(splits),
             images=dict(images),
-            equal={EQUAL_WORDS[key]: value for key, value in EQUAL.items()},
+            equal={EQUAL_WORDS[key]: value for key, value in EQUAL.items() if key not in differing},
         )
 
     return describe

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from serverlab import host, store
 from serverlab.catalog import Catalog
-from serverlab.compose import BY_HAND, ENGINE_ERRORS, Database, Engine
+from serverlab.compose import BY_HAND, ENGINE_ERRORS, Cache, Database, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
 from serverlab.lock import LOCK, only_lab
 from serverlab.model.definitions import Target
@@ -116,7 +116,6 @@ def _measure_all(
         shell=lab.shell,
         engine=lab.engine,
         catalog=lab.catalog,
-        database=Database(environment.database),
         steal_s=host.steal_s,
     )
     try:
@@ -146,14 +145,13 @@ def _measure_all(
 
 
 def _one(bench: Bench, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial) -> Trial:
-    split = environment.core_splits[str(planned.cpus)]
-    label = f"{plan.name}-{environment.run}"
-    settings = settings_of(bench.catalog, planned, split=split, label=label, database=bench.database)
+    label, workload = f"{plan.name}-{environment.run}", plan.workloads[planned.workload]
+    settings = settings_of(bench.catalog, planned, workload, environment=environment, label=label)
     image = environment.images.get(settings.target.server)
     trial, raw = run_trial(
         bench,
         planned,
-        plan.workloads[planned.workload],
+        workload,
         settings,
         image_bytes=image.size_bytes if image else None,
     )
@@ -181,6 +179,7 @@ def _refuse_unlike(before: Environment, now: Environment) -> None:
         "engine",
         "images",
         "database",
+        "cache",
     )
     unlike = [key for key in compared if getattr(before, key) != getattr(now, key)]
     if unlike:
@@ -216,9 +215,13 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def images_of(images: Mapping[str, ImageFacts], plan: Plan, database: Database) -> dict[str, ImageFacts]:
+def images_of(
+    images: Mapping[str, ImageFacts], plan: Plan, database: Database, cache: Cache = Cache.DATABASE
+) -> dict[str, ImageFacts]:
     """The images that the plan's trials use."""
+    caches = {cache.value, *(workload.cache for workload in plan.workloads.values())}
     used = {"app", "load", *(["postgres"] if database is Database.POSTGRES else [])}
+    used |= {"redis"} & caches
     for name in plan.experiment.targets:
         server, _, edge = name.partition("+")
         used |= {server.split(":")[0], *([edge] if edge else [])}

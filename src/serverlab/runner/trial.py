@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serverlab import compose, load, probe, sampler
+from serverlab import compose, load, probe, sampler, seeding
 from serverlab.calibration import core_speed
 from serverlab.catalog import Catalog
-from serverlab.compose import Database, Engine, StackSettings
+from serverlab.compose import Cache, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target, Workload
-from serverlab.model.records import CoreSplit, LoadResult, PlannedTrial, Proof, State, Trial, Usage
+from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial, Usage
 from serverlab.runner import gates
 from serverlab.shell import Shell
 
@@ -29,7 +29,6 @@ class Bench:
     shell: Shell
     engine: Engine
     catalog: Catalog
-    database: Database
     steal_s: Callable[[], float]
 
 
@@ -52,19 +51,32 @@ class Evidence:
 
 
 def settings_of(
-    catalog: Catalog, planned: PlannedTrial, *, split: CoreSplit, label: str, database: Database
+    catalog: Catalog,
+    planned: PlannedTrial,
+    workload: Workload,
+    *,
+    environment: Environment,
+    label: str,
 ) -> StackSettings:
     """The stack that the trial is made on."""
     target = Target.parse(planned.target)
-    return StackSettings(
+    settings = StackSettings(
         target=target,
         protocol=catalog.variant(target).protocol,
         cpus=planned.cpus,
         replicas=catalog.replicas(target, cpus=planned.cpus),
-        split=split,
+        split=environment.core_splits[str(planned.cpus)],
         label=label,
-        database=database,
+        database=Database(environment.database),
+        cache=Cache(environment.cache or Cache.DATABASE),
     )
+    return set_for(workload, settings)
+
+
+def set_for(workload: Workload, settings: StackSettings) -> StackSettings:
+    """The settings with what the workload asks of the app and its cache."""
+    cache = Cache(workload.cache) if workload.cache else settings.cache
+    return replace(settings, cache=cache, app={**settings.app, **workload.app})
 
 
 def expectation(catalog: Catalog, settings: StackSettings) -> probe.Expectation:
@@ -134,6 +146,7 @@ def _gather(
     expected = expectation(bench.catalog, settings)
     compose.up(bench.shell, bench.engine, bench.root, settings)
     evidence.ready_s = probe.wait_ready(bench.engine, settings)
+    seeding.store_passwords(bench.engine, settings)
     evidence.before = probe.prove(bench.engine, expected)
     if not evidence.before.ok:
         return

@@ -4,18 +4,17 @@ import json
 
 import pytest
 
-from serverlab.compose import Database
-from serverlab.model.records import CoreSplit, State
+from serverlab.model.records import CoreSplit, Inspection, State
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from tests.fake_lab import interrupt
-from tests.unit.builders import GTHREAD, a_workload, planned
+from tests.unit.builders import GTHREAD, a_workload, an_environment, planned
 
 
 @pytest.fixture
 def trial(fake):
     """Makes a trial and returns it with its raw files."""
 
-    def trial(target=GTHREAD, *, cpus=1):
+    def trial(target=GTHREAD, *, cpus=1, **workload):
         lab = fake.lab
         steal = iter([1.0, 1.0])
         bench = Bench(
@@ -23,13 +22,14 @@ def trial(fake):
             shell=lab.shell,
             engine=lab.engine,
             catalog=lab.catalog,
-            database=Database.SQLITE,
             steal_s=lambda: next(steal),
         )
         cell = planned(target, cpus=cpus)
         split = CoreSplit(stack="0", generator="1", disjoint=True)
-        settings = settings_of(lab.catalog, cell, split=split, label="quick-1", database=Database.SQLITE)
-        return run_trial(bench, cell, a_workload(), settings, image_bytes=300)
+        environment = an_environment(core_splits={str(cpus): split})
+        load = a_workload(**workload)
+        settings = settings_of(lab.catalog, cell, load, environment=environment, label="quick-1")
+        return run_trial(bench, cell, load, settings, image_bytes=300)
 
     return trial
 
@@ -46,7 +46,33 @@ def test_a_measured_trial_holds_everything_that_was_recorded(trial, fake):
     assert (made.image_bytes, made.replicas, made.steal_share) == (300, 1, 0.0)
     assert made.wall_s > 0
     assert made.ready_s is not None
+    assert made.load.inspections == {
+        "GET /api/auth/jwt/me/": Inspection(request_bytes=500, response_bytes=300, queries=1)
+    }
     assert fake.client.is_empty
+
+
+def test_the_stack_is_set_as_the_workload_wants_it_and_has_to_prove_it(trial, fake):
+    made, _ = trial(app={"LAB_SESSION_STORE": "cache"}, cache="redis", parameters={"way": "session"})
+    assert made.state is State.MEASURED
+    assert [made.proof_before.identity[key] for key in ("session_store", "cache")] == ["cache", "redis"]
+    assert json.loads(fake.shell.environments[-1]["LAB_LOAD_PARAMETERS"]) == {"way": "session"}
+
+
+def test_a_stack_that_is_not_set_as_the_workload_wants_it_is_not_measured(trial, fake):
+    fake.trouble["up 1"] = lambda: fake.app.identity.update(session_store="database")
+    made, _ = trial(app={"LAB_SESSION_STORE": "cache"}, cache="redis")
+    assert (made.state, made.load) == (State.VOID, None)
+    assert made.void_reasons == (
+        "proof before the measurement failed: identity: session_store: database, expected cache",
+    )
+
+
+def test_with_the_real_hasher_the_seeded_passwords_are_stored_anew(trial, fake):
+    trial()
+    assert not any("seed" in argv for argv in fake.client.executed)
+    trial(app={"LAB_CHEAP_HASHER": "off"})
+    assert ["/venv/bin/python", "/app/manage.py", "seed"] in fake.client.executed
 
 
 def test_raw_files_hold_the_generators_own_words_and_every_sample(trial):

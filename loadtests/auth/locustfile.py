@@ -1,0 +1,67 @@
+"""The same question, "who am I", asked without a credential and with each kind of it; and the log-in itself.
+
+The parameter ``way`` chooses one of these users; without it, as on Locust's page, there are all of them.
+"""
+
+from locust import task
+
+from shared.answers import Expected
+from shared.own_profile import OwnProfile
+from shared.sessions import SessionMember
+from shared.users import SETTINGS, Member, Visitor
+
+PONG = Expected(start=b'{"ping"', part=b'"pong"')
+
+
+class Anonymous(Visitor):
+    """Is not asked who it is: what the rest costs without a credential."""
+
+    @task
+    def ping(self) -> None:
+        """One GET."""
+        self.ask("GET", "/api/ping/", expect=PONG)
+
+
+class WithSession(SessionMember):
+    """Is known by its session cookie."""
+
+    def prepare(self) -> None:
+        """Log in, and know whose profile to expect."""
+        super().prepare()
+        self.own_profile = Expected(start=b"{", part=f'"{self.username}"'.encode())
+
+    @task
+    def profile(self) -> None:
+        """One GET."""
+        self.ask("GET", "/api/auth/session/me/", expect=self.own_profile)
+
+
+class WithJWT(OwnProfile):
+    """Is known by a token of DRF's way."""
+
+
+class WithPlainToken(OwnProfile):
+    """Is known by a token of the way without DRF."""
+
+    way = "plain"
+
+
+class LogsIn(Member):
+    """Signs in again and again."""
+
+    @task
+    def log_in(self) -> None:
+        """One POST with username and password."""
+        self.obtain_token(counted=True)
+
+
+WAYS = {
+    "none": Anonymous,
+    "session": WithSession,
+    "jwt": WithJWT,
+    "plain": WithPlainToken,
+    "log-in": LogsIn,
+}
+CHOSEN = SETTINGS.parameter("way", ("all", *WAYS))
+for name, kind in WAYS.items():
+    kind.abstract = CHOSEN not in ("all", name)

@@ -36,19 +36,23 @@ def new_id() -> str:
 def is_canonical(token: str) -> bool:
     """Whether this is the one spelling of a compact JWS that is accepted.
 
-    Decoders also take padding, and any value in the unused bits of a segment's last character: a token that was spent
-    must not come back in another spelling.
+    Decoders also take padding, any value in the unused bits of a segment's last character, and JSON in UTF-16: a token
+    that was spent must not come back in another spelling.
     """
     segments = token.split(".")
-    return len(segments) == 3 and all(_respelled(segment) == segment for segment in segments)
+    if len(segments) != 3:
+        return False
+    header, payload, signature = map(_decoded, segments)
+    return header.startswith(b'{"') and payload.startswith(b'{"') and signature != b""
 
 
-def _respelled(segment: str) -> str | None:
+def _decoded(segment: str) -> bytes:
+    """Return the bytes of a segment, none at all if it is not spelled as we would spell them."""
     try:
         raw = base64.b64decode(f"{segment}{'=' * (-len(segment) % 4)}", altchars=b"-_", validate=True)
     except ValueError:
-        return None
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        return b""
+    return raw if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() == segment else b""
 
 
 def access_claims(user: User, *, family: str, audience: str) -> dict[str, Any]:

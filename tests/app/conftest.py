@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import django
@@ -47,10 +47,10 @@ def _segment(content):
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def forge_token(payload, *, key=JWT_KEY, header=None):
+def forge_token(payload, *, key=JWT_KEY, header=None, digest=hashlib.sha256):
     """Return a signed token; payload and header may be anything JSON, or raw bytes."""
     signed = f"{_segment(header or {'alg': 'HS256', 'typ': 'JWT'})}.{_segment(payload)}"
-    signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key.encode(), signed.encode(), digest).digest()
     return f"{signed}.{_segment(signature)}"
 
 
@@ -70,25 +70,42 @@ def forge():
 def forged(user):
     """Make a token for the user that is good but for what is changed; a claim that is `...` is left out."""
 
-    def make(*, way="jwt", kind="access", key=JWT_KEY, header=None, **changed):
+    def make(*, way="jwt", kind="access", key=JWT_KEY, header=None, digest=hashlib.sha256, **changed):
         good = good_claims(user, way=way, kind=kind)
         claims = {name: value for name, value in (good | changed).items() if value is not ...}
-        return forge_token(claims, key=key, header=header)
+        token = forge_token(claims, key=key, header=header, digest=digest)
+        if kind == "refresh":
+            put_on_record(user, token, way=way)
+        return token
 
     return make
 
 
 def good_claims(user, *, way, kind):
-    """Return what a token of ours says, written down here once more; its family is on record."""
+    """Return what a token of ours says, written down here once more."""
     now = int(time.time())
     common = {"iss": "serverlab", "user_id": str(user.pk), "jti": "0" * 32, "iat": now, "exp": now + 60}
     common |= {"token_type": kind, "fam": FAMILY, "ver": user.token_version, "role": user.role}
     common["aud"] = {"jwt": "serverlab", "plain": "serverlab-plain"}[way]
-    if way == "jwt":
-        ends = datetime.fromtimestamp(now + 60, UTC)
-        known = {"user": user, "current_jti": "0" * 32, "expires_at": ends, "ends_at": ends}
-        user.families.model.objects.get_or_create(id=FAMILY, defaults=known)
+    put_on_record(user, "", way=way)
     return common | ({"name": user.username} if kind == "access" else {"end": now + 60})
+
+
+def put_on_record(user, refresh, *, way):
+    """Have the app know a family of the user whose present refresh token is this one."""
+    if way == "jwt":
+        ends = datetime.now(UTC) + timedelta(minutes=1)
+        known = {
+            "user": user,
+            "current_jti": "0" * 32,
+            "expires_at": ends,
+            "ends_at": ends,
+            "revoked_at": None,
+        }
+        user.families.update_or_create(id=FAMILY, defaults=known)
+    else:
+        user.refresh_family, user.refresh_token_hash = FAMILY, hashlib.sha256(refresh.encode()).hexdigest()
+        user.save()
 
 
 @pytest.fixture

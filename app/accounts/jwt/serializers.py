@@ -78,10 +78,10 @@ class LogInSerializer(PairSerializer):
 class RefreshSerializer(serializers.Serializer):
     """Takes a refresh token."""
 
-    refresh = serializers.CharField()
+    refresh = serializers.CharField(trim_whitespace=False)
 
 
 class VerifySerializer(serializers.Serializer):
     """Takes a token of either kind."""
 
-    token = serializers.CharField()
+    token = serializers.CharField(trim_whitespace=False)

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -33,9 +32,10 @@ from accounts.jwt.serializers import (
 from accounts.limits import TOO_MANY, TooManyAttempts, count_log_in
 from accounts.models import User
 from accounts.shapes import Member
+from config.errors import only_reads
 
 
-@require_safe
+@only_reads
 def public_keys(request: HttpRequest) -> JsonResponse:
     """Give the keys that anybody may verify our tokens with (RFC 7517); none while a shared secret signs."""
     return JsonResponse(settings.JWT_KEYS.public())

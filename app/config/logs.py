@@ -21,6 +21,7 @@ def json_formatter(secrets: Iterable[str] = ()) -> logging.Formatter:
         foreign_pre_chain=[
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(allow=("user_id", "family")),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
         processors=[

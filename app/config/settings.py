@@ -33,8 +33,9 @@ LAB_ACCESS_LOG = env.bool("LAB_ACCESS_LOG", default=False)
 LAB_LOGIN_LIMITS = env.bool("LAB_LOGIN_LIMITS", default=True)
 LAB_VARIANT = env.str("LAB_VARIANT", default="")
 LAB_CPUS = env.int("LAB_CPUS", default=1)
-LAB_WORKERS = env.int("LAB_WORKERS", default=1)
-LAB_THREADS = env.int("LAB_THREADS", default=1)
+# Compose hands on empty texts to whatever is run beside the server, such as manage.py
+LAB_WORKERS = int(env.str("LAB_WORKERS", default="") or 1)
+LAB_THREADS = int(env.str("LAB_THREADS", default="") or 1)
 
 # Applications
 INSTALLED_APPS = [

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
+from serverlab.attacks import browser, claims, crossing, lifecycle, login, signature, sockets, timing
 from serverlab.attacks.stage import Attack
 
-MODULES: tuple[tuple[Attack, ...], ...] = ()
+MODULES: tuple[tuple[Attack, ...], ...] = (
+    signature.ATTACKS,
+    claims.ATTACKS,
+    lifecycle.ATTACKS,
+    browser.ATTACKS,
+    crossing.ATTACKS,
+    sockets.ATTACKS,
+    login.ATTACKS,
+    timing.ATTACKS,
+)
 """Each module's own attacks, one line per module."""
 
 

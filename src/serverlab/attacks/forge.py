@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from joserfc.jwk import RSAKey
 
 from serverlab.compose import StackSettings
@@ -28,6 +28,7 @@ class Key:
     kid: str
     algorithm: str
     sign: Callable[[bytes], bytes]
+    public: RSAPublicKey | None = None
 
     @property
     def header(self) -> dict[str, str]:
@@ -88,7 +89,10 @@ def _rsa(entry: Json) -> Key:
     private = RSAKey.import_key(dict(entry)).private_key
     assert isinstance(private, RSAPrivateKey)  # noqa: S101 - the profile made it
     return Key(
-        str(entry["kid"]), "RS256", lambda signed: private.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+        kid=str(entry["kid"]),
+        algorithm="RS256",
+        sign=lambda signed: private.sign(signed, padding.PKCS1v15(), hashes.SHA256()),
+        public=private.public_key(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
@@ -40,7 +40,12 @@ def start(engine: Engine) -> Start:
 
     @contextmanager
     def started(
-        target: Target, *, cpus: int = 1, replicas: int | None = None, database: Database = Database.SQLITE
+        target: Target,
+        *,
+        cpus: int = 1,
+        replicas: int | None = None,
+        database: Database = Database.SQLITE,
+        app: Mapping[str, str] | None = None,
     ) -> Iterator[StackSettings]:
         settings = StackSettings(
             target=target,
@@ -50,6 +55,7 @@ def start(engine: Engine) -> Start:
             split=host.assign_cores(cpus, host.cores_of(engine)),
             label="contract",
             database=database,
+            app=app or {},
         )
         with only_lab():
             try:

@@ -19,7 +19,7 @@ RSA_MIN_BITS = 2048  # RFC 7518, section 3.3
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Key:
     """A key for tokens and the one algorithm that it is for.
 

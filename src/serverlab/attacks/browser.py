@@ -142,7 +142,7 @@ def two_credentials(stage: Stage) -> Outcome:
 def _two_credentials(stage: Stage) -> Iterator[Check]:
     victim = newcomer(stage, role="editor")
     token = newcomer(stage, "jwt").tokens["access"]
-    wrong = {"Bearer rubbish": 401, "Bearer ": 401, "Basic cnViYmlzaDpydWJiaXNo": 403, "rubbish": 403}
+    wrong = {"Bearer rubbish": 401, "Bearer": 401, "Basic cnViYmlzaDpydWJiaXNo": 403, "rubbish": 403}
     for header, wanted in wrong.items():
         forged = victim.send("POST", WRITE, headers={"Authorization": header, "X-CSRFToken": None}, json={})
         yield status(f"session and {header!r}, no CSRF token", forged, wanted)

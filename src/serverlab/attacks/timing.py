@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats as scipy_stats
 
-from serverlab.attacks import inside
+from serverlab.attacks import crowd, inside
 from serverlab.attacks.login import Try, a_name, an_address, attempt
 from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.attacks.visitor import judged, sign_up
@@ -70,7 +71,7 @@ def timing(stage: Stage) -> Outcome:
     }
     order = [(case, number) for number in range(samples) for case in random.sample(list(names), len(names))]
     asked = [attempt(names[case](number), address=an_address()) for case, number in order]
-    answers = inside.attempts(stage, asked)
+    answers = crowd.attempts(stage, asked)
     times: dict[str, list[float]] = {case: [] for case in names}
     for (case, _), each in zip(order, answers, strict=True):
         times[case].append(each["took_s"])
@@ -98,15 +99,19 @@ def _judged(times: dict[str, list[float]], answers: Sequence[Try], *, hash_s: fl
 def _accounts(stage: Stage, samples: int, *, active: bool = True) -> list[str]:
     """Enough of them that none is asked for more often than the limit of an account allows."""
     names = [sign_up(stage)[0] for _ in range(-(-samples // LOG_INS_PER_ACCOUNT))]
-    change = "UPDATE accounts_user SET is_active = ? WHERE username = ?"
-    inside.execute(stage, *((change, (int(active), name)) for name in names))
+    if not active:
+        inside.sql(
+            stage,
+            "UPDATE accounts_user SET is_active = 0 WHERE username IN (SELECT value FROM json_each(?))",
+            json.dumps(names),
+        )
     return names
 
 
 def _unhashed_s(stage: Stage) -> float:
     """What a log-in takes that is refused before anything is hashed."""
     asked = [attempt("", address=an_address()) for _ in range(15)]
-    return median([each["took_s"] for each in inside.attempts(stage, asked)])
+    return median([each["took_s"] for each in crowd.attempts(stage, asked)])
 
 
 ATTACKS: tuple[Attack, ...] = (

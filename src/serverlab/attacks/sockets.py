@@ -1,0 +1,313 @@
+"""WebSockets under attack (rows A4-20 to A4-25)."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from serverlab.attacks.stage import Attack, Outcome, Stage, failed, not_applicable, passed
+from serverlab.attacks.visitor import Visitor, judged, newcomer
+from serverlab.model.definitions import Interface
+from serverlab.model.records import Check
+
+PROTOCOL = "serverlab.feed.v1"
+FEED = "/ws/feed/"
+SWITCHED = 101
+LIVES = 0
+"""Stands for a socket that was not closed."""
+
+PATIENCE_S = 8.0
+TOO_LARGE = (1009, 4413)
+"""Closed by the server's own limit, or by the app's lower one."""
+
+MEMORY_MIB = 64
+"""How much a server may have grown by after all that was thrown at it."""
+
+
+def served(attack: Callable[[Stage], Outcome]) -> Callable[[Stage], Outcome]:
+    """The attack on servers that serve WebSockets; N/A on all others."""
+
+    def asked(stage: Stage) -> Outcome:
+        if stage.expected.server.interface is Interface.WSGI:
+            return not_applicable("serves WSGI, no WebSocket")
+        try:
+            return attack(stage)
+        except WebSocketException as broke:
+            return failed("the handshake failed", f"{type(broke).__name__}: {broke}")
+
+    return asked
+
+
+def ticket_of(visitor: Visitor) -> str:
+    """A ticket that has not been used."""
+    response = visitor.send("POST", "/api/realtime/ticket/")
+    response.raise_for_status()
+    return str(response.json()["ticket"])
+
+
+def opened(
+    stage: Stage, *offered: str, origin: str | None = "", query: str = "", **headers: str
+) -> ClientConnection:
+    """A socket to the feed; its Origin is the stack's own unless another is given (None: there is none).
+
+    Raises:
+        InvalidStatus: the handshake was refused.
+    """
+    return connect(
+        f"{stage.url.replace('http', 'ws', 1)}{FEED}{query}",
+        origin=stage.url if origin == "" else origin,  # type: ignore[arg-type]
+        subprotocols=[PROTOCOL, *offered],  # type: ignore[list-item]
+        additional_headers=headers,
+        open_timeout=PATIENCE_S,
+        close_timeout=1.0,
+        max_size=1 << 22,
+        compression=None,
+        proxy=None,
+    )
+
+
+def handshake(stage: Stage, *offered: str, **options: Any) -> int:  # noqa: ANN401 - those of `opened`
+    """The status of a handshake, 101 if it succeeded."""
+    try:
+        opened(stage, *offered, **options).close()
+    except InvalidStatus as refused:
+        return refused.response.status_code
+    return SWITCHED
+
+
+def close_code(link: ClientConnection, *, within_s: float = PATIENCE_S) -> int:
+    """The code that the server closes with; LIVES if it does not within that time."""
+    give_up = time.monotonic() + within_s
+    try:
+        while (left := give_up - time.monotonic()) > 0:
+            link.recv(timeout=left)
+    except TimeoutError:
+        return LIVES
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else 1006
+    return LIVES
+
+
+def _is(name: str, found: int, *wanted: int) -> Check:
+    return Check(name=name, ok=found in wanted, detail=str(found or "open"))
+
+
+def foreign_pages(stage: Stage) -> Outcome:
+    """Handshakes with a good ticket from pages of another origin, as a hijacked browser would make them."""
+    visitor = newcomer(stage, "jwt")
+    origins = (
+        None,
+        "https://evil.example",
+        "null",
+        f"{stage.url}.evil.example",
+        stage.url.replace("http", "https"),
+    )
+    checks = [
+        _is(f"Origin {origin}", handshake(stage, f"ticket.{ticket_of(visitor)}", origin=origin), 403)
+        for origin in origins
+    ]
+    return judged([*checks, _is("own Origin", handshake(stage, f"ticket.{ticket_of(visitor)}"), SWITCHED)])
+
+
+def wrong_tickets(stage: Stage) -> Outcome:
+    """Handshakes with no ticket, one that was used, and tokens in a ticket's place or in the address."""
+    visitor = newcomer(stage, "jwt")
+    tokens, used = visitor.tokens, ticket_of(visitor)
+    checks = [_is("ticket", handshake(stage, f"ticket.{used}"), SWITCHED)]
+    wrong = {
+        "used ticket": (f"ticket.{used}",),
+        "no ticket": (),
+        "made-up ticket": ("ticket.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",),
+        "access token as ticket": (f"ticket.{tokens['access']}",),
+        "refresh token as ticket": (f"ticket.{tokens['refresh']}",),
+        "two tickets": (f"ticket.{ticket_of(visitor)}", f"ticket.{ticket_of(visitor)}"),
+    }
+    checks += [_is(name, handshake(stage, *offered), 403) for name, offered in wrong.items()]
+    for query in (f"?token={tokens['access']}", f"?ticket={ticket_of(visitor)}"):
+        checks.append(_is(query.partition("=")[0], handshake(stage, query=query), 403))
+    bearer = handshake(stage, Authorization=f"Bearer {tokens['access']}")
+    return judged([*checks, _is("token in the header", bearer, 403)])
+
+
+@dataclass(frozen=True)
+class _Ending:
+    name: str
+    act: Callable[[Visitor], object]
+    code: int
+    within_s: float
+
+
+def ended_credentials(stage: Stage) -> Outcome:
+    """Sockets whose credential ends: at log-out, at log-out everywhere, and by itself."""
+    lifetime_s = float(stage.settings.app.get("LAB_ACCESS_LIFETIME_S", 600))
+    endings = (
+        _Ending("log-out", lambda visitor: visitor.log_out(), 4403, 1.0),
+        _Ending("log-out everywhere", lambda visitor: visitor.log_out_everywhere(), 4403, 1.0),
+        _Ending("end of life", lambda _: None, 4401, lifetime_s + 1.0),
+    )
+    checks, measured = [], {}
+    for ending in endings:
+        visitor = newcomer(stage, "jwt")
+        with closing(opened(stage, f"ticket.{ticket_of(visitor)}")) as link:
+            link.recv(timeout=PATIENCE_S)
+            ending.act(visitor)
+            before = time.monotonic()
+            checks.append(_is(ending.name, close_code(link), ending.code))
+            took_s = time.monotonic() - before
+        measured[f"{ending.name.replace(' ', '_').replace('-', '_')}_s"] = took_s
+        checks.append(
+            Check(name=f"{ending.name}: time", ok=took_s < ending.within_s, detail=f"{took_s:.2f} s")
+        )
+    return judged(checks, measured=measured)
+
+
+def frame(opcode: int, payload: bytes, *, final: bool = True, masked: bool = True) -> bytes:
+    """A frame as a client sends it (RFC 6455, section 5.2); unmasked is what it must not send."""
+    first = (0x80 if final else 0) | opcode
+    bit = 0x80 if masked else 0
+    if len(payload) < 126:
+        head = struct.pack("!BB", first, bit | len(payload))
+    elif len(payload) < 1 << 16:
+        head = struct.pack("!BBH", first, bit | 126, len(payload))
+    else:
+        head = struct.pack("!BBQ", first, bit | 127, len(payload))
+    # A mask of zeros is a mask: what follows is the payload as it is.
+    return head + (bytes(4) if masked else b"") + payload
+
+
+TEXT, CONTINUATION, PING = 0x1, 0x0, 0x9
+SMALL_PING = b'{"type": "ping", "echo": "x"}'
+
+
+def _fragments(count: int) -> bytes:
+    middle = frame(CONTINUATION, b"x", final=False)
+    return frame(TEXT, b"x", final=False) + middle * count + frame(CONTINUATION, b"x")
+
+
+ODD_FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
+    "8 KiB": (frame(TEXT, b"x" * 8192), TOO_LARGE),
+    "1 MiB": (frame(TEXT, b"x" * (1 << 20)), TOO_LARGE),
+    "10000 fragments": (_fragments(10_000), TOO_LARGE),
+    "no mask": (frame(TEXT, SMALL_PING, masked=False), (1002,)),
+    "broken UTF-8": (frame(TEXT, b"\xff\xfe\xfd"), (1007,)),
+    "reserved opcode": (frame(0x3, b""), (1002,)),
+    "2000 pings": (frame(PING, b"x") * 2000, (LIVES,)),
+    "40 messages": (frame(TEXT, SMALL_PING) * 40, (4408,)),
+}
+"""What is sent, and the codes that are right."""
+
+
+def odd_frames(stage: Stage) -> Outcome:
+    """Too large, too many, unmasked, broken; afterwards the server has not grown and takes the next one."""
+    visitor = newcomer(stage, "jwt")
+    before = _memory_mib(stage)
+    checks = []
+    for name, (sent, wanted) in ODD_FRAMES.items():
+        with closing(opened(stage, f"ticket.{ticket_of(visitor)}")) as link:
+            link.recv(timeout=PATIENCE_S)
+            with suppress(OSError):  # closed while it is still sent
+                link.socket.sendall(sent)
+            patience_s = 1.0 if LIVES in wanted else PATIENCE_S
+            found = close_code(link, within_s=patience_s)
+            checks.append(Check(name=name, ok=found in wanted, detail=f"{name}: {found or 'open'}"))
+    grown = _memory_mib(stage) - before
+    checks.append(Check(name="memory", ok=grown < MEMORY_MIB, detail=f"{grown:+.0f} MiB"))
+    after = handshake(stage, f"ticket.{ticket_of(visitor)}")
+    checks.append(Check(name="afterwards", ok=after == SWITCHED, detail=f"then {after}"))
+    return judged(checks, measured={"grown_mib": grown})
+
+
+def _memory_mib(stage: Stage) -> float:
+    container = stage.engine.service("app")
+    top = container.top(ps_args="-eo pid,rss")
+    column = top["Titles"].index("RSS")
+    return sum(int(row[column]) for row in top["Processes"]) / 1024
+
+
+ODD_BYTES = (b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x85")
+"""What Python's splitlines() takes for the end of a line, and HTTP does not."""
+
+
+def split_headers(stage: Stage) -> Outcome:
+    """A header whose value holds what only Python takes for a new line, and behind it a header of an insider."""
+    visitor = newcomer(stage, "jwt")
+    checks = []
+    for odd in ODD_BYTES:
+        planted = b"X-Note: a" + odd + b"Origin: " + stage.url.encode()
+        protocols = f"{PROTOCOL}, ticket.{ticket_of(visitor)}".encode()
+        extra = (planted, b"Sec-WebSocket-Protocol: " + protocols)
+        found = raw_handshake(stage, *extra)
+        checks.append(_is(f"{odd!r}, Origin only behind it", found, 400, 403))
+    return judged(checks)
+
+
+def raw_handshake(stage: Stage, *lines: bytes) -> int:
+    """The status of a handshake with these header lines, as they are; 0 if the connection was closed instead.
+
+    Raises:
+        TimeoutError: neither came; it hangs.
+    """
+    at = urlsplit(stage.url)
+    head = [
+        f"GET {FEED} HTTP/1.1".encode(),
+        f"Host: {at.netloc}".encode(),
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: " + base64.b64encode(os.urandom(16)),
+        *lines,
+    ]
+    with socket.create_connection((str(at.hostname), at.port or 80), timeout=PATIENCE_S) as link:
+        link.sendall(b"\r\n".join(head) + b"\r\n\r\n")
+        answer = link.recv(64).split(b" ", 2)
+    return int(answer[1]) if len(answer) > 1 and answer[1].isdigit() else 0
+
+
+def no_sockets_here(stage: Stage) -> Outcome:
+    """A handshake where only WSGI is served."""
+    if stage.expected.server.interface is not Interface.WSGI:
+        return not_applicable("serves WebSockets")
+    before = time.monotonic()
+    try:
+        found = raw_handshake(stage, b"Sec-WebSocket-Protocol: " + PROTOCOL.encode())
+    except TimeoutError:
+        return failed("no answer", "a handshake must not hang")
+    took_s = time.monotonic() - before
+    alive = stage.me(stage.access).status
+    if found in (400, 404, 426, 501) and took_s < 2.0 and alive == 200:
+        return passed(f"{found}: not supported", took_s=took_s)
+    return failed(f"{found} after {took_s:.1f} s, then {alive}", "expected a clean 404, 400, 426 or 501")
+
+
+ATTACKS: tuple[Attack, ...] = (
+    Attack("A4-20", "WebSocket from a foreign page", "403 before it is accepted", served(foreign_pages)),
+    Attack(
+        "A4-21", "WebSocket with no, used or wrong ticket, token in the URL", "403", served(wrong_tickets)
+    ),
+    Attack(
+        "A4-22",
+        "Credential ends while a WebSocket is open",
+        "closed: 4403 at once, 4401 at its end",
+        served(ended_credentials),
+        profile="guarded",
+    ),
+    Attack(
+        "A4-23",
+        "WebSocket frames: large, many, unmasked, broken",
+        "closed by code; no growth",
+        served(odd_frames),
+    ),
+    Attack("A4-24", "WebSocket header split by \\x0b, \\x85 ...", "400 or 403", served(split_headers)),
+    Attack("A4-25", "WebSocket where there is none", "a clean 4xx or 501, no hang", no_sockets_here),
+)

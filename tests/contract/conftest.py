@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from serverlab import compose, host, probe
+from serverlab import compose, host, probe, seeding
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Database, Engine, StackSettings
@@ -61,6 +61,7 @@ def start(engine: Engine) -> Start:
             try:
                 compose.up(HostShell(), engine, CHECKOUT, settings)
                 probe.wait_ready(engine, settings)
+                seeding.store_passwords(engine, settings)
                 yield settings
             finally:
                 engine.remove_all()

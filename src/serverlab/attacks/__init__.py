@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 
-from serverlab.attacks import browser, claims, crossing, lifecycle, login, signature, sockets, timing
+from serverlab.attacks import (
+    browser,
+    claims,
+    containers,
+    crossing,
+    lifecycle,
+    login,
+    outside,
+    signature,
+    sockets,
+    timing,
+    transport,
+)
 from serverlab.attacks.stage import Attack
 
 MODULES: tuple[tuple[Attack, ...], ...] = (
+    outside.ATTACKS,
+    transport.ATTACKS,
+    containers.ATTACKS,
     signature.ATTACKS,
     claims.ATTACKS,
     lifecycle.ATTACKS,

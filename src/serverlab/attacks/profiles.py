@@ -8,19 +8,34 @@ from dataclasses import dataclass
 
 from joserfc.jwk import KeySet, RSAKey
 
+from serverlab.model.definitions import Target
+
 ACCESS_LIFETIME_S = 4
 """Of the profile `guarded`: short enough to wait for its end."""
 
 CORS_ORIGIN = "https://app.example"
 """The one other origin whose scripts the profile `guarded` lets in."""
 
+REPLICATED = ("gunicorn:gthread+nginx", "daphne:production+nginx")
+"""Where it is asked what two replicas have in common: one target of each interface."""
+
 
 @dataclass(frozen=True)
 class Profile:
-    """``title`` says it to people; each call of ``app`` makes LAB_ variables with new keys, see StackSettings.app."""
+    """``title`` says it to people; each call of ``app`` makes LAB_ variables with new keys, see StackSettings.app.
+
+    ``targets`` are those that it has a meaning for (none: all), ``replicas`` and ``shared_data`` how they are started.
+    """
 
     title: str
     app: Callable[[], Mapping[str, str]]
+    targets: tuple[str, ...] = ()
+    replicas: int | None = None
+    shared_data: bool = True
+
+    def fits(self, target: Target) -> bool:
+        """Whether attacks of this profile are put to the target."""
+        return not self.targets or str(target) in self.targets
 
 
 def _open() -> Mapping[str, str]:
@@ -39,7 +54,12 @@ def _guarded() -> Mapping[str, str]:
         "LAB_CHEAP_HASHER": "off",
         "LAB_SECURE_COOKIES": "true",
         "LAB_CORS_ORIGINS": CORS_ORIGIN,
+        "LAB_ALLOWED_HOSTS": "127.0.0.1,localhost",
     }
+
+
+def _stateless() -> Mapping[str, str]:
+    return {"LAB_JWT_VERIFY": "stateless"}
 
 
 def _new_rsa_key(kid: str) -> RSAKey:
@@ -55,6 +75,17 @@ PROFILES = {
         "two RS256 keys, tokens believed without a query for 4 s, plain tokens in secure cookies, one CORS origin, "
         "limits, Argon2id",
         _guarded,
+    ),
+    "replicated": Profile("as open, two replicas with one database", _open, targets=REPLICATED, replicas=2),
+    "unshared": Profile(
+        "as open, two replicas with a database each", _open, targets=REPLICATED, replicas=2, shared_data=False
+    ),
+    "unshared-stateless": Profile(
+        "the same, tokens believed without a query",
+        _stateless,
+        targets=REPLICATED,
+        replicas=2,
+        shared_data=False,
     ),
 }
 """By name; a stack keeps the keys that were made for it, so the attacker of the lab can sign as the stack does."""

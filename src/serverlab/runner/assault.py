@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
-from serverlab import compose, host, probe, store
+from serverlab import compose, host, probe, seeding, store
 from serverlab.analysis.security import judged
 from serverlab.attacks.profiles import PROFILES
 from serverlab.attacks.running import finding, findings
-from serverlab.attacks.stage import Attack, Outcome, Stage
+from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.catalog import Catalog
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import Interrupted, TrialFailed
@@ -63,14 +63,16 @@ def stage_settings(
     catalog: Catalog, target: Target, profile: str, *, split: CoreSplit, label: str
 ) -> StackSettings:
     """The stack that attacks of the profile are put to; each call makes new keys."""
+    chosen = PROFILES[profile]
     return StackSettings(
         target=target,
         protocol=catalog.variant(target).protocol,
         cpus=1,
-        replicas=catalog.replicas(target, cpus=1),
+        replicas=catalog.replicas(target, cpus=1, wanted=chosen.replicas),
         split=split,
         label=label,
-        app=PROFILES[profile].app(),
+        shared_data=chosen.shared_data,
+        app=chosen.app(),
     )
 
 
@@ -91,8 +93,12 @@ def _attacked(
     order = list(PROFILES)
     in_order = sorted(attacks, key=lambda attack: order.index(attack.profile))
     for profile, group in groupby(in_order, key=lambda attack: attack.profile):
-        settings = stage_settings(lab.catalog, target, profile, split=split, label=label)
         these = list(group)
+        if not PROFILES[profile].fits(target):
+            outcome = not_applicable(f"asked on {' and '.join(PROFILES[profile].targets)} only")
+            yield from (finding(attack, target, outcome, wall_s=0.0) for attack in these)
+            continue
+        settings = stage_settings(lab.catalog, target, profile, split=split, label=label)
         try:
             with _running(lab, settings):
                 yield from findings(stage_of(lab.catalog, lab.engine, settings, rounds=rounds), these)
@@ -106,6 +112,7 @@ def _running(lab: Lab, settings: StackSettings) -> Iterator[None]:
     try:
         compose.up(lab.shell, lab.engine, lab.root, settings)
         probe.wait_ready(lab.engine, settings)
+        seeding.store_passwords(lab.engine, settings)
         yield
     finally:
         lab.engine.remove_all()

@@ -1,0 +1,351 @@
+"""What a stack shows to the public: hosts, files, errors, headers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import httpx2
+
+from serverlab.attacks import inside, wire
+from serverlab.attacks.observatory import Page, directives, modifiers, score
+from serverlab.attacks.stage import LEAKS, Attack, Outcome, Stage, failed, passed
+from serverlab.attacks.visitor import judged
+from serverlab.model.records import Check
+
+EVIL = "evil.example"
+OUR_HOST = "Host: 127.0.0.1"
+TRAVERSALS = (
+    "/static../settings.py",
+    "/static../app/config/settings.py",
+    "/static/../config/settings.py",
+    "/static/..%2fconfig/settings.py",
+    "/static/%2e%2e/manage.py",
+    "/static/%252e%252e/manage.py",
+    "/static/..\\config\\settings.py",
+    "/static/..%5cconfig%5csettings.py",
+    "/static/....//config/settings.py",
+    "/static//etc/passwd",
+    "/static/%2fetc%2fpasswd",
+    "/../../../../etc/passwd",
+    "/.git/HEAD",
+    "/.env",
+    "/Dockerfile",
+    "/manage.py",
+    "/config/settings.py",
+    "/config/__pycache__/settings.cpython-313.pyc",
+    "/data/db.sqlite3",
+    "/lab/server.toml",
+)
+CANARIES = (
+    b"INSTALLED_APPS",
+    b"root:x:0:0",
+    b"ref: refs/",
+    b"execute_from_command_line",
+    b"SQLite format 3",
+    b"[identity]",
+)
+"""What stands in the files that are asked for."""
+
+BACK_DOORS = (
+    "/admin/",
+    "/server-status",
+    "/server-info",
+    "/nginx_status",
+    "/stub_status",
+    "/basic_status",
+    "/stats",
+    "/metrics",
+    "/debug/",
+    "/__debug__/",
+    "/static/",
+    "/edge/404",
+)
+LISTENS = {"app": {8000}, "edge": {8080, 8443}}
+LISTENING = """
+from pathlib import Path
+lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()]
+local = [line[1].split(":") for line in lines if line[3] == "0A"]
+print(*sorted({int(port, 16) for address, port in local if address not in ("0100007F", "0B00007F")}))
+"""
+"""Prints the ports that a container's other addresses than loopback (0B00007F is the engine's DNS) listen on."""
+
+VERSION = re.compile(r"\d+\.\d+|/\d")
+TELLING = ("server", "x-powered-by", "via", "x-aspnet-version", "x-generator")
+TWO_YEARS_S = 63_072_000
+PRODUCTION = {
+    "DJANGO_ALLOWED_HOSTS": "localhost",
+    "DJANGO_SSL_REDIRECT": "true",
+    "DJANGO_SECURE_COOKIES": "true",
+    "LAB_CHEAP_HASHER": "off",
+    "LAB_IDENTITY": "off",
+}
+OVER_HTTP = """
+import django, json
+django.setup()
+from django.test import Client
+client = Client(headers={"Host": "localhost"})
+answers = {path: client.get(path) for path in ("/healthz", "/", "/api/ping/", "/api/auth/jwt/me/")}
+print(json.dumps({path: [each.status_code, each.headers.get("Location")] for path, each in answers.items()}))
+"""
+
+
+def foreign_hosts(stage: Stage) -> Outcome:
+    """W-01."""
+    refused = {
+        "another host": (f"Host: {EVIL}",),
+        "another host with a port": (f"Host: {EVIL}:8000",),
+        "the host behind ours": (f"Host: 127.0.0.1.{EVIL}",),
+        "an address": ("Host: 10.11.12.13",),
+        "no host": (),
+        "a broken host": ("Host: a b/c",),
+    }
+    unheard = {
+        "X-Forwarded-Host": (OUR_HOST, f"X-Forwarded-Host: {EVIL}"),
+        "Forwarded": (OUR_HOST, f"Forwarded: host={EVIL}"),
+        "two hosts": (OUR_HOST, f"Host: {EVIL}"),
+    }
+    return judged(
+        [
+            *(_host_refused(stage, name, lines) for name, lines in refused.items()),
+            *(_host_unheard(name, wire.get(stage.url, "/", *lines)) for name, lines in unheard.items()),
+            _host_unheard("an absolute address", wire.get(stage.url, f"http://{EVIL}/healthz", OUR_HOST)),
+        ]
+    )
+
+
+def _host_refused(stage: Stage, name: str, lines: tuple[str, ...]) -> Check:
+    found = wire.get(stage.url, "/healthz", *lines)
+    ok = found.status == 400 and EVIL.encode() not in found.body
+    return Check(name=name, ok=ok, detail=str(found.status or "closed"))
+
+
+def _host_unheard(name: str, found: wire.Reply) -> Check:
+    """Whether the answer is fine, or refuses; and does not repeat the name."""
+    repeated = EVIL.encode() in found.body or EVIL in " ".join(found.headers.values())
+    shown = f"{found.status or 'closed'}{', repeats the name' if repeated else ''}"
+    return Check(name=name, ok=found.status in (0, 200, 400, 404, 421) and not repeated, detail=shown)
+
+
+def traversal(stage: Stage) -> Outcome:
+    """W-02."""
+    return judged([_withheld(path, wire.get(stage.url, path, OUR_HOST)) for path in TRAVERSALS])
+
+
+def _withheld(path: str, found: wire.Reply) -> Check:
+    shown = next((canary.decode() for canary in CANARIES if canary in found.body), None)
+    ok = found.status in (400, 403, 404) and not shown
+    return Check(name=path, ok=ok, detail=f"{found.status}{f', shows {shown!r}' if shown else ''}")
+
+
+def back_doors(stage: Stage) -> Outcome:
+    """W-03: no such page, and no other port than those that are published."""
+    pages = [_withheld(path, wire.get(stage.url, path, OUR_HOST)) for path in BACK_DOORS]
+    return judged([*pages, *_ports(stage)])
+
+
+def _ports(stage: Stage) -> Iterator[Check]:
+    for service, wanted in LISTENS.items():
+        for container in stage.engine.containers(service):
+            said = container.exec_run(["python3", "-ISc", LISTENING]).output.decode(errors="replace")
+            ok = said.split() == [str(port) for port in sorted(wanted)]
+            yield Check(name=container.name, ok=ok, detail=f"listens on {said.strip()[-100:]}")
+
+
+def _mistakes(stage: Stage) -> dict[str, Callable[[], wire.Reply | httpx2.Response]]:
+    """Requests that are wrong in as many ways, by name."""
+
+    def ask(method: str, path: str, **options: object) -> Callable[[], httpx2.Response]:
+        return lambda: stage.client.request(method, path, **options)  # type: ignore[arg-type]
+
+    as_json = {"Content-Type": "application/json"}
+    login = "/api/auth/jwt/login/"
+    bearer = {"Authorization": f"Bearer {stage.access}"}
+    return {
+        "unknown page": ask("GET", "/nothing-here"),
+        "unknown address of the API": ask("GET", "/api/nothing-here/"),
+        "unknown method": ask("DELETE", "/api/ping/"),
+        "a method that nobody knows": ask("BREW", "/api/ping/"),
+        "broken JSON": ask("POST", login, content=b'{"username": ', headers=as_json),
+        "broken UTF-8": ask("POST", login, content=b'{"username": "\xff\xfe"}', headers=as_json),
+        "a list for an object": ask("POST", login, content=b"[1, 2]", headers=as_json),
+        "wrong types": ask("POST", login, content=b'{"username": {}, "password": [1]}', headers=as_json),
+        "a NUL": ask("POST", login, content=b'{"username": "a\\u0000", "password": "b"}', headers=as_json),
+        "deep JSON": ask("POST", login, content=b"[" * 100_000, headers=as_json),
+        "another type of content": ask("POST", login, content=b"<a/>", headers={"Content-Type": "text/xml"}),
+        "broken JSON, without DRF": ask(
+            "POST", "/api/auth/plain/refresh/", content=b'{"refresh": ', headers=as_json
+        ),
+        "a huge id": ask("GET", f"/api/books/{'9' * 40}/", headers=bearer),
+        "a page that is none": ask("GET", "/api/books/?page=no", headers=bearer),
+        "broken UTF-8 in the query": ask("GET", "/api/books/?search=%ff%fe", headers=bearer),
+        "another host": lambda: wire.get(stage.url, "/", f"Host: {EVIL}"),
+        "a large body": ask("POST", login, content=b"x" * 1_100_000, headers=as_json),
+        "a body in chunks": ask("POST", login, content=iter([b"{}"]), headers=as_json),
+    }
+
+
+def errors(stage: Stage) -> Outcome:
+    """W-10."""
+    return judged([_error(name, send()) for name, send in _mistakes(stage).items()])
+
+
+def _error(name: str, found: wire.Reply | httpx2.Response) -> Check:
+    status = found.status if isinstance(found, wire.Reply) else found.status_code
+    body = found.body if isinstance(found, wire.Reply) else found.content
+    text = body.decode(errors="replace")
+    leak = next((sign for sign in LEAKS if sign in text), None)
+    told = "" if _is_object(text) else ", no JSON"
+    # A broken byte in a search finds nothing; that is an answer, too.
+    ok = (400 <= status < 500 or (status == 200 and "query" in name)) and not leak and not told
+    return Check(name=name, ok=ok, detail=f"{status}{told}{f', shows {leak!r}' if leak else ''}")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def deployment_checks(stage: Stage) -> Outcome:
+    """W-11."""
+    arguments = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    code, said = inside.run(stage, arguments, environment=PRODUCTION)
+    last = said.strip().splitlines()[-1] if said.strip() else f"exit code {code}"
+    return passed(last) if code == 0 else failed(last, "expected no issue")
+
+
+def versions(stage: Stage) -> Outcome:
+    """W-12."""
+    asked = {
+        path: wire.get(stage.url, path, OUR_HOST) for path in ("/healthz", "/nothing-here", "/static/no")
+    }
+    asked["a broken request"] = wire.send(stage.url, b"NONSENSE\r\n\r\n")
+    told = {
+        value
+        for found in asked.values()
+        for name, value in found.headers.items()
+        if name in TELLING and VERSION.search(value)
+    }
+    if told:
+        return failed(", ".join(sorted(told)), "expected no version")
+    names = {value for found in asked.values() if (value := found.headers.get("server"))}
+    return passed(", ".join(sorted(names)) or "no Server header")
+
+
+def headers(stage: Stage) -> Outcome:
+    """W-20: what every class of answer has to carry, over HTTP and over TLS; and the score of the page."""
+    urls = [stage.url, *([stage.tls_url] if stage.tls_url else [])]
+    checks = [check for url in urls for check in _header_checks(stage, url)]
+    if stage.tls_url is None:
+        return judged(checks, seen="all there")
+    page = _page(stage, stage.tls_url)
+    found = score(page)
+    checks.append(Check(name="Observatory", ok=found >= 100, detail=f"{found}: {modifiers(page)}"))
+    return judged(checks, seen=f"all there, score {found}", measured={"score": float(found)})
+
+
+def _header_checks(stage: Stage, url: str) -> Iterator[Check]:
+    for name, (method, path, options) in _classes(stage).items():
+        answer = stage.client.request(method, url + path, **options)
+        missing = [*_missing(answer.headers, over_tls=url.startswith("https:"))]
+        if path.startswith("/api/auth/") and answer.headers.get("cache-control") != "no-store":
+            missing.append("cache-control")
+        shown = f"{answer.status_code} without {', '.join(missing)}" if missing else "all there"
+        yield Check(name=f"{url.partition(':')[0]}, {name}", ok=not missing, detail=shown)
+
+
+def _classes(stage: Stage) -> dict[str, tuple[str, str, dict[str, object]]]:
+    broken = {"content": b"{", "headers": {"Content-Type": "application/json"}}
+    return {
+        "the page": ("GET", "/", {}),
+        "an answer": ("GET", "/api/ping/", {}),
+        "401": ("GET", "/api/auth/jwt/me/", {}),
+        "400": ("POST", "/api/auth/jwt/refresh/", broken),
+        "403": ("POST", "/api/auth/session/login/", {"json": {}}),
+        "404": ("GET", "/nothing-here", {}),
+        "404 of a file": ("GET", "/static/nothing-here.css", {}),
+        "405": ("DELETE", "/api/ping/", {}),
+        "413": ("POST", "/api/ping/", {"content": b"x" * 1_100_000}),
+        **(
+            {"413 by the edge": ("POST", "/api/ping/", {"content": b"x" * 3_000_000})}
+            if stage.tls_url
+            else {}
+        ),
+    }
+
+
+def _missing(found: Mapping[str, str], *, over_tls: bool) -> Iterator[str]:
+    policy = directives(found.get("content-security-policy", ""))
+    age = re.search(r"max-age=(\d+)", found.get("strict-transport-security", ""))
+    right = {
+        "content-security-policy": policy.get("default-src") == ["'none'"],
+        "frame-ancestors": policy.get("frame-ancestors") == ["'none'"],
+        "x-frame-options": found.get("x-frame-options") == "DENY",
+        "x-content-type-options": found.get("x-content-type-options") == "nosniff",
+        "referrer-policy": found.get("referrer-policy") in ("no-referrer", "same-origin"),
+        "cross-origin-opener-policy": found.get("cross-origin-opener-policy") == "same-origin",
+        "strict-transport-security": not over_tls or (age is not None and int(age[1]) >= TWO_YEARS_S),
+    }
+    return (name for name, is_right in right.items() if not is_right)
+
+
+def _page(stage: Stage, url: str) -> Page:
+    """The page as a scanner sees it, with the cookies of a visitor; where HTTP leads to is what W-21 asks."""
+    answer = stage.client.get(f"{url}/", headers={"Origin": f"https://{EVIL}"})
+    cookies = stage.client.get(f"{url}/api/auth/csrf/").headers.get_list("set-cookie")
+    return Page(
+        headers={name.lower(): value for name, value in answer.headers.items()},
+        cookies=tuple(cookies),
+        over_tls=True,
+        redirect=_over_http(stage)["/"][1],
+    )
+
+
+def plain_http(stage: Stage) -> Outcome:
+    """W-21: asked of the app in its own image with production settings; the stack itself is asked over HTTP, too."""
+    found = _over_http(stage)
+    wanted: dict[str, tuple[int, str | None]] = {
+        "/healthz": (200, None),
+        "/": (301, "https://localhost/"),
+        "/api/ping/": (403, None),
+        "/api/auth/jwt/me/": (403, None),
+    }
+    return judged(
+        [
+            Check(name=path, ok=found.get(path) == answer, detail=f"{found.get(path)}, expected {answer}")
+            for path, answer in wanted.items()
+        ],
+        seen="pages 301, the API 403, health 200",
+    )
+
+
+def _over_http(stage: Stage) -> dict[str, tuple[int, str | None]]:
+    code, said = inside.run(stage, ["-c", OVER_HTTP], environment=PRODUCTION)
+    if code:
+        raise OSError(said.strip()[-200:])
+    return {
+        path: (status, location) for path, (status, location) in json.loads(said.splitlines()[-1]).items()
+    }
+
+
+ATTACKS = (
+    Attack("W-01", "another Host", "400; what else claims a host is not heard", foreign_hosts, "guarded"),
+    Attack("W-02", "paths out of the static files", "400, 403 or 404, and no file", traversal),
+    Attack("W-03", "status pages, directory listings, ports", "not there", back_doors),
+    Attack("W-10", "errors of every kind", "4xx, JSON, nothing of the inside", errors, "guarded"),
+    Attack("W-11", "check --deploy with production settings, in the image", "no issue", deployment_checks),
+    Attack("W-12", "versions in headers", "none", versions),
+    Attack(
+        "W-20",
+        "headers on every class of answer",
+        "all there; Observatory's score 100 or more",
+        headers,
+        "guarded",
+    ),
+    Attack(
+        "W-21", "plain HTTP, with production settings", "pages lead to HTTPS, the API refuses", plain_http
+    ),
+)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -26,9 +28,21 @@ CHROMIUM_OPTIONS = [
 ]
 
 
+ADDRESSES = Path("/proc/net/if_inet6")
+TENTATIVE = 0x40  # IFA_F_TENTATIVE: the kernel still looks whether somebody else has the address
+SETTLED_DEADLINE_S = 10
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium."""
+    """The machine's Chromium, for a whole module."""
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the machine's Chromium, and end it with the block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=CHROMIUM_OPTIONS)
         try:
@@ -55,6 +69,19 @@ def running(settings: StackSettings) -> Iterator[str]:
         try:
             compose.up(HostShell(), engine, CHECKOUT, settings)
             probe.wait_ready(engine, settings)
+            wait_for_addresses()
             yield probe.front_url(engine, settings)
         finally:
             engine.remove_all()
+
+
+def wait_for_addresses() -> None:
+    """Return when no network of the stack changes its addresses any longer: a browser aborts its requests then."""
+    give_up = time.monotonic() + SETTLED_DEADLINE_S
+    while any(int(flags, 16) & TENTATIVE for *_, flags, _ in _addresses()):
+        assert time.monotonic() < give_up, f"{ADDRESSES} still has tentative addresses"
+        time.sleep(0.05)
+
+
+def _addresses() -> list[list[str]]:
+    return [line.split() for line in ADDRESSES.read_text().splitlines()] if ADDRESSES.exists() else []

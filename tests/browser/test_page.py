@@ -11,14 +11,14 @@ from typing import Any
 import httpx2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from serverlab import compose, host
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Cache, Database, StackSettings
 from serverlab.shell import HostShell
-from tests.browser.conftest import running
+from tests.browser.conftest import chromium, running
 
 CATALOG = load_catalog(CHECKOUT)
 PASSWORD = "correct-horse-battery"
@@ -38,12 +38,15 @@ STACKS: dict[str, dict[str, Any]] = {
         "database": Database.POSTGRES,
         "cache": Cache.REDIS,
     },
+    "uwsgi": {"app": {"LAB_IDENTITY": "off"}},
 }
+DRIVEN = ["gunicorn:gthread+nginx", "daphne+nginx"]
+BARE = "uwsgi"
 
 pytestmark = [pytest.mark.contract, pytest.mark.timeout(180)]
 
 
-@pytest.fixture(scope="module", params=list(STACKS))
+@pytest.fixture(scope="module", params=DRIVEN)
 def stack(request: pytest.FixtureRequest) -> StackSettings:
     """What each of the stacks is; access tokens live for a few seconds only."""
     target = CATALOG.target(request.param)
@@ -64,6 +67,13 @@ def url(stack: StackSettings) -> Iterator[str]:
     """Where the stack answers while it runs."""
     with running(stack) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def browser(url: str) -> Iterator[Browser]:
+    """A browser that knows no network but the stack's: when one comes or goes, Chromium aborts what it is loading."""
+    with chromium() as browser:
+        yield browser
 
 
 @dataclass
@@ -127,11 +137,16 @@ def choice(site: Page, way: str) -> Locator:
     return site.get_by_role("radio", name=re.compile(f"^{way}:"))
 
 
-def sign_in(site: Page, way: str, *, username: str, password: str) -> None:
+def try_password(site: Page, way: str, password: str) -> None:
     choice(site, way).check()
-    site.get_by_label("Username").fill(username)
+    site.get_by_label("Username").fill(EDITOR["username"])
     site.get_by_label("Password").fill(password)
     site.get_by_role("button", name="Sign in").click()
+
+
+def sign_in(site: Page, way: str) -> None:
+    try_password(site, way, EDITOR["password"])
+    expect(who(site)).to_have_text(f"You are user01, editor, signed in by {way}.")
 
 
 def sign_up(site: Page, way: str, username: str) -> None:
@@ -196,7 +211,7 @@ def test_tokens_from_sign_up_over_a_refresh_to_log_out(
 
 
 def test_a_token_is_taken_apart_and_explained(site: Page) -> None:
-    sign_in(site, "jwt", **EDITOR)
+    sign_in(site, "jwt")
     expect(site.locator("#header-claims")).to_contain_text('alg "HS256"')
     expect(site.locator("#payload-claims")).to_contain_text('name "user01"')
     expect(site.locator("#payload-claims")).to_contain_text(
@@ -208,7 +223,7 @@ def test_a_token_is_taken_apart_and_explained(site: Page) -> None:
 def test_a_token_that_may_not_refresh_expires_and_is_refused_until_it_is_refreshed_by_hand(
     site: Page,
 ) -> None:
-    sign_in(site, "jwt", **EDITOR)
+    sign_in(site, "jwt")
     site.get_by_label("Refresh it by itself").uncheck()
     expect(site.locator("#countdown")).to_have_text("0 s: it has expired", timeout=SOON_MS)
     send(site, "GET who I am", NO_CREDENTIAL)
@@ -248,7 +263,7 @@ def test_logging_out_everywhere_ends_a_sign_in_on_another_page(
 
 @pytest.mark.parametrize("way", ["session", "jwt", "plain"])
 def test_a_wrong_password_is_refused_in_words(site: Page, way: str) -> None:
-    sign_in(site, way, username=EDITOR["username"], password="wrong")
+    try_password(site, way, "wrong")
     expect(site.get_by_role("alert")).to_have_text("No active account has these credentials.")
     expect(who(site)).to_have_text("You are not signed in.")
 
@@ -276,13 +291,12 @@ def test_protected_routes_refuse_who_has_no_credential_or_not_the_role(site: Pag
 
 @pytest.mark.parametrize("way", ["session", "jwt", "plain"])
 def test_an_editor_creates_a_book(site: Page, way: str) -> None:
-    sign_in(site, way, **EDITOR)
-    expect(who(site)).to_have_text(f"You are user01, editor, signed in by {way}.")
+    sign_in(site, way)
     send(site, CREATE, "201 created")
 
 
 def test_the_strategies_are_compared(site: Page) -> None:
-    sign_in(site, "session", **EDITOR)
+    sign_in(site, "session")
     site.get_by_role("button", name="Compare").click()
     expect(site.locator("#queries tbody tr")).to_have_count(12, timeout=60_000)
     cells = [row.split("\t") for row in site.locator("#queries tbody").inner_text().splitlines()]
@@ -298,7 +312,7 @@ def test_the_strategies_are_compared(site: Page) -> None:
 
 
 def test_the_feed_shows_a_change_that_was_made_over_http(site: Page, url: str) -> None:
-    sign_in(site, "session", **EDITOR)
+    sign_in(site, "session")
     site.get_by_role("button", name="Follow").click()
     expect(site.locator("#feed-state")).to_contain_text("Connected as user01")
     access = httpx2.post(f"{url}/api/auth/jwt/login/", json=EDITOR).json()["access"]
@@ -306,6 +320,7 @@ def test_the_feed_shows_a_change_that_was_made_over_http(site: Page, url: str) -
     made = httpx2.post(f"{url}/api/authors/", json=author, headers={"Authorization": f"Bearer {access}"})
     change = site.get_by_role("log").get_by_role("listitem")
     expect(change).to_have_text(re.compile(rf"author {made.json()['id']} created$"))
+    assert violations(site) == []
     site.get_by_role("button", name="Ping").click()
     expect(site.locator("#status")).to_have_text(re.compile(r"answered the ping after [\d.]+ ms"))
     site.get_by_role("button", name="Stop").click()
@@ -313,13 +328,28 @@ def test_the_feed_shows_a_change_that_was_made_over_http(site: Page, url: str) -
 
 
 def test_the_feed_ends_with_its_credential_and_follows_on_with_the_next(site: Page, watch: Watch) -> None:
-    sign_in(site, "jwt", **EDITOR)
+    sign_in(site, "jwt")
     site.get_by_role("button", name="Follow").click()
     expect(site.locator("#feed-state")).to_contain_text("Connected as user01")
     with site.expect_websocket(timeout=SOON_MS):
         pass
     expect(site.locator("#feed-state")).to_contain_text("Connected as user01")
     assert watch.count("/api/realtime/ticket/") == 2
+
+
+@pytest.mark.parametrize("stack", [BARE], indirect=True)
+def test_without_an_edge_the_page_works_and_says_what_a_bare_server_does_not_have(
+    page: Page, url: str, watch: Watch, newcomer: str
+) -> None:
+    page.goto(url)
+    expect(page.get_by_text("This server does not say what it is")).to_be_visible()
+    expect(page.get_by_text("lab-password")).to_be_hidden()
+    sign_up(page, "jwt", newcomer)
+    page.get_by_role("button", name="Follow").click()
+    expect(page.locator("#feed-state")).to_have_text("This server has no WebSockets: there is no feed here.")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("alert")).to_contain_text("This server does not count its queries")
+    assert "/ws/feed/" not in watch.requests
 
 
 def test_signing_in_with_the_keyboard_alone(site: Page) -> None:
@@ -347,8 +377,7 @@ def test_signing_in_with_the_keyboard_alone(site: Page) -> None:
 
 def filled(site: Page) -> None:
     """Have every section show what it can."""
-    sign_in(site, "jwt", **EDITOR)
-    expect(who(site)).to_contain_text("user01")
+    sign_in(site, "jwt")
     send(site, "GET three books", OK)
     site.get_by_role("button", name="Compare").click()
     expect(site.locator("#queries")).to_be_visible(timeout=60_000)
@@ -359,7 +388,7 @@ def filled(site: Page) -> None:
 def test_axe_finds_nothing_serious(site: Page, scheme: str) -> None:
     site.emulate_media(color_scheme=scheme)
     found = violations(site)
-    sign_in(site, "jwt", username=EDITOR["username"], password="wrong")
+    try_password(site, "jwt", "wrong")
     expect(site.get_by_role("alert")).not_to_be_empty()
     found += violations(site)
     filled(site)

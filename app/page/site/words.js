@@ -14,7 +14,7 @@ const STATUS = {
 };
 
 /** "401 refused: no valid credential". */
-export const statusInWords = (status) => `${status} ${STATUS[status] ?? (status < 500 ? "" : "the server failed")}`.trim();
+export const statusInWords = (status) => `${status} ${STATUS[status] ?? (status < 500 ? "refused" : "the server failed")}`;
 
 /** Why an answer is a refusal, as far as its body tells. */
 export function reasonOf({ status, body, headers }) {

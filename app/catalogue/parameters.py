@@ -1,8 +1,6 @@
 """What lists may be asked for: every value of a known parameter is checked, and a wrong one is refused by name."""
 
-import codecs
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from django import forms
 from django.core.paginator import Paginator
@@ -10,7 +8,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema_field
-from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
@@ -23,24 +21,6 @@ PAGE_SIZE_MAX = 500
 LARGEST_ID = 2**63 - 1
 SEARCH_MAX_LENGTH = 100  # each word is one more condition for the database, which has a limit
 RANGE = ["exact", "gte", "lte"]
-
-
-def require_utf8(request: Request) -> None:
-    """Raise ParseError (400) for a query string that is no UTF-8, or for a charset that would read it as another.
-
-    Django would replace what it cannot read, and so answer another question than was asked; for a charset that
-    decodes no text (`zlib`) it would fail.
-    """
-    if request.encoding and not _is_utf8(request.encoding):
-        raise ParseError("Only the charset utf-8 is understood.")
-    try:
-        unquote_to_bytes(request.META.get("QUERY_STRING", "")).decode("utf-8")
-    except UnicodeDecodeError:
-        raise ParseError("The query string is not UTF-8.") from None
-
-
-def _is_utf8(charset: str) -> bool:
-    return codecs.lookup(charset).name in {"utf-8", "ascii"}
 
 
 class Pages(PageNumberPagination):

@@ -37,11 +37,6 @@ class CatalogueViewSet(viewsets.ModelViewSet):
     pagination_class = parameters.Pages
     filter_backends = [parameters.Filters, parameters.Search, parameters.Ordering]
 
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Refuse whom or what cannot be answered, before any query of the view."""
-        super().initial(request, *args, **kwargs)
-        parameters.require_utf8(request)
-
     def get_queryset(self) -> QuerySet:
         """Return the rows to show, or to lock and change."""
         rows = super().get_queryset()
@@ -138,7 +133,6 @@ class WritesView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Answer {"writes": [...]} with those of the keys that are known, in the order in which they were written."""
-        parameters.require_utf8(request)
         keys = request.query_params.getlist("key")
         if not 1 <= len(keys) <= KEYS_MAX or not all(map(is_key, keys)):
             raise ValidationError(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
+from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
@@ -44,9 +45,22 @@ def _refusal(request: HttpRequest) -> JsonResponse | None:
         return _refused(400, "Bad request.")
     if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return _refused(413, f"The body may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes.")
+    if not _is_utf8(request):
+        return _refused(400, "Only UTF-8 is understood, in the query string and as a charset.")
     if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
         return _refused(403, "Use HTTPS.")
     return None
+
+
+def _is_utf8(request: HttpRequest) -> bool:
+    """Return whether all of it can be read as UTF-8; Django would replace what cannot, and answer something else."""
+    if request.content_params.get("charset", "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
+        return False
+    query = request.META.get("QUERY_STRING", "")
+    try:
+        return "%" not in query or bool(unquote_to_bytes(query).decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _refused(status: int, detail: str) -> JsonResponse:

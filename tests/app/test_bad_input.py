@@ -1,12 +1,14 @@
 """Bad input gets its 4xx, as JSON and without a word about the inside: the table that every server is asked, too."""
 
+import io
 import json
 
 import pytest
-from django.test import Client
+from django.test import AsyncRequestFactory, Client, RequestFactory
 
 from catalogue import sample
 from catalogue.models import Author, Book, Publisher
+from config import asgi, wsgi
 from tests.bad_requests import BAD_REQUESTS, leaked
 
 
@@ -27,3 +29,16 @@ def test_bad_input_is_refused_in_json(admin, few_books, bad):
     assert answer["Content-Type"] == "application/json"
     assert json.loads(answer.content)
     assert leaked(answer.content) == []
+
+
+def test_a_charset_of_no_text_does_not_keep_the_servers_requests_from_being_made():
+    """Django fails here before any middleware, so that none of ours could refuse it (NO_TEXT of the same table)."""
+    content_type = "application/json; charset=zlib"
+    environ = RequestFactory().get("/").environ | {"QUERY_STRING": "page=1", "CONTENT_TYPE": content_type}
+    scope = AsyncRequestFactory().get("/").scope | {
+        "query_string": b"page=1",
+        "headers": [(b"content-type", content_type.encode())],
+    }
+    for request in (wsgi.application.request_class(environ), asgi.http.request_class(scope, io.BytesIO())):
+        assert request.GET.dict() == {"page": "1"}
+        assert request.content_params == {"charset": "zlib"}

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ class Key:
 
     kid: str
     algorithm: str
-    signing: Any
-    verifying: Any
+    signing: Any = field(repr=False)
+    verifying: Any = field(repr=False)
 
     def public_jwk(self) -> dict[str, Any] | None:
         """Return what others may know to verify with (RFC 7517), None for a shared secret."""

@@ -76,7 +76,7 @@ def _key() -> str:
 class StackSettings:
     """Everything that decides what a stack is; ``label`` is the run, or BY_HAND.
 
-    ``realtime`` puts Daphne beside the server for ``/ws/`` only; ``app`` holds the LAB_ variables of the app that this
+    ``realtime`` puts Daphne beside the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_ variables of the app that this
     stack does not leave at their defaults.
     """
 
@@ -89,6 +89,7 @@ class StackSettings:
     database: Database = Database.SQLITE
     cache: Cache = Cache.DATABASE
     realtime: bool = False
+    shared_data: bool = True
     app: Mapping[str, str] = field(default_factory=dict)
     port: int = 0
     tls_port: int = 0
@@ -103,13 +104,16 @@ class StackSettings:
             "postgres.yml": self.database is Database.POSTGRES,
             "redis.yml": self.cache is Cache.REDIS or self.realtime,
             "realtime.yml": self.realtime,
+            "unshared.yml": not self.shared_data,
         }
         return ["stack.yml", front, *(name for name, wanted in overlays.items() if wanted)]
 
     def variables(self) -> dict[str, str]:
         """The variables that the compose files are filled in with."""
+        beside = {"LAB_DATABASE_URL": self._database_url()} if self.realtime else {}
         return {
             **EQUAL,
+            **beside,
             "LAB_SERVER": self.target.server,
             "LAB_VARIANT": self.target.variant,
             "LAB_CPUS": str(self.cpus),
@@ -125,6 +129,12 @@ class StackSettings:
             "LAB_DB_PASSWORD": self.database_password,
             **self.app,
         }
+
+    def _database_url(self) -> str:
+        """Where Daphne beside the server finds the rows of the app; the app itself is told by its overlay."""
+        if self.database is Database.SQLITE:
+            return "sqlite:////data/db.sqlite3"
+        return f"postgres://lab:{self.database_password}@db:5432/lab"
 
     @property
     def inner_url(self) -> str:

@@ -46,6 +46,7 @@ def start(engine: Engine) -> Start:
         replicas: int | None = None,
         database: Database = Database.SQLITE,
         app: Mapping[str, str] | None = None,
+        shared_data: bool = True,
     ) -> Iterator[StackSettings]:
         settings = StackSettings(
             target=target,
@@ -56,6 +57,7 @@ def start(engine: Engine) -> Start:
             label="contract",
             database=database,
             app=app or {},
+            shared_data=shared_data,
         )
         with only_lab():
             try:

@@ -22,15 +22,26 @@ from serverlab.runner.assault import stage_of
 
 Start = Callable[..., AbstractContextManager[StackSettings]]
 
-STACKS = [(str(target), profile) for target in load_catalog(CHECKOUT).targets() for profile in PROFILES]
+STACKS = [
+    (str(target), name)
+    for target in load_catalog(CHECKOUT).targets()
+    for name, profile in PROFILES.items()
+    if profile.fits(target)
+]
 ROUNDS = 2
 
 
 @pytest.fixture(scope="module")
 def stage(request: pytest.FixtureRequest, start: Start, catalog: Catalog, engine: Engine) -> Iterator[Stage]:
     """Each target in turn under each profile, running."""
-    target, profile = request.param
-    with start(catalog.target(target), app=PROFILES[profile].app()) as settings:
+    target, name = request.param
+    profile = PROFILES[name]
+    with start(
+        catalog.target(target),
+        app=profile.app(),
+        replicas=profile.replicas,
+        shared_data=profile.shared_data,
+    ) as settings:
         yield stage_of(catalog, engine, settings, rounds=ROUNDS)
 
 

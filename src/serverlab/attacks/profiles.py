@@ -81,7 +81,7 @@ PROFILES = {
         "as open, two replicas with a database each", _open, targets=REPLICATED, replicas=2, shared_data=False
     ),
     "unshared-stateless": Profile(
-        "the same, tokens believed without a query",
+        "two replicas with a database each, tokens believed without a query",
         _stateless,
         targets=REPLICATED,
         replicas=2,

@@ -61,6 +61,13 @@ def megabytes(value_bytes: float | None) -> str:
     return ABSENT if value_bytes is None else per_second(value_bytes / 1e6)
 
 
+def amount(value: float | None) -> str:
+    """A mean number of things: whole if it is one or large, else with three significant digits."""
+    if value is None:
+        return ABSENT
+    return f"{value:.0f}" if value >= 100 or value == int(value) else significant(value)
+
+
 def gibibytes(value_bytes: float) -> str:
     """Bytes as GiB with two significant digits."""
     return significant(value_bytes / 2**30, 2)

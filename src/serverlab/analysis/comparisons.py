@@ -13,21 +13,21 @@ MANY_OPENED = 0.5
 
 
 def no_reference(ground: Ground) -> str | None:
-    """Whether the section's ratios have nothing to be taken against."""
-    if ground.reference is None:
-        return None  # said in the conditions: the experiment is made so
-    reference = ground.reference_evidence
-    has_samples = reference is not None and reference.samples
-    return None if has_samples else f"the reference {ground.reference} has no valid trial"
+    """Whether ratios of the section have nothing to be taken against; that it holds no reference is said elsewhere."""
+    missing = [each.name for each in ground.reference_evidence() if not each.samples]
+    if not missing:
+        return None
+    return f"the reference{'' if len(missing) == 1 else 's'} {', '.join(missing)} has no valid trial"
 
 
 def reference_bound(ground: Ground) -> str | None:
-    """Whether the generator may have held back the reference, which all ratios are taken against."""
-    reference = ground.reference_evidence
-    if reference is None or not reference.samples:
-        return None
-    busiest = near_generator(ground, reference)
-    return f"{reference.target}: {busiest}" if busiest else None
+    """Whether the generator may have held back a reference, which ratios are taken against."""
+    busiest = {
+        reference.name: near_generator(ground, reference)
+        for reference in ground.reference_evidence()
+        if reference.samples
+    }
+    return "; ".join(f"{name}: {share}" for name, share in busiest.items() if share) or None
 
 
 def no_difference(ground: Ground, evidence: Evidence) -> str | None:
@@ -38,7 +38,7 @@ def no_difference(ground: Ground, evidence: Evidence) -> str | None:
 
 def unstable_order(ground: Ground, evidence: Evidence) -> str | None:
     """Whether the medians of requests/s order row and reference the other way round than the paired ratios do."""
-    paired, reference = ratio_to_reference(ground, evidence), ground.reference_evidence
+    paired, reference = ratio_to_reference(ground, evidence), ground.compared_with(evidence)
     if paired is None or reference is None:
         return None
     of, to = stats.spread([*evidence.rps_by_round.values()]), stats.spread([*reference.rps_by_round.values()])
@@ -52,7 +52,7 @@ def unstable_order(ground: Ground, evidence: Evidence) -> str | None:
 
 def ratio_pairs(ground: Ground, evidence: Evidence) -> str | None:
     """Whether valid rounds of the row have no partner, so that a ratio or a gain stands on fewer of them."""
-    reference, valid, said = ground.reference_evidence, len(evidence.samples), []
+    reference, valid, said = ground.compared_with(evidence), len(evidence.samples), []
     if evidence is not reference and reference is not None and reference.samples:
         found = ratio_to_reference(ground, evidence)
         said += _missing("ratio", found.count if found else 0, valid)
@@ -64,7 +64,7 @@ def ratio_pairs(ground: Ground, evidence: Evidence) -> str | None:
 
 def new_connections(ground: Ground, evidence: Evidence) -> str | None:
     """Whether either the row or its reference, but not both, opened a connection for every request."""
-    reference = ground.reference_evidence
+    reference = ground.compared_with(evidence)
     own, other = evidence.opened_share, reference.opened_share if reference else None
     if own is None or other is None or (own >= MANY_OPENED) == (other >= MANY_OPENED):
         return None

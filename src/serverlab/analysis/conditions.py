@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from serverlab import stats
-from serverlab.analysis.evidence import Ground, is_valid, speeds
+from serverlab.analysis.evidence import Evidence, Ground, is_valid, speeds
 from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural, significant, span
 from serverlab.model.definitions import Target
-from serverlab.model.records import Environment, Proof, Trial
+from serverlab.model.records import Environment, Plan, Proof, Trial
 from serverlab.model.runs import Run
 from serverlab.model.tables import Fact
 
 SHORT_COMMIT = 12
+APP_SETTINGS = {
+    "password_hasher": "password hasher",
+    "login_limits": "limits on signing in",
+    "session_store": "sessions in",
+    "jwt_verify": "JWT verified by",
+    "plain_tokens": "plain tokens in",
+    "cache": "shared in",
+}
 NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "
     "time-outs; CPU and peak memory are the app's"
@@ -34,6 +42,7 @@ def run_facts(run: Run) -> tuple[Fact, ...]:
             ("Database", environment.database),
             ("Equal for all", "; ".join(f"{key}: {value}" for key, value in environment.equal.items())),
             ("Versions", ", ".join(_versions(run.trials))),
+            *_workloads(run.plan),
             *(("Note", note) for note in environment.notes),
         )
         if value
@@ -45,14 +54,21 @@ def section_facts(ground: Ground) -> tuple[Fact, ...]:
     return tuple(
         Fact(label=label, value=one_line(value))
         for label, value in (
-            ("Workload", f"{ground.workload.title}: {ground.workload.description}"),
+            *(("Workload", f"{each.title}: {each.description}") for each in [ground.load] if ground.workload),
             ("Load", _load(ground)),
             ("Window", _window(ground)),
             ("Budget", _budget(ground)),
+            *(("App", words) for words in [_app(ground)] if words),
             ("Ratios", _ratios(ground)),
             ("Numbers", NUMBERS),
         )
     )
+
+
+def _workloads(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What is compared, where that is workloads."""
+    if plan.experiment.comparisons:
+        yield from ((name, plan.workloads[name].description) for name in plan.experiment.measured_workloads())
 
 
 def _trials(run: Run) -> str:
@@ -109,7 +125,7 @@ def _add_versions(found: dict[str, set[str]], server: str, proof: Proof) -> None
 
 
 def _load(ground: Ground) -> str:
-    workload = ground.workload
+    workload = ground.load
     think = f"{exact(workload.think_time_ms)} ms" if workload.think_time_ms else "no"
     return (
         f"{workload.arrival.value}: {plural(workload.users, 'user')}, each waits for its answer, {think} think time; "
@@ -118,7 +134,7 @@ def _load(ground: Ground) -> str:
 
 
 def _window(ground: Ground) -> str:
-    workload, experiment = ground.workload, ground.plan.experiment
+    workload, experiment = ground.load, ground.plan.experiment
     return (
         f"{exact(workload.duration_s)} s after {exact(workload.warmup_s)} s of warm-up, "
         f"fresh containers for each trial, {plural(experiment.rounds, 'round')}, shuffled (seed {experiment.seed})"
@@ -133,7 +149,32 @@ def _budget(ground: Ground) -> str:
     return f"{budget}: stack on CPU {ground.split.stack}, generator on CPU {ground.split.generator}{shared}"
 
 
+def _app(ground: Ground) -> str:
+    """How the app was set, as it stated itself: what holds for all rows, then what does not; "" in older runs."""
+    stated = {each.name: _settings(each) for each in ground.evidence if each.samples}
+    common = [pair for pair in next(iter(stated.values()), []) if all(pair in own for own in stated.values())]
+    words = [_worded(common)] if common else []
+    for name, own in stated.items():
+        differing = [pair for pair in own if pair not in common]
+        words += [f"{name}: {_worded(differing)}"] if differing else []
+    return "; ".join(words)
+
+
+def _settings(evidence: Evidence) -> list[tuple[str, str]]:
+    proof = evidence.samples[0].trial.proof_before
+    identity = proof.identity if proof else {}
+    if "session_store" not in identity:
+        return []
+    return [(words, identity[key]) for key, words in APP_SETTINGS.items() if key in identity]
+
+
+def _worded(pairs: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{words} {value}" for words, value in pairs)
+
+
 def _ratios(ground: Ground) -> str:
-    if ground.reference is None:
+    if not ground.references:
         return "none: the reference is not in this section"
+    if ground.reference is None:
+        return "requests/s to those of the nearest reference above in the same round: median [min–max]"
     return f"requests/s to those of {ground.reference} in the same round: median [min–max]"

@@ -201,11 +201,11 @@ def _details(rule: SectionRule | RowRule, ground: Ground) -> tuple[Detail, ...]:
     for evidence in ground.evidence:
         sentence = rule.says(ground, evidence) if evidence.samples else None
         if sentence is not None:
-            found[sentence].append(evidence.target)
+            found[sentence].append(evidence.name)
     return tuple(Detail(targets=tuple(targets), text=text) for text, targets in found.items())
 
 
 def _is_everywhere(ground: Ground, details: tuple[Detail, ...]) -> bool:
     """Whether the same sentence holds for every measured row, of which there are several."""
-    measured = {evidence.target for evidence in ground.evidence if evidence.samples}
+    measured = {evidence.name for evidence in ground.evidence if evidence.samples}
     return len(details) == 1 and len(measured) > 1 and set(details[0].targets) == measured

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from serverlab.model.definitions import Workload
 from serverlab.model.records import (
     CoreSplit,
     Environment,
+    Inspection,
     Latency,
     LoadResult,
     Plan,
@@ -18,7 +19,7 @@ from serverlab.model.records import (
 )
 from serverlab.stats import samples_needed
 
-STACK_ROLES = ("app", "edge", "db")
+STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 """The roles that share the stack's cores."""
 
 
@@ -70,6 +71,17 @@ class Sample:
             return None
         return _percentiles(self.load.latency)[percent]
 
+    def per_request(self, value: Callable[[Inspection], int | None]) -> float | None:
+        """The mean over the window's requests of what was seen of each kind before it, None if any was not seen."""
+        seen = self.load.inspections or {}
+        values = {name: value(seen[name]) if name in seen else None for name in self.load.by_name}
+        total = 0
+        for name, found in values.items():
+            if found is None:
+                return None
+            total += found * self.load.by_name[name].count
+        return total / self.load.latency.count if self.load.latency.count else None
+
     def cores_used(self, *roles: str) -> float:
         """CPU time of these roles per second of the window: 1.0 is one core kept busy."""
         usages = [self.trial.usage[role] for role in roles if role in self.trial.usage]
@@ -84,12 +96,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All about one target within one section; ``lacks`` is the capability that makes the cell n/a."""
+    """All about one workload on one target within one section.
 
+    ``name`` is what its row is called: the one of the two that differs between the section's rows. ``lacks`` is the
+    capability that makes the cell n/a.
+    """
+
+    name: str
     target: str
-    planned: tuple[PlannedTrial, ...]
-    samples: tuple[Sample, ...]
-    void: tuple[Trial, ...]
+    workload: str
+    load: Workload
+    planned: tuple[PlannedTrial, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    void: tuple[Trial, ...] = ()
     lacks: str | None = None
 
     @property
@@ -108,26 +127,29 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Ground:
-    """All that one section stands on.
+    """All that one section stands on: one workload on several targets, or several workloads on one target.
 
-    ``smallest`` is the evidence at the smallest budget, by target; ``core_speed`` the median of all readings of the
+    What the section does not have in common, ``workload`` or ``target``, is None. ``references`` names for each row the
+    one that it is compared with, itself where it is a reference; it is empty where the section holds no reference.
+    ``smallest`` is the evidence at the smallest budget, by row; ``core_speed`` the median of all readings of the
     calibration loop in the run, None where there is none.
     """
 
     plan: Plan
     environment: Environment
-    name: str
+    workload: str | None
+    target: str | None
     cpus: int
     edge: str | None
-    reference: str | None
+    references: dict[str, str]
     evidence: tuple[Evidence, ...]
     smallest: dict[str, Evidence]
     core_speed: float | None = None
 
     @property
-    def workload(self) -> Workload:
-        """The section's workload as it was run."""
-        return self.plan.workloads[self.name]
+    def load(self) -> Workload:
+        """A workload of the section as it was run; users, times and think time are those of all."""
+        return self.evidence[0].load
 
     @property
     def split(self) -> CoreSplit | None:
@@ -145,9 +167,20 @@ class Ground:
         return self.environment.core_splits.get(str(self.smallest_cpus))
 
     @property
-    def reference_evidence(self) -> Evidence | None:
-        """What there is about the reference, None where the section does not hold it."""
-        return next((each for each in self.evidence if each.target == self.reference), None)
+    def reference(self) -> str | None:
+        """The section's only reference; None where it has several or none."""
+        found = set(self.references.values())
+        return found.pop() if len(found) == 1 else None
+
+    def reference_evidence(self) -> list[Evidence]:
+        """What there is about each reference of the section."""
+        named = set(self.references.values())
+        return [each for each in self.evidence if each.name in named]
+
+    def compared_with(self, evidence: Evidence) -> Evidence | None:
+        """The reference of a row, itself where it is one, None where the section holds none for it."""
+        wanted = self.references.get(evidence.name)
+        return next((each for each in self.evidence if each.name == wanted), None)
 
     def busy_share(self, sample: Sample) -> float:
         """How busy the budget's cores were: app, edge, database, and the generator where it shares them."""
@@ -155,13 +188,12 @@ class Ground:
         return sample.cores_used(*roles) / self.cpus
 
 
-def collect(target: str, planned: Sequence[PlannedTrial], trials: Sequence[Trial]) -> Evidence:
-    """The evidence of one target: its trials sorted by round into valid and VOID ones."""
+def collect(cell: Evidence, trials: Sequence[Trial]) -> Evidence:
+    """The cell with its trials, sorted by round into valid and VOID ones."""
     ordered = sorted(trials, key=lambda trial: trial.planned.round)
     samples = [Sample(trial, trial.load) for trial in ordered if is_valid(trial) and trial.load is not None]
-    return Evidence(
-        target=target,
-        planned=tuple(planned),
+    return replace(
+        cell,
         samples=tuple(samples),
         void=tuple(trial for trial in ordered if not is_valid(trial)),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 
 import msgspec
 
@@ -20,28 +22,54 @@ Cell = tuple[str, int, str]
 
 
 def grounds(run: Run) -> list[Ground]:
-    """What each section of the run stands on, in the order of the experiment: workload, budget, edge."""
+    """What each section of the run stands on, in the order of the experiment.
+
+    Where targets are compared that is a section for each workload, budget and (with references per edge) edge; where
+    workloads are compared, one for each target and budget.
+    """
     cells = _cells(run)
-    plan = run.plan
-    smallest = min(plan.experiment.cpus)
+    found = _of_targets(run, cells) if not run.plan.experiment.comparisons else _of_workloads(run, cells)
     core_speeds = [speed for trial in run.trials for speed in speeds(trial)]
     core_speed = stats.median(core_speeds) if core_speeds else None
-    return [
-        Ground(
-            plan=plan,
-            environment=run.environment,
-            name=workload,
-            cpus=cpus,
-            edge=edge,
-            reference=_reference(plan, edge),
-            evidence=tuple(cells[workload, cpus, target] for target in targets),
-            smallest={target: cells[workload, smallest, target] for target in targets},
-            core_speed=core_speed,
-        )
-        for workload in plan.experiment.workloads
-        for cpus in plan.experiment.cpus
-        for edge, targets in _by_edge(plan).items()
-    ]
+    return [replace(ground, core_speed=core_speed) for ground in found]
+
+
+def _of_targets(run: Run, cells: dict[Cell, Evidence]) -> Iterator[Ground]:
+    plan, smallest = run.plan, min(run.plan.experiment.cpus)
+    for workload in plan.experiment.workloads:
+        for cpus in plan.experiment.cpus:
+            for edge, targets in _by_edge(plan).items():
+                reference = _reference(plan, edge)
+                yield Ground(
+                    plan=plan,
+                    environment=run.environment,
+                    workload=workload,
+                    target=None,
+                    cpus=cpus,
+                    edge=edge,
+                    references=dict.fromkeys(targets, reference) if reference else {},
+                    evidence=tuple(cells[workload, cpus, target] for target in targets),
+                    smallest={target: cells[workload, smallest, target] for target in targets},
+                )
+
+
+def _of_workloads(run: Run, cells: dict[Cell, Evidence]) -> Iterator[Ground]:
+    experiment = run.plan.experiment
+    smallest, workloads = min(experiment.cpus), experiment.measured_workloads()
+    for target in experiment.targets:
+        for cpus in experiment.cpus:
+            rows = {workload: replace(cells[workload, cpus, target], name=workload) for workload in workloads}
+            yield Ground(
+                plan=run.plan,
+                environment=run.environment,
+                workload=None,
+                target=target,
+                cpus=cpus,
+                edge=None,
+                references={each: experiment.reference_workload(each) or each for each in workloads},
+                evidence=tuple(rows.values()),
+                smallest={each: cells[each, smallest, target] for each in workloads},
+            )
 
 
 def edge_of(target: str) -> str:
@@ -61,6 +89,8 @@ def _by_edge(plan: Plan) -> dict[str | None, list[str]]:
 
 def _reference(plan: Plan, edge: str | None) -> str | None:
     """The full name of the section's reference, None where the section does not hold it."""
+    if plan.experiment.reference is None:
+        return None
     reference = Target.parse(plan.experiment.reference)
     if edge is not None:
         reference = msgspec.structs.replace(reference, edge=None if edge == DIRECT else edge)
@@ -68,27 +98,33 @@ def _reference(plan: Plan, edge: str | None) -> str | None:
 
 
 def _cells(run: Run) -> dict[Cell, Evidence]:
+    """The evidence of every cell of the experiment, named after its target."""
     planned: dict[Cell, list[PlannedTrial]] = defaultdict(list)
     trials: dict[Cell, list[Trial]] = defaultdict(list)
     for each in run.plan.trials:
         planned[_cell(each)].append(each)
     for trial in run.trials:
         trials[_cell(trial.planned)].append(trial)
-    found = {
-        (workload, cpus, target): collect(
-            target, planned[workload, cpus, target], trials[workload, cpus, target]
-        )
-        for workload in run.plan.experiment.workloads
-        for cpus in run.plan.experiment.cpus
-        for target in run.plan.experiment.targets
-    }
-    for (workload, cpus, target), evidence in found.items():
-        lacks = run.plan.skipped.get(f"{target} {workload}")
-        if lacks is not None:
-            found[workload, cpus, target] = Evidence(
-                target=target, planned=(), samples=(), void=evidence.void, lacks=lacks
-            )
+    found = {}
+    for workload in run.plan.experiment.measured_workloads():
+        for cpus in run.plan.experiment.cpus:
+            for target in run.plan.experiment.targets:
+                cell = workload, cpus, target
+                evidence = Evidence(
+                    name=target,
+                    target=target,
+                    workload=workload,
+                    load=run.plan.workloads[workload],
+                    planned=tuple(planned[cell]),
+                    lacks=run.plan.skipped.get(f"{target} {workload}"),
+                )
+                found[cell] = _judged(collect(evidence, trials[cell]))
     return found
+
+
+def _judged(evidence: Evidence) -> Evidence:
+    """The evidence; what the target cannot do was not planned, and no number of it counts."""
+    return evidence if evidence.lacks is None else replace(evidence, planned=(), samples=())
 
 
 def _cell(planned: PlannedTrial) -> Cell:

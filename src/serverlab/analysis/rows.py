@@ -7,20 +7,24 @@ from collections.abc import Callable, Iterable
 
 from serverlab import stats
 from serverlab.analysis.evidence import Evidence, Ground, Sample
-from serverlab.model.records import Trial
+from serverlab.model.records import Inspection, Trial
 from serverlab.model.tables import Errors, FailureCount, Row, RowState, Spread, VoidTrials
 
-ROLES = ("app", "edge", "db", "load")
+ROLES = ("app", "edge", "db", "cache", "realtime", "load")
 
 
 def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> Row:
-    """The row of one target, marked with the numbers of its doubts; without a valid trial it has a reason."""
+    """The row of one cell, marked with the numbers of its doubts; without a valid trial it has a reason."""
     samples = evidence.samples
     state = state_of(evidence)
+    compared_with = ground.references.get(evidence.name)
     return Row(
+        name=evidence.name,
         target=evidence.target,
+        workload=evidence.workload,
         state=state,
-        reference=evidence.target == ground.reference,
+        reference=evidence.name == compared_with,
+        compared_with=compared_with,
         reason=_reason(evidence, state),
         planned=len(evidence.planned),
         valid=len(samples),
@@ -39,6 +43,9 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         ready_s=_over_all(samples, lambda sample: sample.trial.ready_s),
         image_bytes=max((each.trial.image_bytes for each in samples if each.trial.image_bytes), default=None),
         replicas=max((each.trial.replicas for each in samples), default=None),
+        queries=_per_request(samples, lambda seen: seen.queries),
+        request_bytes=_per_request(samples, lambda seen: seen.request_bytes),
+        response_bytes=_per_request(samples, lambda seen: seen.response_bytes),
     )
 
 
@@ -52,18 +59,18 @@ def state_of(evidence: Evidence) -> RowState:
 
 
 def ratio_to_reference(ground: Ground, evidence: Evidence) -> Spread | None:
-    """Requests per second relative to the section's reference, round by round; None for the reference."""
-    if evidence.target == ground.reference:
+    """Requests per second relative to the row's reference, round by round; None for a reference."""
+    reference = ground.compared_with(evidence)
+    if reference is None or reference is evidence:
         return None
-    reference = ground.reference_evidence
-    return stats.paired_ratios(evidence.rps_by_round, reference.rps_by_round) if reference else None
+    return stats.paired_ratios(evidence.rps_by_round, reference.rps_by_round)
 
 
 def gain_by_cores(ground: Ground, evidence: Evidence) -> Spread | None:
     """Requests per second relative to the same target with the smallest budget; None at that budget."""
     if ground.cpus == ground.smallest_cpus:
         return None
-    return stats.paired_ratios(evidence.rps_by_round, ground.smallest[evidence.target].rps_by_round)
+    return stats.paired_ratios(evidence.rps_by_round, ground.smallest[evidence.name].rps_by_round)
 
 
 def _percentile(samples: tuple[Sample, ...], percent: int) -> Spread | None:
@@ -93,6 +100,10 @@ def _spread_for(
     samples: tuple[Sample, ...], role: str, value: Callable[[Sample, str], float | None]
 ) -> Spread | None:
     return _over_all(samples, lambda sample: value(sample, role))
+
+
+def _per_request(samples: tuple[Sample, ...], value: Callable[[Inspection], int | None]) -> Spread | None:
+    return _over_all(samples, lambda sample: sample.per_request(value))
 
 
 def _memory_bytes(sample: Sample, role: str) -> float | None:

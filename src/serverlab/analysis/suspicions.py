@@ -81,9 +81,9 @@ def wide_spread(_ground: Ground, evidence: Evidence) -> str | None:
     return f"{factor(high / low)} times" if low else "none succeeded in a round"
 
 
-def threshold(ground: Ground, evidence: Evidence) -> str | None:
+def threshold(_ground: Ground, evidence: Evidence) -> str | None:
     """Whether a round broke the workload's bound on errors or on the 99th percentile."""
-    bounds = ground.workload.thresholds
+    bounds = evidence.load.thresholds
     shares = [sample.error_share for sample in evidence.samples if sample.error_share > bounds.error_share]
     slow = [
         p99_us
@@ -105,7 +105,7 @@ def near_generator(_ground: Ground, evidence: Evidence) -> str | None:
     return f"up to {percent(busiest)}" if busiest > NEAR_GENERATOR_CORES else None
 
 
-def plateau_40ms(ground: Ground, evidence: Evidence) -> str | None:
+def plateau_40ms(_ground: Ground, evidence: Evidence) -> str | None:
     """Whether latencies on kept connections begin where delayed ACKs put them, with most answers close above.
 
     How busy the cores are tells nothing: with enough users in parallel they are full although every answer waits.
@@ -115,7 +115,7 @@ def plateau_40ms(ground: Ground, evidence: Evidence) -> str | None:
         return None
     if not FLOOR_US[0] <= floor <= FLOOR_US[1] or floor < NARROW * middle:
         return None
-    users, turn_s = ground.workload.users, (floor / 1000 + ground.workload.think_time_ms) / 1000
+    users, turn_s = evidence.load.users, (floor / 1000 + evidence.load.think_time_ms) / 1000
     return (
         f"19 of 20 answers took {milliseconds(floor)} ms or longer, p50 {milliseconds(middle)} ms; "
         f"{plural(users, 'user')} / floor = {per_second(users / turn_s)} requests/s"
@@ -125,8 +125,8 @@ def plateau_40ms(ground: Ground, evidence: Evidence) -> str | None:
 def slots(ground: Ground, evidence: Evidence) -> str | None:
     """Whether more users than the server has slots for were waiting at once, while the cores had time left."""
     count, busy = _slots(evidence), _busy_share(ground, evidence)
-    users = ground.workload.users
-    if ground.workload.think_time_ms or not count or count >= users or busy is None or busy >= FULL_SHARE:
+    users = evidence.load.users
+    if evidence.load.think_time_ms or not count or count >= users or busy is None or busy >= FULL_SHARE:
         return None
     return f"{plural(count, 'slot')} for {plural(users, 'user')}: the rest queue; cores {percent(busy)} busy"
 
@@ -134,7 +134,7 @@ def slots(ground: Ground, evidence: Evidence) -> str | None:
 def idle_cpu(ground: Ground, evidence: Evidence) -> str | None:
     """Whether the cores idled though users without think time waited, for another reason than the plateau."""
     busy = _busy_share(ground, evidence)
-    if ground.workload.think_time_ms or busy is None or busy >= IDLE_SHARE:
+    if evidence.load.think_time_ms or busy is None or busy >= IDLE_SHARE:
         return None
     if plateau_40ms(ground, evidence):
         return None

@@ -16,7 +16,8 @@ STATE_ORDER = (RowState.MEASURED, RowState.VOID, RowState.NOT_RUN, RowState.NOT_
 def tabulate(run: Run) -> Table:
     """The table of the run: a section for each workload, budget and (where references are per edge) edge.
 
-    Rows are sorted by requests per second, the largest first; those without numbers follow.
+    Targets are sorted by requests per second, the largest first; those without numbers follow. Where workloads are
+    compared there is a section for each target and budget, with the workloads in the order of the experiment.
     """
     return Table(
         run=run.name,
@@ -37,18 +38,19 @@ def _section(ground: Ground) -> Section:
             doubts=tuple(
                 doubt.number
                 for doubt in doubts
-                if not doubt.everywhere and any(evidence.target in detail.targets for detail in doubt.details)
+                if not doubt.everywhere and any(evidence.name in detail.targets for detail in doubt.details)
             ),
         )
         for evidence in ground.evidence
     ]
     return Section(
-        workload=ground.name,
+        workload=ground.workload,
+        target=ground.target,
         cpus=ground.cpus,
         edge=ground.edge,
         reference=ground.reference,
         conditions=section_facts(ground),
-        rows=tuple(sorted(rows, key=_order)),
+        rows=tuple(rows if ground.workload is None else sorted(rows, key=_order)),
         doubts=doubts,
     )
 

@@ -127,8 +127,6 @@ def _workload_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
     for reference, others in experiment.comparisons.items():
         names[f"comparisons.{reference!r}"] = reference
         names |= {f"comparisons.{reference!r}[{index}]": name for index, name in enumerate(others)}
-        if {name.partition(":")[0] for name in others} - {reference.partition(":")[0]}:
-            yield f"comparisons.{reference!r}: only variants of the same workload can be compared"
     for key, name in names.items():
         try:
             catalog.workload(name)
@@ -138,6 +136,9 @@ def _workload_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
     yield from _repetitions(key, experiment.measured_workloads(), what="workload")
     if experiment.comparisons and experiment.workloads:
         yield "workloads: comparisons name the workloads; leave one of the two out"
+    bases = {name.partition(":")[0] for name in experiment.measured_workloads()}
+    if experiment.comparisons and len(bases) > 1:
+        yield f"comparisons: only variants of one workload can be compared, not of {' and '.join(sorted(bases))}"
 
 
 def _repetitions(key: str, values: Sequence[object], *, what: str) -> Iterator[str]:

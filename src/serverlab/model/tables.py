@@ -104,18 +104,22 @@ class VoidTrials(Record, frozen=True):
 
 
 class Row(Record, frozen=True):
-    """One target within a section.
+    """One target, or one workload, within a section: ``name`` is the one of them that differs between the rows.
 
-    Requests per second count successes only. ``ratio`` is of requests per second to the reference and
+    Requests per second count successes only. ``ratio`` is of requests per second to the row ``compared_with`` and
     ``scaling`` to the same target with the smallest budget of the run, both paired within rounds. Latencies
     are each trial's own percentiles in microseconds; ``max_us`` is the largest of all valid trials. ``cpu_ms``
-    (CPU time per successful request) and ``memory_bytes`` (peaks) are by role: app, edge, db, load. None, or a
-    missing role, is absent. ``doubts`` holds the numbers of the footnotes.
+    (CPU time per successful request) and ``memory_bytes`` (peaks) are by role: app, edge, db, cache, realtime,
+    load. ``queries`` and bytes are means per request, by what was seen of each kind of request before the window. None,
+    or a missing role, is absent. ``doubts`` holds the numbers of the footnotes.
     """
 
+    name: str
     target: str
+    workload: str
     state: RowState
     reference: bool
+    compared_with: str | None
     reason: str | None
     planned: int
     valid: int
@@ -134,6 +138,9 @@ class Row(Record, frozen=True):
     ready_s: Spread | None
     image_bytes: int | None
     replicas: int | None
+    queries: Spread | None
+    request_bytes: Spread | None
+    response_bytes: Spread | None
 
 
 class Fact(Record, frozen=True):
@@ -144,13 +151,16 @@ class Fact(Record, frozen=True):
 
 
 class Section(Record, frozen=True):
-    """The rows that may be compared with each other: one workload, one budget of cores, maybe one edge.
+    """The rows that may be compared with each other.
 
-    ``edge`` is None where the section holds targets with and without an edge, "none" where it holds the
-    direct ones. ``reference`` is the target that ratios are taken against, None where the section has none.
+    Either ``workload`` is that of all rows, each of which is a target; or ``target`` is that of all rows, each of which
+    is a workload. The other is None. ``edge`` is None where the section holds targets with and without an edge, "none"
+    where it holds the direct ones. ``reference`` is the row that all ratios are taken against, None where there is none
+    or are several.
     """
 
-    workload: str
+    workload: str | None
+    target: str | None
     cpus: int
     edge: str | None
     reference: str | None

@@ -8,7 +8,7 @@ import io
 from serverlab.formatting import one_line
 from serverlab.model.tables import Row, Section, Spread, Table
 
-ROLES = ("app", "edge", "db", "load")
+ROLES = ("app", "edge", "db", "cache", "realtime", "load")
 
 Value = str | float | None
 
@@ -29,12 +29,12 @@ def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
     everywhere = {doubt.number for doubt in section.doubts if doubt.everywhere and row.rps}
     return {
         "run": table.run,
-        "workload": section.workload,
+        "workload": row.workload,
         "cpus": section.cpus,
         "edge": section.edge,
         "target": row.target,
         "state": row.state.value,
-        "reference": section.reference,
+        "reference": row.compared_with,
         "reason": one_line(row.reason) if row.reason else None,
         "planned": row.planned,
         "valid": row.valid,
@@ -57,6 +57,9 @@ def _spreads(row: Row) -> dict[str, Value]:
         "p95_us": row.p95_us,
         "p99_us": row.p99_us,
         "ready_s": row.ready_s,
+        "queries": row.queries,
+        "request_bytes": row.request_bytes,
+        "response_bytes": row.response_bytes,
         **{f"cpu_ms_{role}": row.cpu_ms.get(role) for role in ROLES},
         **{f"memory_bytes_{role}": row.memory_bytes.get(role) for role in ROLES},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from serverlab.model.tables import Section, Table
-from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks
+from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks, row_title
 from serverlab.reports.markdown import line, plain
 from serverlab.reports.notes import footnote, remarks
 
@@ -49,7 +49,7 @@ def _body(section: Section, keys: Sequence[str]) -> Iterator[str]:
 def _grid(section: Section, keys: Sequence[str]) -> Iterator[str]:
     columns = [COLUMNS[key] for key in keys]
     titles = [f"{column.title} {column.unit}".strip() for column in columns]
-    yield line(["target", *titles, "notes"])
+    yield line([row_title(section), *titles, "notes"])
     yield line([":--", *("--:" for _ in keys), ":--"])
     for row in section.rows:
-        yield line([row.target, *cells(row, keys), marks(row.doubts)])
+        yield line([row.name, *cells(row, keys), marks(row.doubts)])

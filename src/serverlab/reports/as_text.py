@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from serverlab.model.tables import Fact, Section, Table
-from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks
+from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks, row_title
 from serverlab.reports.notes import footnote, remarks
 
 WIDTH = 120
@@ -57,9 +57,9 @@ def _grid(section: Section) -> Iterator[str]:
     """Two heading lines and the rows; the columns move closer where they would not fit the width."""
     keys = default_columns(section)
     lines = [
-        ["target", *(COLUMNS[key].title for key in keys), "notes"],
+        [row_title(section), *(COLUMNS[key].title for key in keys), "notes"],
         ["", *(COLUMNS[key].unit for key in keys), ""],
-        *([row.target, *cells(row, keys), marks(row.doubts)] for row in section.rows),
+        *([row.name, *cells(row, keys), marks(row.doubts)] for row in section.rows),
     ]
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
     gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "

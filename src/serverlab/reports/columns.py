@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from serverlab.formatting import (
     ABSENT,
+    amount,
     cost_ms,
     megabytes,
     milliseconds,
@@ -65,14 +66,21 @@ COLUMNS: dict[str, Column] = {
     "cpu_ms": Column("CPU/req", "ms", _cpu("app")),
     "cpu_edge_ms": Column("edge CPU", "ms/req", _cpu("edge")),
     "cpu_db_ms": Column("db CPU", "ms/req", _cpu("db")),
+    "cpu_cache_ms": Column("cache CPU", "ms/req", _cpu("cache")),
+    "cpu_realtime_ms": Column("realtime CPU", "ms/req", _cpu("realtime")),
     "cpu_load_ms": Column("load CPU", "ms/req", _cpu("load")),
     "memory": Column("peak", "MB", _memory("app")),
     "memory_edge": Column("edge", "MB", _memory("edge")),
     "memory_db": Column("db", "MB", _memory("db")),
+    "memory_cache": Column("cache", "MB", _memory("cache")),
+    "memory_realtime": Column("realtime", "MB", _memory("realtime")),
     "memory_load": Column("load", "MB", _memory("load")),
     "ready": Column("ready", "s", lambda row: _middle(row.ready_s, seconds)),
     "image": Column("image", "MB", lambda row: megabytes(row.image_bytes)),
     "replicas": Column("copies", "", lambda row: str(row.replicas or ABSENT)),
+    "queries": Column("queries", "/req", lambda row: _middle(row.queries, amount)),
+    "request_bytes": Column("request", "bytes", lambda row: _middle(row.request_bytes, amount)),
+    "response_bytes": Column("answer", "bytes", lambda row: _middle(row.response_bytes, amount)),
     "trials": Column("trials", "", _trials),
 }
 """Every column by its key, as ``columns=`` and ``value=`` name it in the docs."""
@@ -92,6 +100,20 @@ DEFAULT = (
     "trials",
 )
 SCALING = ("rps", "ratio", "scaling", "p50", "p95", "p99", "max", "errors", "cpu_ms", "memory", "trials")
+COMPARED = (
+    "rps",
+    "range",
+    "ratio",
+    "p50",
+    "errors",
+    "cpu_ms",
+    "cpu_db_ms",
+    "cpu_cache_ms",
+    "queries",
+    "request_bytes",
+    "response_bytes",
+    "trials",
+)
 
 STATES = {
     RowState.MEASURED: "",
@@ -102,15 +124,24 @@ STATES = {
 
 
 def default_columns(section: Section) -> tuple[str, ...]:
-    """The usual columns; where a section has a gain by cores, that takes the place of what tells less there."""
+    """The usual columns; where a section has a gain by cores, or workloads, that takes the place of what tells less."""
+    if section.workload is None:
+        roles = {role for row in section.rows for role in row.cpu_ms}
+        absent = {f"cpu_{role}_ms" for role in ("db", "cache") if role not in roles}
+        return tuple(key for key in COMPARED if key not in absent)
     return SCALING if any(row.scaling for row in section.rows) else DEFAULT
 
 
 def heading(section: Section) -> str:
-    """What the section compares: workload, budget, and what stands in front."""
+    """What all rows of the section have in common: workload or target, budget, and what stands in front."""
     cores = f"{section.cpus} core{'' if section.cpus == 1 else 's'}"
     front = {None: "", "none": ", direct"}.get(section.edge, f", behind {section.edge}")
-    return f"{section.workload}, {cores}{front}"
+    return f"{section.workload or section.target}, {cores}{front}"
+
+
+def row_title(section: Section) -> str:
+    """What the rows of the section are."""
+    return "target" if section.target is None else "workload"
 
 
 def cells(row: Row, keys: Sequence[str]) -> list[str]:

@@ -13,7 +13,17 @@ from serverlab.catalog import Catalog, load_experiments, make_plan
 from serverlab.catalog.checks import CAPABILITIES
 from serverlab.errors import UsageError
 from serverlab.formatting import did_you_mean, exact, percent, plural
-from serverlab.model.definitions import Edge, Protocol, Server, Setting, Signals, Variant, Workers, Workload
+from serverlab.model.definitions import (
+    Edge,
+    Experiment,
+    Protocol,
+    Server,
+    Setting,
+    Signals,
+    Variant,
+    Workers,
+    Workload,
+)
 from serverlab.reports.markdown import grid, plain
 
 D = TypeVar("D")
@@ -122,6 +132,17 @@ def _workload(catalog: Catalog, name: str) -> Iterator[str]:
     yield f"- Needs: {', '.join(workload.needs) or 'nothing that a target could lack'}"
     bounds = workload.thresholds
     yield f"- Doubted above: {percent(bounds.error_share)} errors, p99 {exact(bounds.p99_ms)} ms"
+    if workload.variants:
+        yield ""
+        rows = (_workload_variant(name, each, workload) for each in workload.variants)
+        yield from grid(("name", "what it is", "app"), rows)
+
+
+def _workload_variant(name: str, key: str, workload: Workload) -> Sequence[str]:
+    variant = workload.of_variant(key)
+    settings = [f"{variable}={value}" for variable, value in variant.app.items()]
+    settings += [f"cache in {variant.cache}"] if variant.cache else []
+    return f"`{name}:{key}`", plain(variant.description), plain(", ".join(settings)) or "as it is"
 
 
 def _think(workload: Workload) -> str:
@@ -138,13 +159,21 @@ def _experiments(catalog: Catalog) -> Iterator[str]:
                 f"`{name}`",
                 plain(each.question),
                 str(len(each.targets)),
-                ", ".join(each.workloads),
+                ", ".join(_measured(each)),
                 cores,
                 str(each.rounds),
                 str(trials),
             )
         )
     yield from grid(("experiment", "question", "targets", "workloads", "cores", "rounds", "trials"), rows)
+
+
+def _measured(experiment: Experiment) -> Sequence[str]:
+    """The workloads; of variants that are compared only whose they are, with their number."""
+    if not experiment.comparisons:
+        return experiment.workloads
+    names = [name.partition(":")[0] for name in experiment.measured_workloads()]
+    return [f"{name} ({plural(names.count(name), 'variant')})" for name in dict.fromkeys(names)]
 
 
 def _capabilities(catalog: Catalog) -> Iterator[str]:

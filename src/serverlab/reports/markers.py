@@ -13,12 +13,12 @@ from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
-from serverlab.reports.columns import COLUMNS, heading
+from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.definitions import render_definition
 from serverlab.store import read_run
 
-SECTION_KEYS = ("workload", "cpus", "edge")
-KEYS = {"table": (*SECTION_KEYS, "columns"), "figure": (*SECTION_KEYS, "target", "value")}
+SECTION_KEYS = ("workload", "target", "cpus", "edge")
+KEYS = {"table": (*SECTION_KEYS, "columns"), "figure": (*SECTION_KEYS, "value")}
 
 
 @dataclass
@@ -58,7 +58,7 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
         return render_definition(results.catalog, arguments)
     path, chosen = _parsed(kind, arguments)
     table = results.table(path)
-    sections = [section for section in table.sections if _fits(section, chosen)]
+    sections = [section for section in table.sections if _fits(section, chosen, kind=kind)]
     if not sections:
         known = "; ".join(_address(section) for section in table.sections)
         raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
@@ -67,7 +67,10 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     if len(sections) > 1:
         several = "; ".join(_address(section) for section in sections)
         raise UsageError(f"{path}: a figure needs one section", f"These fit: {several}")
-    return _figure(sections[0], target=chosen["target"], value=chosen["value"])
+    row = chosen.get(row_title(sections[0]))
+    if row is None:
+        raise UsageError(f"figure marker: {row_title(sections[0])} missing")
+    return _figure(sections[0], row=row, value=chosen["value"])
 
 
 def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:
@@ -88,14 +91,23 @@ def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:
     return path, chosen
 
 
-def _fits(section: Section, chosen: dict[str, str]) -> bool:
-    own = {"workload": section.workload, "cpus": str(section.cpus), "edge": section.edge}
-    return all(own[key] == chosen[key] for key in SECTION_KEYS if key in chosen)
+def _fits(section: Section, chosen: dict[str, str], *, kind: str) -> bool:
+    """Whether the section is as chosen; of a figure one key chooses the row and none the section."""
+    own = {key: value for key, value in _own(section).items() if kind == "table" or key != row_title(section)}
+    return all(own[key] == chosen[key] for key in own if key in chosen)
+
+
+def _own(section: Section) -> dict[str, str | None]:
+    return {
+        "workload": section.workload,
+        "target": section.target,
+        "cpus": str(section.cpus),
+        "edge": section.edge,
+    }
 
 
 def _address(section: Section) -> str:
-    edge = f" edge={section.edge}" if section.edge else ""
-    return f"workload={section.workload} cpus={section.cpus}{edge}"
+    return " ".join(f"{key}={value}" for key, value in _own(section).items() if value)
 
 
 def _wanted(chosen: dict[str, str]) -> str:
@@ -111,25 +123,22 @@ def _columns(chosen: dict[str, str]) -> Sequence[str] | None:
     return keys
 
 
-def _figure(section: Section, *, target: str, value: str) -> str:
+def _figure(section: Section, *, row: str, value: str) -> str:
     """The number as the table shows it; nothing but a number may stand in a sentence."""
     _check_known(value, COLUMNS, what="value")
-    rows = {row.target: row for row in section.rows}
-    _check_known(target, rows, what=f"target in {heading(section)}")
-    row = rows[target]
-    _check_number(row, value)
-    return COLUMNS[value].show(row)
+    rows = {each.name: each for each in section.rows}
+    _check_known(row, rows, what=f"{row_title(section)} in {heading(section)}")
+    _check_number(rows[row], value)
+    return COLUMNS[value].show(rows[row])
 
 
 def _check_number(row: Row, value: str) -> None:
     if row.state is not RowState.MEASURED:
-        raise UsageError(
-            f"{row.target} has no {value}: it is {row.state.value}: {one_line(row.reason or '')}"
-        )
+        raise UsageError(f"{row.name} has no {value}: it is {row.state.value}: {one_line(row.reason or '')}")
     if value == "ratio" and row.reference:
-        raise UsageError(f"{row.target} has no ratio: it is the reference")
+        raise UsageError(f"{row.name} has no ratio: it is the reference")
     if COLUMNS[value].show(row) == ABSENT:
-        raise UsageError(f"{row.target} has no {value}: it is absent in the table")
+        raise UsageError(f"{row.name} has no {value}: it is absent in the table")
 
 
 def _check_known(name: str, known: Iterable[str], *, what: str) -> None:

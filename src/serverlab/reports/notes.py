@@ -12,10 +12,10 @@ def remarks(section: Section) -> Iterator[str]:
     """Why a row or some of its trials have no numbers, and which errors there were: a line each."""
     for row in section.rows:
         if row.state in (RowState.NOT_APPLICABLE, RowState.NOT_RUN):
-            yield f"{row.state.value}: {row.target}: {one_line(row.reason or '')}"
+            yield f"{row.state.value}: {row.name}: {one_line(row.reason or '')}"
         for void in row.void:
             rounds = "round" if len(void.rounds) == 1 else "rounds"
-            yield f"VOID: {row.target}, {rounds} {numbers(void.rounds)}: {one_line(void.reason)}"
+            yield f"VOID: {row.name}, {rounds} {numbers(void.rounds)}: {one_line(void.reason)}"
     for row in section.rows:
         if row.errors and row.errors.count:
             yield f"errors: {_errors(row, row.errors)}"
@@ -38,4 +38,4 @@ def _errors(row: Row, errors: Errors) -> str:
         f"{one_line(each.kind)}{'' if each.status is None else f' {each.status}'}: {each.count}"
         for each in errors.kinds
     )
-    return f"{row.target}: {plural(errors.count, 'request')} ({percent(errors.share)}): {kinds}"
+    return f"{row.name}: {plural(errors.count, 'request')} ({percent(errors.share)}): {kinds}"

@@ -17,7 +17,7 @@ IDLE_STACK = 0.1
 ENOUGH_SAMPLES = 0.5
 """Share of the samples due that must have been taken within the window."""
 
-STACK_ROLES = ("app", "edge", "db")
+STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 
 
 def of_proofs(before: Proof | None, after: Proof | None) -> Iterator[str]:

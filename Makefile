@@ -13,6 +13,8 @@ TARGETS ?=
 EXPERIMENT ?= experiments/quick.toml
 RUN ?=
 DB ?=
+CACHE ?=
+REALTIME ?=
 REPLICAS ?=
 WORKLOAD ?=
 SERVICE ?=
@@ -35,7 +37,8 @@ help: ## print this
 #: TARGETS="runserver gunicorn"     only these targets of an experiment
 #: EXPERIMENT=experiments/NAME.toml (default: quick)
 #: RUN=EXPERIMENT/RUN               for compare and run: this run, and for run: go on with it
-#: DB=postgres  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
+#: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
+#: REALTIME=on                      for up: Daphne beside the server, for WebSockets
 #: ARGS="..."                       any other options of the verb, see .venv/bin/serverlab VERB --help
 
 setup: ## make .venv from hashed requirements
@@ -51,7 +54,7 @@ images: engine ## find, pull or make the base image, and build every image that 
 	@$(LAB) images
 
 up: images ## start TARGET on 127.0.0.1 and print its addresses
-	@$(LAB) up "$(TARGET)" $(call option,db,DB) $(call option,replicas,REPLICAS) $(ARGS)
+	@$(LAB) up "$(TARGET)" $(call option,db,DB) $(call option,cache,CACHE) $(call option,replicas,REPLICAS) $(if $(filter on,$(REALTIME)),--realtime) $(ARGS)
 
 down: setup ## stop the stack and remove all of it
 	@$(LAB) down
@@ -63,13 +66,13 @@ logs: setup ## print the last log lines of SERVICE (default: app)
 	@$(LAB) logs $(SERVICE) $(ARGS)
 
 run: images ## run EXPERIMENT, or go on with RUN
-	@$(LAB) run $(if $(RUN),--resume "$(RUN)","$(EXPERIMENT)") $(call option,targets,TARGETS) $(call option,db,DB) $(ARGS)
+	@$(LAB) run $(if $(RUN),--resume "$(RUN)","$(EXPERIMENT)") $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)
 
 compare: images ## from nothing to a table: run the quick experiment on five servers; with RUN, print that run's table
-	@$(LAB) $(if $(RUN),compare "$(RUN)",run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB)) $(ARGS)
+	@$(LAB) $(if $(RUN),compare "$(RUN)",run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE)) $(ARGS)
 
 locust: images ## start TARGET and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both
-	@$(LAB) locust "$(TARGET)" $(call option,workload,WORKLOAD) $(call option,db,DB) $(ARGS)
+	@$(LAB) locust "$(TARGET)" $(call option,workload,WORKLOAD) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)
 
 report: setup ## render the tables in README and docs from the result files they name
 	@$(LAB) report --docs

@@ -50,6 +50,8 @@ class FakeApp:
             return self.statuses[path], {"detail": "as told"}
         if path == "/lab/identity":
             return 200, self.who()
+        if path == "/ws/feed/":
+            return 403 if self.identity.get("realtime") else 404, {"detail": "no"}
         if (method, path) == ("POST", "/api/auth/jwt/login/"):
             return 200, {"access": jwt.encode({"user_id": "1"}, self.jwt_key, "HS256"), "refresh": "r"}
         if path.startswith("/api/"):
@@ -87,6 +89,7 @@ def identity_of(**changes: Any) -> dict[str, Any]:
         "autoreload": False,
         "database": "sqlite",
         "cache": "database",
+        "realtime": False,
         **to_be_stated({}),
         "django": "5.2.19",
         "python": "3.13.5",

@@ -73,7 +73,8 @@ class FakeLab:
             self._happens(f"up {self.stacks}")
 
     def _start(self, target: Target, given: Mapping[str, str], argv: Sequence[str]) -> None:
-        has_edge = any(word.endswith("edge.yml") for word in argv)
+        overlays = {word.rpartition("/")[2] for word in argv}
+        has_edge = "edge.yml" in overlays
         catalog = load_catalog(self.root)
         cpus, replicas, run = int(given["LAB_CPUS"]), int(given["LAB_REPLICAS"]), given["LAB_RUN"]
         workers = catalog.variant(target).workers.for_cpus(cpus)
@@ -94,7 +95,9 @@ class FakeLab:
             cpus=cpus,
             workers=workers,
             multithread=multithread,
-            cache="redis" if any(word.endswith("redis.yml") for word in argv) else "database",
+            cache="redis" if overlays & {"redis.yml"} else "database",
+            realtime=bool(overlays & {"realtime.yml"})
+            or "websocket" in catalog.servers[target.server].capabilities,
             **to_be_stated({name: given[name] for name in SWITCHES if name in given}),
         )
         self.app.server_header = "nginx" if has_edge else HEADERS[target.server]

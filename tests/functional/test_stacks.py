@@ -1,6 +1,7 @@
 """`up`, `down`, `ps`, `logs`, `clean` and `locust`."""
 
 import json
+import re
 
 import pytest
 
@@ -16,7 +17,7 @@ def test_a_stack_is_started_proved_and_its_address_is_the_only_result(cli, fake)
     lines = up.err.splitlines()
     assert lines[0] == "starting gunicorn:gthread"
     assert lines[1].startswith("ready after ")
-    assert lines[2] == "proved by 27 checks: gunicorn:gthread, version 27.0.1"
+    assert lines[2] == "proved by 29 checks: gunicorn:gthread, version 27.0.1"
     assert [each.name for each in fake.client.containers.things] == ["serverlab-app-1"]
 
 
@@ -59,6 +60,28 @@ def test_options_reach_the_compose_files(cli, fake):
         "LAB_RUN": "up",
     }
     assert "postgres.yml" in fake.shell.calls[0]
+
+
+def test_a_stack_gets_the_overlays_that_are_asked_for(cli, fake):
+    assert cli("up", "gunicorn+nginx", "--cache", "redis").code == 0
+    assert cli("down").code == 0
+    assert cli("up", "gunicorn+nginx", "--realtime").code == 0
+    started = [call for call in fake.shell.calls if call.startswith(COMPOSE)]
+    laid = [re.findall(r"compose/([a-z]+)\.yml", call) for call in started]
+    assert laid == [["stack", "edge", "redis"], ["stack", "edge", "redis", "realtime"]]
+
+
+@pytest.mark.parametrize(
+    ("target", "said", "hint"),
+    [
+        ("gunicorn", "gunicorn:gthread: Daphne beside the server needs an edge", "gunicorn:gthread+nginx"),
+        ("daphne", "daphne:production: Daphne beside the server needs an edge", "daphne:production+nginx"),
+    ],
+)
+def test_daphne_is_put_only_where_the_edge_can_send_to_it(cli, fake, target, said, hint):
+    up = cli("up", target, "--realtime")
+    assert (up.code, said in up.err, hint in up.err) == (2, True, True)
+    assert fake.client.containers.things == []
 
 
 def test_a_stack_that_fails_its_proof_is_up_with_a_warning(cli, fake):

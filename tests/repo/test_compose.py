@@ -8,7 +8,7 @@ import pytest
 
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
-from serverlab.compose import LABEL, Database, StackSettings
+from serverlab.compose import LABEL, Cache, Database, StackSettings
 from serverlab.errors import CommandFailed
 from serverlab.images import find_sources
 from serverlab.load import headless_variables
@@ -30,6 +30,8 @@ def settings_of(target_name):
         split=CoreSplit(stack="0", generator="1", disjoint=True),
         label="repo",
         database=Database.POSTGRES,
+        cache=Cache.REDIS,
+        realtime=target.edge is not None and "websocket" not in CATALOG.capabilities(target),
         port=8000,
         tls_port=8443,
     )
@@ -74,7 +76,8 @@ def test_a_target_alone_resolves_to_its_server_and_its_edge(settings):
 
 def test_every_container_keeps_the_contract(root, resolved, settings):
     edge = {"edge"} if settings.target.edge else set()
-    assert set(resolved["services"]) == {"app", "db", "migrate", "load", *edge}
+    beside = {"realtime"} if settings.realtime else set()
+    assert set(resolved["services"]) == {"app", "db", "migrate", "cache", "load", *edge, *beside}
     images = {source.tag for source in find_sources(root).values()}
     for name, service in resolved["services"].items():
         assert service["image"] in images, name
@@ -121,6 +124,23 @@ def test_an_edge_is_given_the_protocol_that_the_variant_speaks(resolved, setting
         assert resolved["services"]["app"]["environment"]["DJANGO_TRUSTED_PROXY"] == "true"
     else:
         assert "DJANGO_TRUSTED_PROXY" not in resolved["services"]["app"]["environment"]
+
+
+def test_daphne_beside_a_server_is_what_the_app_is_but_for_its_server(resolved, settings):
+    services = resolved["services"]
+    assert services["app"]["environment"]["REDIS_URL"] == "redis://cache:6379/0"
+    if not settings.realtime:
+        assert "realtime" not in services
+        return
+    app, beside = services["app"], services["realtime"]
+    assert beside["image"] == "serverlab/daphne:dev"
+    assert [volume["source"] for volume in beside["volumes"]] == ["data"]
+    own = {"LAB_VARIANT", "LAB_CPUS", "LAB_WORKERS", "LAB_THREADS", "LAB_REALTIME"}
+    assert {
+        name for name in app["environment"] if app["environment"][name] != beside["environment"].get(name)
+    } <= own
+    assert services["edge"]["environment"]["LAB_REALTIME_ADDRESS"] == "realtime:8000"
+    assert beside["scale"] == 1
 
 
 def test_replicas_are_as_many_as_the_budget_asks_for(resolved, settings):

@@ -93,9 +93,22 @@ def test_make_alone_prints_the_help_made_from_the_comments():
 
 def test_a_stack_is_chosen_by_variables():
     shown = HostShell().run(
-        ["make", "--dry-run", "up", "TARGET=uwsgi+nginx", "DB=postgres", "REPLICAS=2"], cwd=CHECKOUT
+        [
+            "make",
+            "--dry-run",
+            "up",
+            "TARGET=uwsgi+nginx",
+            "DB=postgres",
+            "CACHE=redis",
+            "REPLICAS=2",
+            "REALTIME=on",
+        ],
+        cwd=CHECKOUT,
     )
-    assert '.venv/bin/serverlab up "uwsgi+nginx" --db "postgres" --replicas "2"' in shown.stdout
+    assert (
+        '.venv/bin/serverlab up "uwsgi+nginx" --db "postgres" --cache "redis" --replicas "2" --realtime'
+        in shown.stdout
+    )
 
 
 def test_several_targets_can_be_compared():

@@ -7,7 +7,7 @@ import docker.errors
 import pytest
 
 from serverlab import compose
-from serverlab.compose import BY_HAND, Database, Engine, StackDied, StackSettings
+from serverlab.compose import BY_HAND, Cache, Database, Engine, StackDied, StackSettings
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError
 from serverlab.model.definitions import Protocol, Target
 from serverlab.model.records import CoreSplit
@@ -50,6 +50,28 @@ def engine(client):
 )
 def test_a_stack_is_made_of_one_file_and_its_overlays(name, database, files):
     assert stack_settings(name, database=database).files() == files
+
+
+def test_daphne_beside_a_server_comes_with_redis():
+    edge = ["stack.yml", "edge.yml"]
+    assert stack_settings("gunicorn:gthread+nginx", cache=Cache.REDIS).files() == [*edge, "redis.yml"]
+    beside = stack_settings("gunicorn:gthread+nginx", realtime=True)
+    assert beside.files() == [*edge, "redis.yml", "realtime.yml"]
+
+
+@pytest.mark.parametrize(
+    ("database", "url"),
+    [(Database.SQLITE, "sqlite:////data/db.sqlite3"), (Database.POSTGRES, "postgres://lab:d@db:5432/lab")],
+)
+def test_daphne_beside_a_server_reads_the_same_rows(database, url):
+    settings = stack_settings(realtime=True, database=database, database_password="d")
+    assert settings.variables()["LAB_DATABASE_URL"] == url
+    assert "LAB_DATABASE_URL" not in stack_settings(database=database).variables()
+
+
+def test_what_a_stack_changes_in_the_app_is_given_on():
+    given = stack_settings(app={"LAB_ACCESS_LIFETIME_S": "3"}).variables()
+    assert given["LAB_ACCESS_LIFETIME_S"] == "3"
 
 
 def test_every_variable_of_the_compose_files_is_given():

@@ -70,6 +70,7 @@ def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
         "identity: autoreload",
         "identity: database",
         "identity: cache",
+        "identity: realtime",
         "identity: session_store",
         "identity: jwt_verify",
         "identity: jwt_algorithm",
@@ -80,6 +81,7 @@ def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
         "Server header",
         "worker processes",
         "/healthz",
+        "WebSocket without a ticket",
         "token for the right password",
         "profile of the token's user",
         "seeded books",
@@ -232,7 +234,7 @@ def test_a_stack_that_no_longer_answers_fails_every_check_with_the_reason(client
     client.containers.things[0].ports = {8000: 1}
     failed = failures(engine, expected)
     assert failed[0].startswith("identity: interface: ConnectError: ")
-    assert len(failed) == 25
+    assert len(failed) == 27
 
 
 def test_a_stack_whose_container_died_is_told_with_its_last_lines(client, engine, expected):

@@ -1,4 +1,4 @@
-"""The OpenAPI schema: what drf-spectacular finds, and what it cannot know: how one signs in, and how one is refused.
+"""The OpenAPI schema: what drf-spectacular finds, and what it cannot know: how one is refused.
 
 It describes the views made with DRF. Those that are plain functions (the other two ways of signing in, the lab's own)
 are described in docs/auth.md.
@@ -6,7 +6,6 @@ are described in docs/auth.md.
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
@@ -52,11 +51,9 @@ class Schema(AutoSchema):
         return operation
 
     def _refusals(self, operation: dict[str, Any]) -> list[int]:
-        found = [400, 401, 406]
+        found = [400, 401, 404, 406]
         if self.view.permission_classes:
             found.append(403)
-        if "{" in self.path or self._is_list_view():
-            found.append(404)
         if "requestBody" in operation:
             found += [413, 415, 429]
         if self._writes_once():
@@ -67,27 +64,8 @@ class Schema(AutoSchema):
         return getattr(self.view, "writes_once", False) and self.method != "GET"
 
 
-class _Scheme(OpenApiAuthenticationExtension):
-    """How one way of signing in is written into the schema."""
-
-    definition: dict[str, str]
-
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the scheme."""
-        return self.definition
-
-
-class _Bearer(_Scheme):
-    target_class = "accounts.jwt.authentication.BearerAuthentication"
-    name = "bearer"
-    definition = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-
-
-class _EitherToken(_Bearer):
-    target_class = "accounts.authentication.EitherToken"
-
-
-class _PlainCookie(_Scheme):
-    target_class = "accounts.authentication.PlainCookie"
-    name = "plainCookie"
-    definition = {"type": "apiKey", "in": "cookie", "name": "serverlab_access"}
+def optional_relations(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """Return the schema with books that need not carry their relations: `?include=` leaves them out."""
+    book = result["components"]["schemas"]["Book"]
+    book["required"] = [name for name in book["required"] if name not in {"author", "publishers"}]
+    return result

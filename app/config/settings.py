@@ -147,6 +147,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "The application that the lab puts under test: a catalogue, and a way to sign in.",
     "VERSION": "1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.schema.optional_relations",
+    ],
     "SERVE_AUTHENTICATION": [],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

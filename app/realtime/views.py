@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.http import Http404
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.generics import GenericAPIView
@@ -28,6 +29,7 @@ class TicketView(GenericAPIView):
     permission_classes: ClassVar = [IsAuthenticated]
     serializer_class = TicketSerializer
 
+    @extend_schema(request=None, responses={201: TicketSerializer})
     def post(self, request: Request) -> Response:
         """Answer from the row: a token that is believed without one may be revoked."""
         if not settings.REALTIME:

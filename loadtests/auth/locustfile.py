@@ -62,6 +62,12 @@ WAYS = {
     "plain": WithPlainToken,
     "log-in": LogsIn,
 }
-CHOSEN = SETTINGS.parameter("way", ("all", *WAYS))
-for name, kind in WAYS.items():
-    kind.abstract = CHOSEN not in ("all", name)
+
+
+def choose(way: str) -> None:
+    """Leave only the user of that way to Locust, or ``all``."""
+    for name, user in WAYS.items():
+        user.abstract = way not in ("all", name)
+
+
+choose(SETTINGS.parameter("way", ("all", *WAYS)))

@@ -10,9 +10,12 @@ from typing import cast
 PONG = b'{"ping": "pong"}'
 
 
-def answer(body: bytes = PONG, status: str = "200 OK") -> bytes:
+TRACE = b"x-lab-trace: on\r\n"
+
+
+def answer(body: bytes = PONG, status: str = "200 OK", headers: str = "") -> bytes:
     """A whole answer."""
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
 class Planted(asyncio.Protocol):
@@ -30,11 +33,20 @@ class Planted(asyncio.Protocol):
         """Take what has arrived for one request, which it is for clients that wait for their answers."""
         Planted.requests += 1
         self.mine += 1
+        self.asked = data
         BEHAVIOURS[self.behaviour](self)
 
     def right(self) -> None:
         """The right answer at once."""
         self.transport.write(answer())
+
+    def traced(self) -> None:
+        """The right answer; to a traced request also how long it would be without the trace, as if it were queries."""
+        if TRACE in self.asked.lower():
+            length = len(self.asked) - len(TRACE)
+            self.transport.write(answer(headers=f"X-Query-Count: {length}\r\n"))
+        else:
+            self.right()
 
     def delayed(self) -> None:
         """The right answer after 50 ms."""

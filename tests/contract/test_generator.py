@@ -11,6 +11,7 @@ import pytest
 
 from serverlab.histogram import latency_of
 from serverlab.shell import HostShell
+from tests.contract.planted_server import answer
 
 PLANTED = Path(__file__).with_name("planted_server.py")
 WINDOW_S = 1.5
@@ -88,6 +89,13 @@ def test_all_is_well_with_a_right_server(measure: Measure) -> None:
     assert result["bytes"] == 16 * result["requests_ended"]
     assert result["late"] <= USERS
     assert result["connections"] == {"opened": 0, "replaced": 0}
+
+
+def test_every_request_is_looked_at_before_the_window(measure: Measure) -> None:
+    """Bytes are those of the plain request and its answer; what the traced one is told are its queries."""
+    (seen,) = measure("traced")["inspections"].values()
+    assert seen["response_bytes"] == len(answer())
+    assert seen["queries"] == seen["request_bytes"] > len("GET /api/ping/ HTTP/1.1")
 
 
 def test_a_tenth_of_failures_is_counted_by_status(measure: Measure) -> None:

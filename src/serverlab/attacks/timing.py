@@ -75,10 +75,11 @@ def timing(stage: Stage) -> Outcome:
     times: dict[str, list[float]] = {case: [] for case in names}
     for (case, _), each in zip(order, answers, strict=True):
         times[case].append(each["took_s"])
-    return _judged(times, answers, hash_s=median(times["unknown name"]) - _unhashed_s(stage))
+    return outcome_of(times, answers, hash_s=median(times["unknown name"]) - _unhashed_s(stage))
 
 
-def _judged(times: dict[str, list[float]], answers: Sequence[Try], *, hash_s: float) -> Outcome:
+def outcome_of(times: dict[str, list[float]], answers: Sequence[Try], *, hash_s: float) -> Outcome:
+    """PASS if the first class cannot be told from the others, and all were refused."""
     first, *others = times
     gaps = {f"{first} and {other}": gap(times[first], times[other]) for other in others}
     checks = [

@@ -1,0 +1,146 @@
+"""Guessing passwords at a site of planted limits, over real sockets from many addresses."""
+
+import json
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from serverlab.attacks import crowd, login, timing
+from serverlab.attacks.stage import Outcome
+from serverlab.model.security import Verdict
+from tests.unit.attacks.sites import Container, Site, a_stage
+
+REFUSED = b'{"detail": "No active account has these credentials."}'
+
+
+class Guarded(ThreadingHTTPServer):
+    """Refuses every log-in by 401; from the limit on by 429, counted for what `key` makes of a request."""
+
+    request_queue_size = 128
+
+    def __init__(
+        self, *, limit=10_000, key=lambda request: request.client_address[0], retry_after="30", tells=False
+    ):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.limit, self.key, self.retry_after, self.tells = limit, key, retry_after, tells
+        self.counted = Counter()
+        self.lock = threading.Lock()
+
+    def allows(self, request):
+        with self.lock:
+            self.counted[self.key(request)] += 1
+            return self.counted[self.key(request)] <= self.limit
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        allowed = self.server.allows(self)
+        self.send_response_only(401 if allowed else 429)
+        if not allowed and self.server.retry_after:
+            self.send_header("Retry-After", self.server.retry_after)
+        told = fields["username"].encode() if self.server.tells else b""
+        self.send_header("Content-Length", str(len(REFUSED) + len(told)))
+        self.end_headers()
+        self.wfile.write(REFUSED + told)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def asked():
+    """Put an attack to a server, and give its outcome."""
+    servers = []
+
+    def ask(attack, server, **options) -> Outcome:
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        stage = a_stage(Site(), container=Container(port=server.server_address[1]), **options)
+        return attack(stage)
+
+    yield ask
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def forwarded(request):
+    """What a site counts by that believes its clients."""
+    return request.headers.get("X-Forwarded-For", request.client_address[0])
+
+
+def test_attempts_come_from_the_addresses_that_they_name(asked):
+    server = Guarded()
+    wanted = [login.attempt("x", address=f"127.9.9.{number}") for number in (1, 2, 2)]
+    answers = asked(lambda stage: crowd.attempts(stage, wanted, at_once=2), server)
+    assert server.counted == {"127.9.9.1": 1, "127.9.9.2": 2}
+    assert [(each["status"], each["body"]) for each in answers] == [(401, REFUSED.decode())] * 3
+
+
+@pytest.mark.parametrize("attack", [login.guessing, login.claimed_addresses, login.at_once])
+def test_a_limit_that_holds_passes(asked, attack):
+    outcome = asked(attack, Guarded(limit=login.PER_ADDRESS))
+    assert outcome.verdict is Verdict.PASS, outcome
+
+
+def test_a_limit_for_all_processes_together_passes(asked):
+    outcome = asked(login.many_processes, Guarded(limit=login.PER_ADDRESS), workers=2)
+    assert (outcome.verdict, outcome.seen) == (Verdict.PASS, "20 x 401, 12 x 429 by 2 processes")
+
+
+def test_one_process_is_not_asked_twice(asked):
+    assert asked(login.many_processes, Guarded(), workers=1).verdict is Verdict.NA
+
+
+@pytest.mark.parametrize(
+    ("attack", "server", "options"),
+    [
+        pytest.param(login.guessing, Guarded(), {}, id="no limit"),
+        pytest.param(login.guessing, Guarded(limit=5), {}, id="another limit"),
+        pytest.param(login.guessing, Guarded(limit=20, retry_after=""), {}, id="no Retry-After"),
+        pytest.param(login.guessing, Guarded(limit=20, retry_after="3600"), {}, id="locked out for long"),
+        pytest.param(login.claimed_addresses, Guarded(limit=20, key=forwarded), {}, id="hearsay"),
+        pytest.param(login.many_processes, Guarded(limit=40), {"workers": 2}, id="a limit for each process"),
+        pytest.param(login.at_once, Guarded(limit=30), {}, id="counted late"),
+    ],
+)
+def test_a_limit_that_does_not_hold_is_found(asked, attack, server, options):
+    assert asked(attack, server, **options).verdict is Verdict.FAIL
+
+
+def test_refusals_that_are_the_same_pass(asked):
+    assert asked(login.same_refusal, Guarded()).verdict is Verdict.PASS
+
+
+def test_refusals_that_tell_one_case_from_another_are_found(asked):
+    assert asked(login.same_refusal, Guarded(tells=True)).verdict is Verdict.FAIL
+
+
+def test_answers_of_two_windows_are_not_judged_together():
+    clock = iter([59.9, 60.1])
+    made = iter([["first"], ["second"]])
+    assert login.in_one_window(lambda: next(made), now=lambda: next(clock)) == ["second"]
+
+
+def test_a_difference_of_half_a_hash_is_found_and_noise_is_not():
+    noise = [0.020 + 0.0001 * (number % 7) for number in range(60)]
+    slower = [value + 0.010 for value in noise]
+    times = {"wrong password": slower, "unknown name": noise, "inactive user": slower}
+    answers = [{"status": 401}] * 180
+    found = timing.outcome_of(times, answers, hash_s=0.020)
+    assert (found.verdict, found.seen) == (
+        Verdict.FAIL,
+        "wrong password and unknown name: +9.9 to +10.1 ms (p 0.00)",
+    )
+    level = timing.outcome_of(dict.fromkeys(times, noise), answers, hash_s=0.020)
+    assert level.verdict is Verdict.PASS
+
+
+def test_an_interval_holds_what_lies_between_two_samples_and_the_p_value_is_of_ranks():
+    one = [float(number) for number in range(1, 41)]
+    found = timing.gap([value + 5 for value in one], one)
+    assert found.low_s < 5 < found.high_s
+    assert timing.gap(one, one).p == pytest.approx(1.0)

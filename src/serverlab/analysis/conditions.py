@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from serverlab import stats
@@ -17,15 +17,16 @@ SHORT_COMMIT = 12
 APP_SETTINGS = {
     "password_hasher": "password hasher",
     "login_limits": "limits on signing in",
-    "session_store": "sessions in",
-    "jwt_verify": "JWT verified by",
-    "plain_tokens": "plain tokens in",
-    "cache": "shared in",
+    "session_store": "sessions in the",
+    "jwt_verify": "JWT mode",
+    "plain_tokens": "plain tokens in the",
+    "cache": "what processes share in",
 }
 NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "
     "time-outs; CPU and peak memory are the app's"
 )
+OF_WORKLOADS = "queries and bytes are those of one request before the warm-up; bytes are line, headers and body as they were sent"
 
 
 def run_facts(run: Run) -> tuple[Fact, ...]:
@@ -60,7 +61,7 @@ def section_facts(ground: Ground) -> tuple[Fact, ...]:
             ("Budget", _budget(ground)),
             *(("App", words) for words in [_app(ground)] if words),
             ("Ratios", _ratios(ground)),
-            ("Numbers", NUMBERS),
+            ("Numbers", NUMBERS if ground.workload else f"{NUMBERS}; {OF_WORKLOADS}"),
         )
     )
 
@@ -150,26 +151,31 @@ def _budget(ground: Ground) -> str:
 
 
 def _app(ground: Ground) -> str:
-    """How the app was set, as it stated itself: what holds for all rows, then what does not; "" in older runs."""
-    stated = {each.name: _settings(each) for each in ground.evidence if each.samples}
-    common = [pair for pair in next(iter(stated.values()), []) if all(pair in own for own in stated.values())]
-    words = [_worded(common)] if common else []
-    for name, own in stated.items():
-        differing = [pair for pair in own if pair not in common]
-        words += [f"{name}: {_worded(differing)}"] if differing else []
-    return "; ".join(words)
+    """How the app was set, as it stated itself: what holds for most rows, and for which it does not; "" in old runs."""
+    stated = {each.name: _identity(each) for each in ground.evidence if each.samples}
+    if any("session_store" not in identity for identity in stated.values()):
+        return ""
+    return ", ".join(
+        _setting(words, {name: identity[key] for name, identity in stated.items()})
+        for key, words in APP_SETTINGS.items()
+        if all(key in identity for identity in stated.values())
+    )
 
 
-def _settings(evidence: Evidence) -> list[tuple[str, str]]:
+def _identity(evidence: Evidence) -> dict[str, str]:
     proof = evidence.samples[0].trial.proof_before
-    identity = proof.identity if proof else {}
-    if "session_store" not in identity:
-        return []
-    return [(words, identity[key]) for key, words in APP_SETTINGS.items() if key in identity]
+    return proof.identity if proof else {}
 
 
-def _worded(pairs: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{words} {value}" for words, value in pairs)
+def _setting(words: str, values: dict[str, str]) -> str:
+    """The most frequent value, and the rows with another one."""
+    most = Counter(values.values()).most_common(1)[0][0]
+    others = [f"{name}: {_said(value)}" for name, value in values.items() if value != most]
+    return f"{words} {_said(most)}" + (f" ({', '.join(others)})" if others else "")
+
+
+def _said(value: str) -> str:
+    return {"True": "on", "False": "off"}.get(value, value)
 
 
 def _ratios(ground: Ground) -> str:

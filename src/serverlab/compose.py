@@ -76,8 +76,8 @@ def _key() -> str:
 class StackSettings:
     """Everything that decides what a stack is; ``label`` is the run, or BY_HAND.
 
-    ``realtime`` puts Daphne beside the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_ variables of the app that this
-    stack does not leave at their defaults.
+    ``realtime`` puts Daphne beside the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_
+    variables of the app that this stack does not leave at their defaults.
     """
 
     target: Target

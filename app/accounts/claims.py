@@ -8,7 +8,7 @@ import base64
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -77,13 +77,21 @@ def check(claims: Mapping[str, Any], *, token_type: str, audience: str) -> None:
     Raises:
         Odd: they are not.
     """
+    for name, fault in faults(claims, token_type=token_type, audience=audience):
+        raise Odd(f"{name} {fault}")
+
+
+def faults(claims: Mapping[str, Any], *, token_type: str, audience: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each claim that is wrong, and what is wrong with it; time is not looked at."""
     expected = {"token_type": token_type, "aud": audience, "iss": settings.JWT_ISSUER}
     for name, wanted in expected.items():
         if claims.get(name) != wanted:
-            raise Odd(f"{name} is not {wanted!r}")
+            yield name, f"is not {wanted!r}"
     for name, is_ours in (_ACCESS_FORMS if token_type == ACCESS else _REFRESH_FORMS).items():
-        if not is_ours(claims.get(name)):
-            raise Odd(f"{name} is missing or has an odd form")
+        if name not in claims:
+            yield name, "is missing"
+        elif not is_ours(claims[name]):
+            yield name, "has not the form in which we write it"
 
 
 def _common(user: User, *, family: str, audience: str, lifetime_s: int) -> dict[str, Any]:

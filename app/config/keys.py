@@ -4,18 +4,21 @@ import base64
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.exceptions import ImproperlyConfigured
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
 JWT_KEY_MIN_BYTES = 32  # RFC 7518, section 3.2: at least as long as the hash of HS256
 RSA_MIN_BITS = 2048  # RFC 7518, section 3.3
+RSA_NEW_BITS = 3072
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 
 
@@ -114,6 +117,18 @@ def key_ring(environment: Mapping[str, str], *, secret: str) -> KeyRing:
     return ring
 
 
+def new_key(algorithm: str) -> dict[str, Any]:
+    """Return a private JWK with a new key for the algorithm and a random name."""
+    match algorithm:
+        case "RS256":
+            made = RSAAlgorithm.to_jwk(rsa.generate_private_key(65_537, RSA_NEW_BITS), as_dict=True)
+        case "EdDSA":
+            made = OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True)
+        case _:
+            made = {"kty": "oct", "k": secrets.token_urlsafe(JWT_KEY_MIN_BYTES)}
+    return {"kid": secrets.token_hex(8), "alg": algorithm, **made}
+
+
 def shared_key(text: str, *, named: str) -> Key:
     """Return the HS256 key that consists of the bytes of `text`; `named` is what messages call it.
 
@@ -155,7 +170,7 @@ def _key(entry: dict[str, Any]) -> Key:
     if not hasattr(private, "private_bytes"):
         raise ValueError("not a private key")
     public = private.public_key()
-    if isinstance(public, RSAPublicKey) and public.key_size < RSA_MIN_BITS:
+    if isinstance(public, rsa.RSAPublicKey) and public.key_size < RSA_MIN_BITS:
         raise ValueError("unfit key")
     return Key(kid=kid, algorithm=algorithm, signing=private, verifying=public)
 

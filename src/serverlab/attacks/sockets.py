@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,11 +62,10 @@ def ticket_of(visitor: Visitor) -> str:
 
 def opened(
     stage: Stage, *offered: str, origin: str | None = "", query: str = "", **headers: str
-) -> ClientConnection:
-    """A socket to the feed; its Origin is the stack's own unless another is given (None: there is none).
+) -> AbstractContextManager[ClientConnection]:
+    """A socket to the feed for a `with` block; its Origin is the stack's own unless another is given (None: has none).
 
-    Raises:
-        InvalidStatus: the handshake was refused.
+    Entering the block raises InvalidStatus if the handshake is refused.
     """
     return connect(
         f"{stage.url.replace('http', 'ws', 1)}{FEED}{query}",
@@ -84,10 +83,10 @@ def opened(
 def handshake(stage: Stage, *offered: str, **options: Any) -> int:  # noqa: ANN401 - those of `opened`
     """The status of a handshake, 101 if it succeeded."""
     try:
-        opened(stage, *offered, **options).close()
+        with opened(stage, *offered, **options):
+            return SWITCHED
     except InvalidStatus as refused:
         return refused.response.status_code
-    return SWITCHED
 
 
 def close_code(link: ClientConnection, *, within_s: float = PATIENCE_S) -> int:
@@ -166,7 +165,7 @@ def ended_credentials(stage: Stage) -> Outcome:
     checks, measured = [], {}
     for ending in endings:
         visitor = newcomer(stage, "jwt")
-        with closing(opened(stage, f"ticket.{ticket_of(visitor)}")) as link:
+        with opened(stage, f"ticket.{ticket_of(visitor)}") as link:
             link.recv(timeout=PATIENCE_S)
             before = time.monotonic()
             ending.act(visitor)
@@ -232,7 +231,7 @@ def odd_frames(stage: Stage) -> Outcome:
 def _answer_to(stage: Stage, visitor: Visitor, name: str) -> int:
     """The code that these frames are answered with."""
     sent, wanted = ODD_FRAMES[name]
-    with closing(opened(stage, f"ticket.{ticket_of(visitor)}")) as link:
+    with opened(stage, f"ticket.{ticket_of(visitor)}") as link:
         link.recv(timeout=PATIENCE_S)
         with suppress(OSError):  # closed while they are still sent
             link.socket.sendall(sent)

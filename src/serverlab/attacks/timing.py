@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ def timing(stage: Stage) -> Outcome:
         return not_applicable(f"the same code on every server; asked on {' and '.join(TARGETS)}")
     samples = SAMPLES_PER_ROUND * stage.rounds
     known, inactive = _accounts(stage, samples), _accounts(stage, samples, active=False)
-    names = {
+    names: dict[str, Callable[[int], str]] = {
         "wrong password": lambda number: known[number % len(known)],
         "unknown name": lambda _: a_name(),
         "inactive user": lambda number: inactive[number % len(inactive)],

@@ -79,7 +79,7 @@ class Visitor:
             ((name, value) for name, value in self.cookies.items() if name.endswith("sessionid")), ("", "")
         )
 
-    def ask(self, action: str, method: str = "POST", **body: object) -> httpx2.Response:
+    def ask(self, action: str, method: str = "POST", **body: Any) -> httpx2.Response:  # noqa: ANN401 - what JSON can be
         """The answer of one of the way's own addresses."""
         options: dict[str, Any] = {"json": body} if body else {}
         return self.send(method, f"/api/auth/{self.way}/{action}/", **options)
@@ -125,7 +125,7 @@ class Visitor:
     def _refresh_token(self) -> dict[str, Any]:
         return {"refresh": self.tokens["refresh"]} if "refresh" in self.tokens else {}
 
-    def _keeping(self, action: str, **body: object) -> httpx2.Response:
+    def _keeping(self, action: str, **body: Any) -> httpx2.Response:  # noqa: ANN401 - what JSON can be
         before = dict(self.cookies)
         response = self.ask(action, **body)
         self.cookies = before

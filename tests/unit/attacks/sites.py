@@ -29,6 +29,7 @@ def a_stage(
     interface: Interface = Interface.WSGI,
     workers: int = 1,
     rounds: int = 10,
+    url: str = HOST,
 ) -> Stage:
     """A stage whose front is a function; ``container`` is what its app runs in."""
     settings = SimpleNamespace(app=app or {}, target=GTHREAD, database=Database.SQLITE)
@@ -38,8 +39,8 @@ def a_stage(
         expected=SimpleNamespace(settings=settings, server=server, workers=workers),
         rounds=rounds,
     )
-    client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url=HOST)
-    vars(stage).update(client=client, url=HOST, tls_url=None)
+    client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url=url)
+    vars(stage).update(client=client, url=url, tls_url=None)
     return stage
 
 
@@ -60,9 +61,9 @@ class Site:
         if action == "signup":
             fields = json.loads(request.content)
             self.users[fields["username"]] = fields["password"]
-            return httpx2.Response(201, json={})
-        if action == "csrf":
-            return httpx2.Response(200, headers={"Set-Cookie": f"csrftoken={secrets.token_hex(16)}; Path=/"})
+        if action in ("signup", "ping", "csrf"):
+            token = {"Set-Cookie": f"csrftoken={secrets.token_hex(16)}; Path=/"} if action == "csrf" else {}
+            return httpx2.Response(200, json={}, headers=token)
         cookies = _cookies(request)
         if request.method == "POST" and not self._may_write(request, cookies):
             return httpx2.Response(403, json={"detail": "CSRF"})
@@ -87,7 +88,7 @@ class Site:
         return httpx2.Response(200, json={"user": {}}, headers={"Set-Cookie": f"sessionid={key}; Path=/"})
 
     def _signed_in(self, action: str, user: str, cookies: Mapping[str, str]) -> httpx2.Response:
-        if action == "me":
+        if action in ("me", "refresh"):
             return httpx2.Response(200, json={"username": user})
         if action == "books":
             return httpx2.Response(400, json={})

@@ -1,0 +1,132 @@
+"""WebSockets under attack: frames against the examples of RFC 6455, rows against servers of planted flaws."""
+
+import json
+import secrets
+import threading
+from types import SimpleNamespace
+
+import httpx2
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import serve
+
+from serverlab.attacks import sockets
+from serverlab.model.definitions import Interface
+from serverlab.model.security import Verdict
+from tests.unit.attacks.sites import Site, a_stage
+
+
+@pytest.mark.parametrize(
+    ("made", "wanted"),
+    [
+        (sockets.frame(1, b"Hello", masked=False), "81 05 48 65 6c 6c 6f"),
+        (sockets.frame(1, b"Hello"), "81 85 00 00 00 00 48 65 6c 6c 6f"),
+        (sockets.frame(1, b"Hel", final=False, masked=False), "01 03 48 65 6c"),
+        (sockets.frame(2, bytes(256), masked=False)[:4], "82 7e 01 00"),
+        (sockets.frame(2, bytes(65536), masked=False)[:10], "82 7f 00 00 00 00 00 01 00 00"),
+    ],
+)
+def test_frames_are_those_of_the_standard(made, wanted):
+    assert made == bytes.fromhex(wanted)
+
+
+class Feed:
+    """The feed and its tickets, sound unless a flaw is planted."""
+
+    def __init__(self, *, origins=True, single_use=True):
+        self.origins = origins
+        self.single_use = single_use
+        self.tickets = set()
+
+    def __call__(self, request):
+        """Answer over HTTP: tickets, and accounts to get them with."""
+        if request.url.path.endswith("/login/"):
+            return httpx2.Response(200, json={"access": "an-access-token", "refresh": "a-refresh-token"})
+        if request.url.path.endswith("/ticket/"):
+            self.tickets.add(ticket := secrets.token_hex(8))
+            return httpx2.Response(201, json={"ticket": ticket})
+        return httpx2.Response(200, json={})
+
+    def let_in(self, link, request):
+        """Refuse a handshake before it is accepted; None lets it in."""
+        own = f"http://{request.headers['Host']}"
+        if self.origins and request.headers.get("Origin") != own:
+            return link.respond(403, "foreign\n")
+        offered = request.headers.get("Sec-WebSocket-Protocol", "").split(", ")
+        brought = [each.removeprefix("ticket.") for each in offered if each.startswith("ticket.")]
+        if len(brought) != 1 or brought[0] not in self.tickets:
+            return link.respond(403, "no ticket\n")
+        if self.single_use:
+            self.tickets.remove(brought[0])
+        return None
+
+    @staticmethod
+    def attend(link):
+        """Answer 20 messages, and close the socket at the next one."""
+        try:
+            link.send(json.dumps({"type": "welcome"}))
+            for _ in range(20):
+                link.send(link.recv())
+            link.recv()
+            link.close(4408)
+        except ConnectionClosed:
+            return
+
+
+@pytest.fixture
+def asked():
+    """Put an attack to a feed that is served on a port of this machine."""
+    servers = []
+
+    def ask(attack, feed):
+        server = serve(
+            feed.attend,
+            "127.0.0.1",
+            0,
+            process_request=feed.let_in,
+            subprotocols=[sockets.PROTOCOL],
+            max_size=4096,
+            max_queue=None,
+            compression=None,
+        )
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        top = {"Titles": ["PID", "RSS"], "Processes": [["1", "2048"]]}
+        url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        return attack(
+            a_stage(
+                feed, interface=Interface.ASGI, url=url, container=SimpleNamespace(top=lambda ps_args: top)
+            )
+        )
+
+    yield ask
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.mark.parametrize("attack", [sockets.foreign_pages, sockets.wrong_tickets, sockets.odd_frames])
+def test_a_sound_feed_passes(asked, attack):
+    outcome = asked(attack, Feed())
+    assert outcome.verdict is Verdict.PASS, outcome
+
+
+@pytest.mark.parametrize(
+    ("attack", "feed", "seen"),
+    [
+        (sockets.foreign_pages, Feed(origins=False), "Origin None: 101"),
+        (sockets.wrong_tickets, Feed(single_use=False), "used ticket: 101"),
+    ],
+)
+def test_a_planted_flaw_is_found(asked, attack, feed, seen):
+    outcome = asked(attack, feed)
+    assert (outcome.verdict, outcome.seen.startswith(seen)) == (Verdict.FAIL, True), outcome
+
+
+def test_a_server_without_websockets_is_not_asked():
+    outcome = sockets.served(sockets.foreign_pages)(a_stage(Site()))
+    assert (outcome.verdict, outcome.reason) == (Verdict.NA, "serves WSGI, no WebSocket")
+
+
+def test_every_row_but_the_one_for_them_spares_such_servers():
+    na = {attack.id for attack in sockets.ATTACKS[:-1] if attack.run(a_stage(Site())).verdict is Verdict.NA}
+    assert na == {"A4-20", "A4-21", "A4-22", "A4-23", "A4-24"}

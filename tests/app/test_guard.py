@@ -1,5 +1,7 @@
 """What is refused before any view, and what every answer carries."""
 
+import io
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
@@ -14,6 +16,7 @@ POLICY = {
     "script-src 'self'",
     "style-src 'self'",
 }
+TOO_LARGE = b"x" * ((1 << 20) + 1)
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -25,18 +28,18 @@ HEADERS = {
 
 
 @pytest.mark.parametrize(
-    ("status", "path", "request_headers"),
+    ("status", "path", "options"),
     [
         (200, "/healthz", {}),
         (404, "/nothing-here", {}),
-        (400, "/healthz", {"Host": "evil.example"}),
-        (413, "/api/ping/", {"Content-Length": "1048577"}),
-        (411, "/api/ping/", {"Transfer-Encoding": "chunked"}),
+        (400, "/healthz", {"headers": {"Host": "evil.example"}}),
+        (413, "/api/ping/", {"data": TOO_LARGE}),
+        (411, "/api/ping/", {"headers": {"Transfer-Encoding": "chunked"}}),
     ],
 )
-def test_every_class_of_answer_carries_the_headers(client, status, path, request_headers):
+def test_every_class_of_answer_carries_the_headers(client, status, path, options):
     """Refusals as well, and from whichever middleware they come."""
-    answer = client.get(path, headers=request_headers)
+    answer = client.generic("GET", path, **options)
     assert answer.status_code == status
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
     assert set(answer.headers["Content-Security-Policy"].split("; ")) == POLICY
@@ -50,13 +53,20 @@ def test_hsts_is_promised_over_tls_only(client):
     assert over_tls == "max-age=63072000; includeSubDomains; preload"
 
 
-@pytest.mark.parametrize(
-    ("length", "status"), [("1048576", 405), ("1048577", 413), ("9" * 30, 400), ("-1", 400), ("ten", 400)]
-)
+@pytest.mark.parametrize(("length", "status"), [("1048576", 405), ("9" * 30, 400), ("-1", 400), ("ten", 400)])
 def test_a_body_is_refused_by_its_length_before_it_is_read(client, length, status):
     """A length that is none is the client's mistake; the largest allowed body goes on to the view."""
     answer = client.post("/api/ping/", headers={"Content-Length": length})
     assert answer.status_code == status
+
+
+def test_a_body_that_is_refused_is_taken_all_the_same(client):
+    """Who is cut off while sending sees a broken connection and not the answer."""
+    body = io.BytesIO(TOO_LARGE)
+    answer = client.post("/api/ping/", **{"wsgi.input": body, "CONTENT_LENGTH": str(len(TOO_LARGE))})
+    assert answer.status_code == 413
+    assert answer.headers["Content-Length"] == str(len(answer.content))
+    assert body.tell() == len(TOO_LARGE)
 
 
 def test_a_body_of_unknown_length_is_refused(client):

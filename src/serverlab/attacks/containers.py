@@ -314,7 +314,8 @@ def _like(stage: Stage, model: Container) -> Container:
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
-        tmpfs={"/tmp": "mode=1777", "/data": "mode=1777"},  # noqa: S108 - the container's own
+        tmpfs={"/tmp": "mode=1777"},  # noqa: S108 - the container's own
+        volumes=["/data"],  # a volume without a name is filled from the image, and removed with the container
         network_mode="none",
         environment=config["Env"],
         labels={LABEL: stage.settings.label},

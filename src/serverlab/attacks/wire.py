@@ -47,8 +47,18 @@ def reply(received: bytes) -> Reply:
     first, *lines = head.decode("latin-1").split("\r\n")
     status = re.match(r"HTTP/1\.[01] (\d{3})", first)
     pairs = (line.partition(":") for line in lines)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    chunked = headers.get("transfer-encoding", "").lower() == "chunked"
     return Reply(
-        status=int(status[1]) if status else 0,
-        headers={name.lower(): value.strip() for name, _, value in pairs},
-        body=body,
+        status=int(status[1]) if status else 0, headers=headers, body=_joined(body) if chunked else body
     )
+
+
+def _joined(chunks: bytes) -> bytes:
+    """The body that came in chunks (RFC 9112, 7.1), as far as it came."""
+    size, _, rest = chunks.partition(b"\r\n")
+    try:
+        length = int(size.split(b";")[0], 16)
+    except ValueError:
+        return b""
+    return rest[:length] + _joined(rest[length + 2 :]) if length else b""

@@ -128,7 +128,7 @@ BAD_REQUESTS = (
         for name, value in FIELDS
     ),
     *(
-        _send("/api/books/1/", f"{name} {ascii(value)[:20]}", {name: value}, 400, method="PATCH")
+        _send("/api/books/237/", f"{name} {ascii(value)[:20]}", {name: value}, 400, method="PATCH")
         for name, value in FIELDS
     ),
     _send("/api/books/", "without end", b'{"author_id": 1e400, "pages": 1e400}', 400),
@@ -157,7 +157,7 @@ BAD_REQUESTS = (
         json.dumps(BOOK).encode(),
         {"Content-Type": JSON, "Idempotency-Key": "a b"},
     ),
-    BadRequest("an author with books", 409, "DELETE", "/api/authors/1/"),
+    BadRequest("an author with books", 409, "DELETE", "/api/authors/37/"),
     *(
         _get(path, 404)
         for path in (
@@ -198,7 +198,7 @@ BAD_REQUESTS = (
         for method, path in (
             ("PUT", "/api/books/"),
             ("DELETE", "/api/books/"),
-            ("POST", "/api/books/1/"),
+            ("POST", "/api/books/237/"),
             ("POST", "/api/writes/"),
             ("OPTIONS", "/healthz"),
             ("OPTIONS", "/readyz"),

@@ -1,8 +1,15 @@
-"""Every server answers as the schema says, whatever fits the schema or does not (schemathesis)."""
+"""Every server answers as the schema says, and refuses bad input with a 4xx and a JSON reason.
+
+Both in one module, because each module starts every target once.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import httpx2
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
@@ -14,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from serverlab import probe
+from tests.bad_requests import BAD_REQUESTS, NO_TEXT, BadRequest, leaked
 
 ADMIN = "user10"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -21,9 +29,24 @@ EXAMPLES = 4  # of each operation, fitting ones and others each
 ENDS_ALL_TOKENS = "/(password|logout-everywhere)/$"  # of the admin who asks
 
 
-def test_answers_are_as_the_schema_says(url: str) -> None:
+@pytest.fixture
+def client(url: str) -> Iterator[httpx2.Client]:
+    """A client of an admin, with a connection for each request."""
     credentials = {"username": ADMIN, "password": probe.PASSWORD}
-    bearer = {"Authorization": f"Bearer {httpx2.post(url + probe.LOGIN, json=credentials).json()['access']}"}
+    with httpx2.Client(base_url=url, timeout=10, limits=probe.ONE_REQUEST_EACH) as client:
+        client.headers["Authorization"] = (
+            f"Bearer {client.post(probe.LOGIN, json=credentials).json()['access']}"
+        )
+        yield client
+
+
+def test_bad_input_is_refused_in_json(client: httpx2.Client) -> None:
+    wrong = [said for bad in (*BAD_REQUESTS, *NO_TEXT) for said in refused(client, bad)]
+    assert wrong == []
+
+
+def test_answers_are_as_the_schema_says(url: str, client: httpx2.Client) -> None:
+    bearer = {"Authorization": client.headers["Authorization"]}
     schema = schemathesis.openapi.from_url(f"{url}/api/schema/").exclude(path_regex=ENDS_ALL_TOKENS)
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) > 20
@@ -48,3 +71,28 @@ def ask(operation: schemathesis.APIOperation, mode: GenerationMode, bearer: dict
         case.call_and_validate(headers=bearer, checks=CHECKS)
 
     asked()
+
+
+def refused(client: httpx2.Client, bad: BadRequest) -> list[str]:
+    """What is wrong with the refusal of a request; nothing if it is as it should be."""
+    try:
+        answer = client.request(bad.method, bad.path, content=bad.body, headers=bad.headers)
+    except httpx2.HTTPError as broken:
+        return [f"{bad}: {type(broken).__name__}: {broken}"]
+    found = []
+    if answer.status_code != bad.status:
+        found.append(f"{bad}: status {answer.status_code}, not {bad.status}: {answer.text[:200]}")
+    if answer.headers.get("content-type", "").partition(";")[0] != "application/json" or not _is_json(
+        answer.content
+    ):
+        found.append(f"{bad}: no JSON: {answer.text[:200]}")
+    if signs := leaked(answer.content):
+        found.append(f"{bad}: speaks of {signs}")
+    return found
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return bool(json.loads(body))
+    except ValueError:
+        return False

@@ -88,11 +88,14 @@ def a_plan(
     return Plan(
         name=name,
         experiment=experiment,
-        workloads={each: workload or a_workload() for each in experiment.workloads},
+        workloads={each: workload or a_workload() for each in experiment.measured_workloads()},
         trials=tuple(
             planned(target, round=number, workload=each, cpus=cpus)
             for number, target, each, cpus in product(
-                range(1, experiment.rounds + 1), experiment.targets, experiment.workloads, experiment.cpus
+                range(1, experiment.rounds + 1),
+                experiment.targets,
+                experiment.measured_workloads(),
+                experiment.cpus,
             )
             if f"{target} {each}" not in left_out
         ),
@@ -143,9 +146,7 @@ NO_LATENCY = Latency(count=0, p50_us=None, p95_us=None, p99_us=None, max_us=None
 
 def a_failure(count: int, *, kind: str = "status", status: int | None = 503) -> Failure:
     """So many failures of one kind."""
-    return Failure(
-        name="GET /api/auth/jwt/me/", kind=kind, status=status, count=count, example="503 for GET"
-    )
+    return Failure(name="GET /api/auth/jwt/me/", kind=kind, status=status, count=count, example="503 for GET")
 
 
 def a_load(

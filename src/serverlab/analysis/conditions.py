@@ -17,10 +17,10 @@ SHORT_COMMIT = 12
 APP_SETTINGS = {
     "password_hasher": "password hasher",
     "login_limits": "limits on signing in",
-    "session_store": "sessions in the",
-    "jwt_verify": "JWT mode",
-    "plain_tokens": "plain tokens in the",
-    "cache": "what processes share in",
+    "session_store": "sessions",
+    "jwt_verify": "JWT verified with",
+    "plain_tokens": "plain tokens",
+    "cache": "cache",
 }
 NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "
@@ -153,9 +153,9 @@ def _budget(ground: Ground) -> str:
 def _app(ground: Ground) -> str:
     """How the app was set, as it stated itself: what holds for most rows, and for which it does not; "" in old runs."""
     stated = {each.name: _identity(each) for each in ground.evidence if each.samples}
-    if any("session_store" not in identity for identity in stated.values()):
+    if not stated or any("session_store" not in identity for identity in stated.values()):
         return ""
-    return ", ".join(
+    return "; ".join(
         _setting(words, {name: identity[key] for name, identity in stated.items()})
         for key, words in APP_SETTINGS.items()
         if all(key in identity for identity in stated.values())
@@ -171,7 +171,7 @@ def _setting(words: str, values: dict[str, str]) -> str:
     """The most frequent value, and the rows with another one."""
     most = Counter(values.values()).most_common(1)[0][0]
     others = [f"{name}: {_said(value)}" for name, value in values.items() if value != most]
-    return f"{words} {_said(most)}" + (f" ({', '.join(others)})" if others else "")
+    return f"{words}: {_said(most)}" + (f" ({', '.join(others)})" if others else "")
 
 
 def _said(value: str) -> str:

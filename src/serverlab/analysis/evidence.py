@@ -74,13 +74,13 @@ class Sample:
     def per_request(self, value: Callable[[Inspection], int | None]) -> float | None:
         """The mean over the window's requests of what was seen of each kind before it, None if any was not seen."""
         seen = self.load.inspections or {}
-        values = {name: value(seen[name]) if name in seen else None for name in self.load.by_name}
-        total = 0
-        for name, found in values.items():
+        total = count = 0
+        for name, latency in self.load.by_name.items():
+            found = value(seen[name]) if name in seen else None
             if found is None:
                 return None
-            total += found * self.load.by_name[name].count
-        return total / self.load.latency.count if self.load.latency.count else None
+            total, count = total + found * latency.count, count + latency.count
+        return total / count if count else None
 
     def cores_used(self, *roles: str) -> float:
         """CPU time of these roles per second of the window: 1.0 is one core kept busy."""

@@ -101,7 +101,11 @@ def test_every_name_that_can_be_run_is_listed(catalog):
             "Known: naive, join, cached",
         ),
         ("profile:naive", "'profile:naive': unknown variant of profile 'naive'", "Known: "),
-        ("lits:naive", "'lits:naive': unknown workload 'lits', did you mean 'lists'?", "Known: lists, profile, static"),
+        (
+            "lits:naive",
+            "'lits:naive': unknown workload 'lits', did you mean 'lists'?",
+            "Known: lists, profile, static",
+        ),
     ],
 )
 def test_a_name_that_leaves_the_variant_open_or_has_none_is_refused(catalog, name, what, hint):
@@ -117,13 +121,13 @@ def test_all_mistakes_in_variants_are_told(root):
         .replace("LAB_SESSION_STORE", "LAB_SESION_STORE")
     )
     write(root, "loadtests/lists/workload.toml", PROFILE + wrong)
+    form = "a name has small letters and digits, and single hyphens within"
+    unknown = "no workload may set this, did you mean 'LAB_SESSION_STORE'?"
     known = "LAB_SESSION_STORE, LAB_JWT_VERIFY, LAB_PLAIN_TOKENS, LAB_CHEAP_HASHER"
     assert load_catalog(root).mistakes == (
         "loadtests/lists/workload.toml: app.LAB_JWT_VERIFY: 'never' is none of user, stateless",
-        "loadtests/lists/workload.toml: variants.Naive: "
-        "a name has small letters and digits, and single hyphens within",
-        "loadtests/lists/workload.toml: variants.cached.app.LAB_SESION_STORE: "
-        f"no workload may set this, did you mean 'LAB_SESSION_STORE'? (known: {known})",
+        f"loadtests/lists/workload.toml: variants.Naive: {form}",
+        f"loadtests/lists/workload.toml: variants.cached.app.LAB_SESION_STORE: {unknown} (known: {known})",
     )
 
 
@@ -155,14 +159,17 @@ def test_an_experiment_may_run_a_variant_as_any_workload(root, catalog):
     path = write(
         root,
         "experiments/one.toml",
-        COMPARED.split("[comparisons]", maxsplit=1)[0] + 'workloads = ["lists:naive"]\nreference = "gunicorn"\n',
+        COMPARED.split("[comparisons]", maxsplit=1)[0]
+        + 'workloads = ["lists:naive"]\nreference = "gunicorn"\n',
     )
     plan = make_plan(catalog, read_experiment(path, catalog), name="one", experiment_hash="")
     assert plan.trials[0].workload == "lists:naive"
     assert plan.workloads["lists:naive"].parameters == {"strategy": "naive"}
 
 
-def test_a_comparison_is_planned_in_blocks_of_one_target_with_the_workloads_as_they_are_measured(root, catalog):
+def test_a_comparison_is_planned_in_blocks_of_one_target_with_the_workloads_as_they_are_measured(
+    root, catalog
+):
     experiment = read_experiment(compared(root), catalog)
     plan = make_plan(catalog, experiment, name="lists", experiment_hash="")
     assert plan.experiment.reference is None

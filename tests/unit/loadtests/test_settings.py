@@ -17,8 +17,11 @@ def test_all_given():
         "LAB_LOAD_DURATION_S": "1.5",
         "LAB_LOAD_TIMEOUT_S": "3",
         "LAB_LOAD_THINK_MS": "5",
+        "LAB_LOAD_PARAMETERS": '{"way": "jwt"}',
     }
-    assert Settings.read(environment) == Settings(warmup_s=0, duration_s=1.5, timeout_s=3, think_s=0.005)
+    assert Settings.read(environment) == Settings(
+        warmup_s=0, duration_s=1.5, timeout_s=3, think_s=0.005, parameters={"way": "jwt"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,6 +32,13 @@ def test_all_given():
         ("LAB_LOAD_DURATION_S", "0", "LAB_LOAD_DURATION_S must be a finite number of at least 0.1: '0'"),
         ("LAB_LOAD_TIMEOUT_S", "inf", "LAB_LOAD_TIMEOUT_S must be a finite number of at least 0.1: 'inf'"),
         ("LAB_LOAD_THINK_MS", "nan", "LAB_LOAD_THINK_MS must be a finite number of at least 0: 'nan'"),
+        ("LAB_LOAD_PARAMETERS", "{", "LAB_LOAD_PARAMETERS is not JSON: '{'"),
+        (
+            "LAB_LOAD_PARAMETERS",
+            '{"rows": 1}',
+            "LAB_LOAD_PARAMETERS must be a JSON object of texts: '{\"rows\": 1}'",
+        ),
+        ("LAB_LOAD_PARAMETERS", "[]", "LAB_LOAD_PARAMETERS must be a JSON object of texts: '[]'"),
     ],
 )
 def test_bad_value(name, value, message):
@@ -36,3 +46,11 @@ def test_bad_value(name, value, message):
     with pytest.raises(SettingsError) as caught:
         Settings.read({name: value})
     assert str(caught.value) == message
+
+
+def test_a_parameter_is_one_of_its_choices():
+    """The first choice stands where nothing is given."""
+    assert Settings().parameter("way", ("none", "jwt")) == "none"
+    assert Settings(parameters={"way": "jwt"}).parameter("way", ("none", "jwt")) == "jwt"
+    with pytest.raises(SettingsError, match="parameter way is 'jwd', known: none, jwt"):
+        Settings(parameters={"way": "jwd"}).parameter("way", ("none", "jwt"))

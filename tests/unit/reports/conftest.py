@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from serverlab.model.definitions import ReferenceScope
-from serverlab.model.records import CoreSplit
+from serverlab.model.records import CoreSplit, Inspection
 from serverlab.model.runs import Problem
 from tests.unit.builders import (
     GTHREAD,
@@ -15,8 +15,10 @@ from tests.unit.builders import (
     a_latency,
     a_load,
     a_plan,
+    a_proof,
     a_run,
     a_trial,
+    a_usage,
     a_void_trial,
     an_environment,
     trials,
@@ -25,6 +27,13 @@ from tests.unit.builders import (
 APACHE = "apache:daemon"
 DAPHNE = "daphne:production"
 DEFAULT = "uwsgi:default"
+STATED = {
+    "session_store": "database",
+    "jwt_verify": "user",
+    "plain_tokens": "header",
+    "login_limits": "False",
+    "cache": "database",
+}
 
 
 @pytest.fixture
@@ -55,6 +64,44 @@ def busy_run():
             dirty=True, core_splits={"1": CoreSplit(stack="0", generator="0", disjoint=False)}
         ),
         problems=(Problem(file="quick/20261122-101500/trials.jsonl", line=3, message="cut short"),),
+    )
+
+
+@pytest.fixture
+def compared_run():
+    """Three rounds of a workload's variants on two targets, with two references; on the second much is missing."""
+    names = ("auth:none", "auth:session", "auth:token", "auth:cached")
+    seen = {
+        name: {"GET /me/": Inspection(request_bytes=120 + 50 * number, response_bytes=300, queries=number)}
+        for number, name in enumerate(names)
+    }
+
+    def measured(target, name, *rates):
+        loads = [a_load(rate, inspections=seen[name], by_name={"GET /me/": a_latency()}) for rate in rates]
+        cached = {"session_store": "cache", "cache": "redis"} if name == "auth:cached" else {}
+        proof = a_proof(**STATED | cached)
+        usage = {"app": a_usage(0.9)} | ({"cache": a_usage(0.1)} if cached else {})
+        return [
+            a_trial(target, round=number, workload=name, load=load, proof_before=proof, usage=usage)
+            for number, load in enumerate(loads, start=1)
+        ]
+
+    return a_run(
+        measured(GTHREAD, "auth:none", 1000, 1100, 1050),
+        measured(GTHREAD, "auth:session", 500, 540, 525),
+        measured(GTHREAD, "auth:token", 800, 990, 840),
+        measured(GTHREAD, "auth:cached", 900, 880, 760),
+        measured(DAPHNE, "auth:none", 400, 410, 405),
+        measured(DAPHNE, "auth:session", 200, 210),
+        [a_void_trial(DAPHNE, round=3, workload="auth:session", reasons=("no request succeeded",))],
+        plan=a_plan(
+            targets=(GTHREAD, DAPHNE),
+            workloads=(),
+            reference=None,
+            comparisons={"auth:none": ("auth:session",), "auth:token": ("auth:cached",)},
+            rounds=3,
+        ),
+        environment=an_environment(cache="database"),
     )
 
 

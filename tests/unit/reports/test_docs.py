@@ -178,8 +178,9 @@ def test_pages_without_markers_need_no_results(tmp_path):
             f"<!-- table: {CLEAN} columns=rps,p98 --><!-- /table -->",
             (
                 "README.md, line 1: unknown column 'p98', did you mean 'p99'? Known: rps, range, ratio, scaling, p50, "
-                "p95, p99, max, errors, cpu_ms, cpu_edge_ms, cpu_db_ms, cpu_cache_ms, cpu_realtime_ms, cpu_load_ms, memory, memory_edge, memory_db, "
-                "memory_cache, memory_realtime, memory_load, ready, image, replicas, queries, request_bytes, response_bytes, trials"
+                "p95, p99, max, errors, cpu_ms, cpu_edge_ms, cpu_db_ms, cpu_cache_ms, cpu_realtime_ms, cpu_load_ms, "
+                "memory, memory_edge, memory_db, memory_cache, memory_realtime, memory_load, ready, image, replicas, "
+                "queries, request_bytes, response_bytes, trials"
             ),
         ),
         (

@@ -25,6 +25,11 @@ def test_a_clean_table_is_rendered_as_before(clean_run, snapshot, name):
     assert FORMATS[name](tabulate(clean_run)) == snapshot
 
 
+@pytest.mark.parametrize("name", ["text", "markdown"])
+def test_compared_workloads_are_rendered_as_before(compared_run, snapshot, name):
+    assert FORMATS[name](tabulate(compared_run)) == snapshot
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_run_without_any_trial_is_rendered(name):
     text = FORMATS[name](tabulate(a_run()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,9 @@ def together(url: str, requests: Sequence[bytes]) -> list[Reply]:
             connection.sendall(request[:-1])
         for connection, request in zip(connections, requests, strict=True):
             connection.sendall(request[-1:])
-        return [reply(connection) for connection in connections]
+        # all are read at once: a server may wait, in the one thread that closes, until its client has gone
+        with ThreadPoolExecutor(max_workers=len(connections)) as readers:
+            return list(readers.map(reply, connections))
 
 
 def connected(url: str) -> socket.socket:
@@ -55,11 +58,12 @@ def post(
 
 
 def reply(connection: socket.socket) -> Reply:
-    """Read the answer to its end."""
+    """Read the answer to its end, and close the connection."""
     raw = b""
     try:
-        while chunk := connection.recv(65536):
-            raw += chunk
+        with connection:
+            while chunk := connection.recv(65536):
+                raw += chunk
     except ConnectionError:
         return Reply(0, {})
     head, _, body = raw.partition(b"\r\n\r\n")

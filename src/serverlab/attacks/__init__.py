@@ -10,11 +10,13 @@ from serverlab.attacks import (
     containers,
     crossing,
     lifecycle,
+    limits,
     login,
     outside,
     signature,
     sockets,
     timing,
+    traits,
     transport,
 )
 from serverlab.attacks.stage import Attack
@@ -30,7 +32,9 @@ MODULES: tuple[tuple[Attack, ...], ...] = (
     crossing.ATTACKS,
     sockets.ATTACKS,
     login.ATTACKS,
+    limits.ATTACKS,
     timing.ATTACKS,
+    traits.ATTACKS,
 )
 """Each module's own attacks, one line per module."""
 

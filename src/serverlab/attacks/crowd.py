@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from typing import Any
 
 from serverlab.attacks.stage import Stage
@@ -43,14 +45,47 @@ with concurrent.futures.ThreadPoolExecutor(asked["at_once"]) as pool:
 print(json.dumps(answers))
 """
 
+TOKEN = "A" * 32
+CSRF = [["X-CSRFToken", TOKEN], ["Cookie", f"csrftoken={TOKEN}; __Host-csrftoken={TOKEN}"]]
+"""Cookie and header are the client's own; what CSRF protection asks is that a foreign page cannot set both."""
 
-def attempts(
-    stage: Stage, wanted: Sequence[Mapping[str, object]], *, at_once: int = 1
-) -> list[dict[str, Any]]:
+_numbers = itertools.count(1)
+
+Try = dict[str, Any]
+
+
+def attempt(
+    username: str,
+    *,
+    address: str,
+    password: str = "not the password",  # noqa: S107 - a wrong one on purpose
+    way: str = "jwt",
+    headers: Sequence[Sequence[str]] = (),
+) -> Try:
+    """One attempt to sign in, for `attempts`."""
+    return {
+        "address": address,
+        "path": f"/api/auth/{way}/login/",
+        "headers": [*CSRF, *map(list, headers)],
+        "body": {"username": username, "password": password},
+    }
+
+
+def an_address() -> str:
+    """A client that no other attack is."""
+    return str(f"127.77.{next(_numbers) % 250}.{next(_numbers) % 250}")
+
+
+def a_name() -> str:
+    """A name that nobody has, asked for once."""
+    return f"nobody{next(_numbers)}-{time.time_ns()}"
+
+
+def attempts(stage: Stage, wanted: Sequence[Try], *, at_once: int = 1) -> list[Try]:
     """The answers to requests from addresses of their choice, asked one after the other or so many ``at_once``.
 
-    Every address of 127.0.0.0/8 is a container's own. An attempt is ``{"address", "path", "headers", "body"}``, an
-    answer ``{"status", "headers", "body", "took_s"}``; status 0 when there was none.
+    Every address of 127.0.0.0/8 is a container's own. An answer is ``{"status", "headers", "body", "took_s"}``, with
+    status 0 when there was none.
 
     Raises:
         TrialFailed: the container could not run the program; with what it said.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -17,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from serverlab.attacks.browser import lookalike
+from serverlab.attacks.frames import DROPPED, LIVES, ODD_FRAMES
 from serverlab.attacks.stage import Attack, Outcome, Stage, failed, not_applicable, passed
 from serverlab.attacks.visitor import Visitor, judged, newcomer
 from serverlab.model.definitions import Interface
@@ -25,16 +25,7 @@ from serverlab.model.records import Check
 PROTOCOL = "serverlab.feed.v1"
 FEED = "/ws/feed/"
 SWITCHED = 101
-LIVES = 0
-"""Stands for a socket that was not closed."""
-
-DROPPED = 1006
-"""Stands for a connection that ended without a code, which RFC 6455 (7.1.7) allows where the protocol was broken."""
-
 PATIENCE_S = 8.0
-TOO_LARGE = (1009, 4413)
-"""Closed by the server's own limit, or by the app's lower one."""
-
 MEMORY_MIB = 64
 """How much a server may have grown by after all that was thrown at it."""
 
@@ -176,42 +167,6 @@ def ended_credentials(stage: Stage) -> Outcome:
             Check(name=f"{ending.name}: time", ok=took_s < ending.within_s, detail=f"{took_s:.2f} s")
         )
     return judged(checks, measured=measured)
-
-
-def frame(opcode: int, payload: bytes, *, final: bool = True, masked: bool = True) -> bytes:
-    """A frame as a client sends it (RFC 6455, section 5.2); unmasked is what it must not send."""
-    first = (0x80 if final else 0) | opcode
-    bit = 0x80 if masked else 0
-    if len(payload) < 126:
-        head = struct.pack("!BB", first, bit | len(payload))
-    elif len(payload) < 1 << 16:
-        head = struct.pack("!BBH", first, bit | 126, len(payload))
-    else:
-        head = struct.pack("!BBQ", first, bit | 127, len(payload))
-    # A mask of zeros is a mask: what follows is the payload as it is.
-    return head + (bytes(4) if masked else b"") + payload
-
-
-TEXT, CONTINUATION, PING = 0x1, 0x0, 0x9
-SMALL_PING = b'{"type": "ping", "echo": "x"}'
-
-
-def _fragments(count: int) -> bytes:
-    middle = frame(CONTINUATION, b"x", final=False)
-    return frame(TEXT, b"x", final=False) + middle * count + frame(CONTINUATION, b"x")
-
-
-ODD_FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
-    "8 KiB": (frame(TEXT, b"x" * 8192), TOO_LARGE),
-    "1 MiB": (frame(TEXT, b"x" * (1 << 20)), (*TOO_LARGE, DROPPED)),
-    "10000 fragments": (_fragments(10_000), TOO_LARGE),
-    "no mask": (frame(TEXT, SMALL_PING, masked=False), (1002, DROPPED)),
-    "broken UTF-8": (frame(TEXT, b"\xff\xfe\xfd"), (1007, DROPPED)),
-    "reserved opcode": (frame(0x3, b""), (1002, DROPPED)),
-    "2000 pings": (frame(PING, b"x") * 2000, (LIVES,)),
-    "40 messages": (frame(TEXT, SMALL_PING) * 40, (4408,)),
-}
-"""What is sent, and the codes that are right."""
 
 
 def odd_frames(stage: Stage) -> Outcome:

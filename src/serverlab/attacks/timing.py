@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from serverlab.attacks import crowd, inside
-from serverlab.attacks.login import Try, a_name, an_address, attempt
+from serverlab.attacks.crowd import Try, a_name, an_address, attempt
 from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.attacks.visitor import judged, sign_up
 from serverlab.model.records import Check

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from serverlab.attacks import crowd, login, timing
+from serverlab.attacks import crowd, limits, login, timing
 from serverlab.attacks.stage import Outcome
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import Container, Site, a_stage
@@ -74,37 +74,37 @@ def forwarded(request):
 
 def test_attempts_come_from_the_addresses_that_they_name(asked):
     server = Guarded()
-    wanted = [login.attempt("x", address=f"127.9.9.{number}") for number in (1, 2, 2)]
+    wanted = [crowd.attempt("x", address=f"127.9.9.{number}") for number in (1, 2, 2)]
     answers = asked(lambda stage: crowd.attempts(stage, wanted, at_once=2), server)
     assert server.counted == {"127.9.9.1": 1, "127.9.9.2": 2}
     assert [(each["status"], each["body"]) for each in answers] == [(401, REFUSED.decode())] * 3
 
 
-@pytest.mark.parametrize("attack", [login.guessing, login.claimed_addresses, login.at_once])
+@pytest.mark.parametrize("attack", [limits.guessing, limits.claimed_addresses, limits.at_once])
 def test_a_limit_that_holds_passes(asked, attack):
-    outcome = asked(attack, Guarded(limit=login.PER_ADDRESS))
+    outcome = asked(attack, Guarded(limit=limits.PER_ADDRESS))
     assert outcome.verdict is Verdict.PASS, outcome
 
 
 def test_a_limit_for_all_processes_together_passes(asked):
-    outcome = asked(login.many_processes, Guarded(limit=login.PER_ADDRESS), workers=2)
+    outcome = asked(limits.many_processes, Guarded(limit=limits.PER_ADDRESS), workers=2)
     assert (outcome.verdict, outcome.seen) == (Verdict.PASS, "20 x 401, 12 x 429 by 2 processes")
 
 
 def test_one_process_is_not_asked_twice(asked):
-    assert asked(login.many_processes, Guarded(), workers=1).verdict is Verdict.NA
+    assert asked(limits.many_processes, Guarded(), workers=1).verdict is Verdict.NA
 
 
 @pytest.mark.parametrize(
     ("attack", "server", "options"),
     [
-        pytest.param(login.guessing, Guarded(), {}, id="no limit"),
-        pytest.param(login.guessing, Guarded(limit=5), {}, id="another limit"),
-        pytest.param(login.guessing, Guarded(limit=20, retry_after=""), {}, id="no Retry-After"),
-        pytest.param(login.guessing, Guarded(limit=20, retry_after="3600"), {}, id="locked out for long"),
-        pytest.param(login.claimed_addresses, Guarded(limit=20, key=forwarded), {}, id="hearsay"),
-        pytest.param(login.many_processes, Guarded(limit=40), {"workers": 2}, id="a limit for each process"),
-        pytest.param(login.at_once, Guarded(limit=30), {}, id="counted late"),
+        pytest.param(limits.guessing, Guarded(), {}, id="no limit"),
+        pytest.param(limits.guessing, Guarded(limit=5), {}, id="another limit"),
+        pytest.param(limits.guessing, Guarded(limit=20, retry_after=""), {}, id="no Retry-After"),
+        pytest.param(limits.guessing, Guarded(limit=20, retry_after="3600"), {}, id="locked out for long"),
+        pytest.param(limits.claimed_addresses, Guarded(limit=20, key=forwarded), {}, id="hearsay"),
+        pytest.param(limits.many_processes, Guarded(limit=40), {"workers": 2}, id="a limit for each process"),
+        pytest.param(limits.at_once, Guarded(limit=30), {}, id="counted late"),
     ],
 )
 def test_a_limit_that_does_not_hold_is_found(asked, attack, server, options):
@@ -122,7 +122,7 @@ def test_refusals_that_tell_one_case_from_another_are_found(asked):
 def test_answers_of_two_windows_are_not_judged_together():
     clock = iter([59.9, 60.1])
     made = iter([["first"], ["second"]])
-    assert login.in_one_window(lambda: next(made), now=lambda: next(clock)) == ["second"]
+    assert limits.in_one_window(lambda: next(made), now=lambda: next(clock)) == ["second"]
 
 
 def test_a_difference_of_half_a_hash_is_found_and_noise_is_not():

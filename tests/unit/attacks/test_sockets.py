@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
-from serverlab.attacks import sockets
+from serverlab.attacks import frames, sockets
 from serverlab.model.definitions import Interface
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import Site, a_stage
@@ -19,11 +19,11 @@ from tests.unit.attacks.sites import Site, a_stage
 @pytest.mark.parametrize(
     ("made", "wanted"),
     [
-        (sockets.frame(1, b"Hello", masked=False), "81 05 48 65 6c 6c 6f"),
-        (sockets.frame(1, b"Hello"), "81 85 00 00 00 00 48 65 6c 6c 6f"),
-        (sockets.frame(1, b"Hel", final=False, masked=False), "01 03 48 65 6c"),
-        (sockets.frame(2, bytes(256), masked=False)[:4], "82 7e 01 00"),
-        (sockets.frame(2, bytes(65536), masked=False)[:10], "82 7f 00 00 00 00 00 01 00 00"),
+        (frames.frame(1, b"Hello", masked=False), "81 05 48 65 6c 6c 6f"),
+        (frames.frame(1, b"Hello"), "81 85 00 00 00 00 48 65 6c 6c 6f"),
+        (frames.frame(1, b"Hel", final=False, masked=False), "01 03 48 65 6c"),
+        (frames.frame(2, bytes(256), masked=False)[:4], "82 7e 01 00"),
+        (frames.frame(2, bytes(65536), masked=False)[:10], "82 7f 00 00 00 00 00 01 00 00"),
     ],
 )
 def test_frames_are_those_of_the_standard(made, wanted):

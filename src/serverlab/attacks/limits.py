@@ -1,0 +1,266 @@
+"""Guessing passwords where attempts are counted (rows A5-04 to A5-11)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from serverlab.attacks import crowd, inside
+from serverlab.attacks.crowd import Try, a_name, an_address, attempt
+from serverlab.attacks.stage import LEAKS, Attack, Outcome, Stage, not_applicable
+from serverlab.attacks.visitor import Visitor, judged, newcomer, sign_up
+from serverlab.model.records import Check
+from serverlab.stats import median
+
+WINDOW_S = 60
+PER_ADDRESS = 20
+PER_ACCOUNT = 10
+"""What the app allows in a window (see its module accounts.limits); the edge allows more, so that the app decides."""
+
+WAYS = ("jwt", "plain", "session")
+
+
+def in_one_window(ask: Callable[[], list[Try]], *, now: Callable[[], float] = time.time) -> list[Try]:
+    """The answers of attempts that all fell into one window of the limits; they are made anew if they did not."""
+    before = now() // WINDOW_S
+    answers = ask()
+    return answers if now() // WINDOW_S == before else ask()
+
+
+def statuses(answers: Sequence[Try]) -> str:
+    """How often each status came: "20 x 401, 5 x 429"."""
+    return ", ".join(
+        f"{count} x {code}" for code, count in sorted(Counter(each["status"] for each in answers).items())
+    )
+
+
+def _clean(answers: Sequence[Try]) -> Check:
+    """Whether each was answered by 401 or 429, told nothing of the inside, and said when to come back."""
+    wrong = [each for each in answers if not _is_clean(each)]
+    shown = f"{wrong[0]['status']} {wrong[0]['body'][:100]}" if wrong else ""
+    return Check(name="every answer", ok=not wrong, detail=shown or statuses(answers))
+
+
+def _is_clean(answer: Try) -> bool:
+    if any(sign in answer["body"] for sign in LEAKS):
+        return False
+    return answer["status"] == 401 or (answer["status"] == 429 and 1 <= _retry_after(answer) <= WINDOW_S)
+
+
+def _retry_after(answer: Try) -> int:
+    value = {name.lower(): text for name, text in answer["headers"]}.get("retry-after", "")
+    return int(value) if value.isdigit() else 0
+
+
+def _looked_at(answers: Sequence[Try]) -> int:
+    return sum(each["status"] != 429 for each in answers)
+
+
+def guessing(stage: Stage) -> Outcome:
+    """One address, one guess after the other by all three ways, then the right password."""
+    username, password = sign_up(stage)
+
+    def ask() -> list[Try]:
+        address = an_address()
+        guesses = [attempt(a_name(), address=address, way=WAYS[at % 3]) for at in range(PER_ADDRESS + 4)]
+        return crowd.attempts(stage, [*guesses, attempt(username, password=password, address=address)])
+
+    answers = in_one_window(ask)
+    return judged(_limited(answers, allowed=PER_ADDRESS), seen=_told(answers))
+
+
+def _limited(answers: Sequence[Try], *, allowed: int) -> Iterator[Check]:
+    yield _clean(answers)
+    looked_at = _looked_at(answers)
+    yield Check(name="attempts that were looked at", ok=looked_at == allowed, detail=f"{looked_at}")
+    yield Check(
+        name="the last one, though its password is right",
+        ok=answers[-1]["status"] == 429,
+        detail=f"{answers[-1]['status']}",
+    )
+
+
+def _told(answers: Sequence[Try]) -> str:
+    return f"{statuses(answers)}, the right password among these"
+
+
+FORGED: tuple[tuple[tuple[str, str], ...], ...] = (
+    (("X-Forwarded-For", "203.0.113.{n}"),),
+    (("X-Real-IP", "203.0.113.{n}"),),
+    (("Forwarded", "for=203.0.113.{n}"),),
+    (("X_Forwarded_For", "203.0.113.{n}"),),
+    (("X-Forwarded-For", "203.0.113.{n}"), ("X-Forwarded-For", "198.51.100.{n}")),
+    (("X-Forwarded-For", ", ".join(["203.0.113.{n}"] * 100)),),
+    (("X-Forwarded-For", "2001:db8::{n}"),),
+    (
+        ("Client-IP", "203.0.113.{n}"),
+        ("True-Client-IP", "203.0.113.{n}"),
+        ("CF-Connecting-IP", "203.0.113.{n}"),
+    ),
+)
+"""Headers by which a client may claim to be somebody else; {n} is another number each time."""
+
+
+def claimed_addresses(stage: Stage) -> Outcome:
+    """The same, claiming to be somebody else each time."""
+    username, password = sign_up(stage)
+
+    def ask() -> list[Try]:
+        address = an_address()
+        guesses = [attempt(a_name(), address=address, headers=_claims(at)) for at in range(PER_ADDRESS + 12)]
+        last = attempt(username, password=password, address=address, headers=_claims(99))
+        return crowd.attempts(stage, [*guesses, last])
+
+    answers = in_one_window(ask)
+    return judged(_limited(answers, allowed=PER_ADDRESS), seen=_told(answers))
+
+
+def _claims(number: int) -> list[tuple[str, str]]:
+    forged = FORGED[number % len(FORGED)]
+    return [(name, value.replace("{n}", str(number + 1))) for name, value in forged]
+
+
+def many_processes(stage: Stage) -> Outcome:
+    """Four at a time, so that every worker process and replica takes its share: the count is one for all of them."""
+    processes = stage.expected.workers
+    if processes < 2:
+        return not_applicable("one process on this target: A5-04 is the same question")
+
+    def ask() -> list[Try]:
+        address = an_address()
+        guesses = [attempt(a_name(), address=address) for _ in range(PER_ADDRESS + 12)]
+        return crowd.attempts(stage, guesses, at_once=4)
+
+    answers = in_one_window(ask)
+    looked_at = _looked_at(answers)
+    total = Check(name="attempts looked at", ok=looked_at == PER_ADDRESS, detail=f"{looked_at}")
+    return judged(
+        [_clean(answers), total],
+        seen=f"{statuses(answers)} by {processes} processes",
+        measured={"processes": processes},
+    )
+
+
+def at_once(stage: Stage) -> Outcome:
+    """64 guesses in parallel from one address, more than it has left."""
+
+    def ask() -> list[Try]:
+        address = an_address()
+        return crowd.attempts(stage, [attempt(a_name(), address=address) for _ in range(64)], at_once=64)
+
+    answers = in_one_window(ask)
+    looked_at = _looked_at(answers)
+    total = Check(name="attempts looked at", ok=looked_at <= PER_ADDRESS, detail=f"{looked_at}")
+    return judged([_clean(answers), total])
+
+
+def many_addresses(stage: Stage) -> Outcome:
+    """One user, guessed at from an address each time; who is signed in already notices nothing."""
+    victim = newcomer(stage, "jwt")
+
+    def ask() -> list[Try]:
+        guesses = [attempt(victim.username, address=an_address()) for _ in range(PER_ACCOUNT + 3)]
+        return crowd.attempts(
+            stage, [*guesses, attempt(victim.username, password=victim.password, address=an_address())]
+        )
+
+    answers = in_one_window(ask)
+    looked_at = _looked_at(answers)
+    here = victim.refresh().status_code
+    return judged(
+        [
+            _clean(answers),
+            # The victim's own sign-in above may have counted in the same window.
+            Check(name="looked at", ok=looked_at in (PER_ACCOUNT - 1, PER_ACCOUNT), detail=f"{looked_at}"),
+            Check(name="who is signed in", ok=here == 200, detail=f"{here}"),
+        ],
+        seen=f"{statuses(answers)}; back within {_retry_after(answers[-1])} s",
+        measured={"locked_out_s": _retry_after(answers[-1])},
+    )
+
+
+def store_away(stage: Stage) -> Outcome:
+    """The table that attempts are counted in is gone: nobody signs in uncounted, and nothing breaks."""
+    username, password = sign_up(stage)
+    asked = [attempt(username, password=password, address=an_address(), way=way) for way in WAYS]
+    inside.sql(stage, "ALTER TABLE shared_cache RENAME TO shared_cache_away")
+    try:
+        answers = crowd.attempts(stage, asked)
+    finally:
+        inside.sql(stage, "ALTER TABLE shared_cache_away RENAME TO shared_cache")
+    afterwards = Visitor(stage, "jwt", username=username, password=password).log_in().status_code
+    refused = all(each["status"] == 429 for each in answers)
+    return judged(
+        [
+            _clean(answers),
+            Check(name="while it is away", ok=refused, detail=statuses(answers)),
+            Check(name="when it is back", ok=afterwards == 200, detail=f"{afterwards} when it is back"),
+        ]
+    )
+
+
+def cheap_refusal(stage: Stage) -> Outcome:
+    """What an attempt over the limit costs beside one whose password is hashed."""
+
+    def ask() -> list[Try]:
+        address = an_address()
+        return crowd.attempts(stage, [attempt(a_name(), address=address) for _ in range(PER_ADDRESS + 12)])
+
+    answers = in_one_window(ask)
+    costs: Mapping[int, list[float]] = {401: [], 429: []}
+    for each in answers:
+        costs.get(each["status"], []).append(each["took_s"])
+    hashed, refused = median(costs[401]), median(costs[429])
+    share = refused / hashed
+    return judged(
+        [
+            _clean(answers),
+            Check(name="a refusal's share", ok=share < 0.5, detail=f"{share:.2f} of a checked one"),
+        ],
+        seen=f"{refused * 1000:.1f} ms, checked {hashed * 1000:.1f} ms",
+        measured={"refused_s": refused, "checked_s": hashed},
+    )
+
+
+ATTACKS: tuple[Attack, ...] = (
+    Attack(
+        "A5-04",
+        "Guessing from one address",
+        "429 with Retry-After after 20 in a minute",
+        guessing,
+        profile="guarded",
+    ),
+    Attack(
+        "A5-05",
+        "Guessing with forged X-Forwarded-For and its kin",
+        "the same 20",
+        claimed_addresses,
+        profile="guarded",
+    ),
+    Attack(
+        "A5-06",
+        "Guessing at several processes",
+        "the same 20 for all together",
+        many_processes,
+        profile="guarded",
+    ),
+    Attack("A5-07", "64 guesses at once", "no more than 20 are looked at", at_once, profile="guarded"),
+    Attack(
+        "A5-08",
+        "Guessing at one user from many addresses",
+        "429 after 10 in a minute; back within the minute",
+        many_addresses,
+        profile="guarded",
+    ),
+    Attack(
+        "A5-09", "The limits' store is gone", "429, never uncounted, never 5xx", store_away, profile="guarded"
+    ),
+    Attack(
+        "A5-11",
+        "Is a refused attempt hashed?",
+        "no: less than half of a checked one",
+        cheap_refusal,
+        profile="guarded",
+    ),
+)

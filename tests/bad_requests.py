@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+import httpx2
+
 BOOK = {
     "title": "A new book",
     "isbn": "9789999999999",
@@ -37,6 +39,31 @@ class BadRequest:
 def leaked(body: bytes) -> list[bytes]:
     """What a refusal says of the inside."""
     return [sign for sign in LEAKS if sign in body]
+
+
+def refused(client: httpx2.Client, bad: BadRequest) -> list[str]:
+    """What is wrong with the refusal of a request; nothing if it is as it should be."""
+    try:
+        answer = client.request(bad.method, bad.path, content=bad.body, headers=bad.headers)
+    except httpx2.HTTPError as broken:
+        return [f"{bad}: {type(broken).__name__}: {broken}"]
+    found = []
+    if answer.status_code != bad.status:
+        found.append(f"{bad}: status {answer.status_code}, not {bad.status}: {answer.text[:200]}")
+    if answer.headers.get("content-type", "").partition(";")[0] != "application/json" or not _is_json(
+        answer.content
+    ):
+        found.append(f"{bad}: no JSON: {answer.text[:200]}")
+    if signs := leaked(answer.content):
+        found.append(f"{bad}: speaks of {signs}")
+    return found
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        return bool(json.loads(body))
+    except ValueError:
+        return False
 
 
 def _get(path: str, status: int, **headers: str) -> BadRequest:

@@ -5,7 +5,6 @@ Both in one module, because each module starts every target once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import httpx2
@@ -21,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from serverlab import probe
-from tests.bad_requests import BAD_REQUESTS, NO_TEXT, BadRequest, leaked
+from tests.bad_requests import BAD_REQUESTS, NO_TEXT, refused
 
 ADMIN = "user10"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -71,28 +70,3 @@ def ask(operation: schemathesis.APIOperation, mode: GenerationMode, bearer: dict
         case.call_and_validate(headers=bearer, checks=CHECKS)
 
     asked()
-
-
-def refused(client: httpx2.Client, bad: BadRequest) -> list[str]:
-    """What is wrong with the refusal of a request; nothing if it is as it should be."""
-    try:
-        answer = client.request(bad.method, bad.path, content=bad.body, headers=bad.headers)
-    except httpx2.HTTPError as broken:
-        return [f"{bad}: {type(broken).__name__}: {broken}"]
-    found = []
-    if answer.status_code != bad.status:
-        found.append(f"{bad}: status {answer.status_code}, not {bad.status}: {answer.text[:200]}")
-    if answer.headers.get("content-type", "").partition(";")[0] != "application/json" or not _is_json(
-        answer.content
-    ):
-        found.append(f"{bad}: no JSON: {answer.text[:200]}")
-    if signs := leaked(answer.content):
-        found.append(f"{bad}: speaks of {signs}")
-    return found
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        return bool(json.loads(body))
-    except ValueError:
-        return False

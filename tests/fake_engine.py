@@ -52,6 +52,7 @@ class FakeContainer(FakeThing):
     started_at: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime()))
     memory: int = 50_000_000
     id: str = field(default_factory=lambda: f"{next(NUMBERS):064x}")
+    executes: ExecResult = ExecResult(exit_code=0, output=b"0.1\n")
     killed: bool = False
     waited: list[float | None] = field(default_factory=list)
 
@@ -96,9 +97,9 @@ class FakeContainer(FakeThing):
         return {"Titles": ["PID", "COMMAND"], "Processes": rows}
 
     def exec_run(self, argv: Sequence[str]) -> ExecResult:
-        """A command that succeeds; it prints the CPU seconds that the calibration loop took."""
+        """A command; unless told otherwise it prints the CPU seconds that the calibration loop took."""
         self.client.executed.append(list(argv))
-        return ExecResult(exit_code=0, output=b"0.1\n")
+        return self.executes
 
     def kill(self) -> None:
         self.killed = True

@@ -121,6 +121,27 @@ One file of 16 kB.
 - Doubted above: 0.10 % errors, p99 250 ms
 """
 
+VARIANTS = """
+[variants.plain]
+title = "plain"
+description = "As it comes."
+[variants.known]
+title = "known"
+description = "With a | session."
+app = { LAB_SESSION_STORE = "cache", LAB_JWT_VERIFY = "user" }
+cache = "redis"
+"""
+
+VARIANTS_SHOWN = (
+    WORKLOAD_SHOWN
+    + """
+| name | what it is | app |
+| :-- | :-- | :-- |
+| `files:plain` | As it comes. | as it is |
+| `files:known` | With a \\| session. | LAB\\_SESSION\\_STORE=cache, LAB\\_JWT\\_VERIFY=user, cache in redis |
+"""
+)
+
 EXPERIMENT = """\
 format = 1
 title = "Both"
@@ -171,6 +192,21 @@ def catalog(root: Path) -> Catalog:
 )
 def test_a_definition_is_shown_as_its_file_says(catalog: Catalog, arguments: str, shown: str) -> None:
     assert render_definition(catalog, arguments) == shown
+
+
+def test_the_variants_of_a_workload_are_shown_with_how_they_set_the_app(root: Path) -> None:
+    write(root, "loadtests/files/workload.toml", WORKLOAD + VARIANTS)
+    assert render_definition(load_catalog(root), "workload files") == VARIANTS_SHOWN
+
+
+def test_an_experiment_that_compares_variants_is_shown_with_their_number(root: Path) -> None:
+    write(root, "loadtests/files/workload.toml", WORKLOAD + VARIANTS)
+    compared = EXPERIMENT.replace('workloads = ["files"]\nreference = "example:many"\n', "").replace(
+        '"example", "example:copies+front"', '"example:copies+front"'
+    )
+    write(root, "experiments/both.toml", compared + '[comparisons]\n"files:plain" = ["files:known"]\n')
+    shown = render_definition(load_catalog(root), "experiments").splitlines()
+    assert shown[-1] == "| `both` | Is a copy as good? | 1 | files (2 variants) | 1 and 2 | 3 | 12 |"
 
 
 def test_a_capability_is_shown_with_those_that_declare_it(catalog: Catalog) -> None:

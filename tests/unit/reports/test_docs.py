@@ -10,6 +10,7 @@ from serverlab.reports import render_docs, stale
 
 CLEAN = "results/quick/20261122-101500"
 BUSY = "results/busy/20261122-101500"
+COMPARED = "results/compared/20261122-101500"
 
 SECTION = """\
 <!-- table: results/busy/20261122-101500 columns=rps,ratio,p99 -->
@@ -35,8 +36,9 @@ def save(root, path, run):
 
 
 @pytest.fixture
-def root(tmp_path, clean_run, busy_run):
+def root(tmp_path, clean_run, busy_run, compared_run):
     save(tmp_path, CLEAN, clean_run)
+    save(tmp_path, COMPARED, compared_run)
     save(tmp_path, BUSY, busy_run)
     return tmp_path
 
@@ -94,6 +96,21 @@ def test_a_table_without_keys_holds_all_sections_and_with_keys_those_that_fit(pa
     assert rendered(page, f"<!-- table: {CLEAN} cpus=2 --><!-- /table -->").count("**profile, 2 cores, ") == 2
     one = rendered(page, f"<!-- table: {CLEAN} workload=profile cpus=2 edge=none --><!-- /table -->")
     assert one.count("**profile, 2 cores, direct**") == 1
+
+
+def test_compared_workloads_are_chosen_by_their_target(page):
+    marker = f"<!-- table: {COMPARED} target=daphne:production columns=rps,queries --><!-- /table -->"
+    text = rendered(page, marker)
+    assert text.startswith(marker.removesuffix("<!-- /table -->"))
+    assert text.count("**") == 2
+    assert "| workload | req/s | queries /req | notes |\n" in text
+    assert "| auth:session | 205 | 1 | 2 |\n" in text
+
+
+def test_a_figure_of_a_compared_workload_names_target_and_workload(page):
+    chosen = "target=gunicorn:gthread workload=auth:session value=ratio"
+    text = f"It is <!-- figure: {COMPARED} {chosen} -->?<!-- /figure -->."
+    assert "-->0.50 [0.49–0.50]<!--" in rendered(page, text)
 
 
 def test_rendering_twice_changes_nothing(page):
@@ -235,6 +252,18 @@ def test_pages_without_markers_need_no_results(tmp_path):
             (
                 "README.md, line 1: apache:daemon has no rps: it is void: container died: AH00526: |syntax| "
                 "<Directory />; generator at 91 % CPU"
+            ),
+        ),
+        (
+            f"It is <!-- figure: {COMPARED} target=gunicorn:gthread value=rps -->?<!-- /figure -->",
+            "README.md, line 1: figure marker: workload missing",
+        ),
+        (
+            f"<!-- table: {CLEAN} target=gunicorn:gthread --><!-- /table -->",
+            (
+                f"README.md, line 1: {CLEAN}: no section target=gunicorn:gthread. There are: workload=profile cpus=1 "
+                "edge=none; workload=profile cpus=1 edge=nginx; workload=profile cpus=2 edge=none; workload=profile "
+                "cpus=2 edge=nginx"
             ),
         ),
         (

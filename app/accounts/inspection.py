@@ -68,7 +68,7 @@ def anatomy(token: str, *, now: int) -> Iterator[str]:
         yield f"{name}: {len(segment)} characters, base64url of {len(raw)} bytes"
         if place < 2 and said is not None:
             yield from (f"  {_line(claim, value, now=now)}" for claim, value in said.items())
-        else:
+        elif raw:
             yield f"  {raw[:32].hex(' ')}{' ...' if len(raw) > 32 else ''}"
 
 
@@ -76,14 +76,12 @@ def steps(token: str, *, now: int, verifying: str) -> Iterator[Step]:
     """Yield the steps of the verification at the moment `now` (epoch seconds) in mode `user` or `stateless`."""
     form = _form(token)
     yield form
-    if form.verdict is Verdict.REFUSED:
-        return
-    header, payload = (_object(_bytes(segment)) for segment in token.split(".")[:2])
+    header, payload = (_object(_bytes(segment)) for segment in f"{token}.".split(".")[:2])
     if header is None or payload is None:
         yield Step("JSON", Verdict.REFUSED, "header or payload is no JSON object")
         return
-    taken = [*_signed(token, header), *_said(payload, now=now)]
-    yield from taken
+    taken = [form, *_signed(token, header), *_said(payload, now=now)]
+    yield from taken[1:]
     if verifying == "stateless" and payload.get("token_type") == claims.ACCESS:
         yield Step(
             "database", Verdict.NOT_ASKED, "mode `stateless`: what was revoked is good until it expires"
@@ -100,11 +98,12 @@ def _form(token: str) -> Step:
             "form", Verdict.OK, "three segments of base64url in their one spelling, the first two JSON"
         )
     found = token.count(".") + 1
-    words = (
-        f"a token has three segments, this has {found}"
-        if found != 3
-        else "not the one spelling of three segments: padding, foreign characters, no JSON in UTF-8, no signature"
-    )
+    if found != 3:
+        words = f"a token has three segments, this has {found}"
+    elif token.endswith("."):
+        words = "there is no signature"
+    else:
+        words = "not the one spelling of its segments: padding, foreign characters, or no JSON in UTF-8"
     return Step("form", Verdict.REFUSED, words)
 
 

@@ -55,9 +55,11 @@ class Schema(AutoSchema):
         if self.view.permission_classes:
             found.append(403)
         if "requestBody" in operation:
-            found += [413, 415, 429]
+            found += [413, 415]
         if self._writes_once():
             found += [409, 422]
+        elif self.method == "POST":
+            found.append(429)
         return found
 
     def _writes_once(self) -> bool:

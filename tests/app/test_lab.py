@@ -79,6 +79,7 @@ def test_identity_tells_the_truth_about_this_process(client):
         "plain_tokens": "header",
         "cache": "database",
         "login_limits": True,
+        "realtime": False,
     }
 
 
@@ -107,9 +108,9 @@ def without_identity(settings):
     clear_url_caches()
 
 
-@pytest.mark.parametrize("path", ["/lab/identity", "/lab/wait?ms=0"])
+@pytest.mark.parametrize("path", ["/lab/identity", "/lab/wait?ms=0", "/api/schema/", "/api/docs/"])
 def test_the_lab_is_absent_unless_switched_on(client, without_identity, path):
-    """Nothing under /lab/ answers in production."""
+    """Neither its views nor the schema answer in production."""
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json() == {"detail": "Not found."}

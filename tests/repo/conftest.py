@@ -52,6 +52,6 @@ CASES = {
     "target_name": TARGETS,
     "server_name": list(CATALOG.servers),
     "dockerfile": [str(path.relative_to(CHECKOUT)) for path in FILES if path.name == "Dockerfile"],
-    "deployed": sorted(path.name for path in (CHECKOUT / "deploy").iterdir() if path.is_dir()),
+    "deployed": [*CATALOG.servers, *CATALOG.edges],
     "requirements": sorted(path.stem for path in (CHECKOUT / "requirements").glob("*.txt")),
 }

@@ -1,14 +1,48 @@
 """What holds for every image of the lab."""
 
-import json
 import re
 
 import pytest
 
 from serverlab.images import find_sources
+from tests.dockerfile_rules import RULES, broken
 
-INSTRUCTION = re.compile(r"^(?P<name>[A-Z]+)[ \t]+(?P<rest>.*)$", re.MULTILINE)
-CONTINUATION = re.compile(r"\\\n(?:[ \t]*#[^\n]*\n)*")
+GOOD = """\
+# An image that keeps every rule.
+ARG BASE_IMAGE=python:3.13-slim-trixie
+FROM ${BASE_IMAGE}
+
+LABEL org.serverlab="image" \\
+      org.opencontainers.image.title="planted" \\
+      org.opencontainers.image.licenses="MIT"
+
+ENV HOME=/tmp
+RUN apt-get update \\
+    && apt-get install --yes --no-install-recommends nginx \\
+    && rm -rf /var/lib/apt/lists/*
+RUN --mount=type=secret,id=pip_conf pip install --require-hashes -r /requirements/app.txt
+RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+COPY app/ /app/
+USER 10001:10001
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/venv/bin/python", "/app/launch.py"]
+"""
+BAD = {
+    "fetches_a_front_end": ("# An image", "# syntax=docker/dockerfile:1\n# An image"),
+    "is_built_from_elsewhere": ("FROM ${BASE_IMAGE}", "FROM debian:latest AS base\nFROM ${BASE_IMAGE}"),
+    "runs_as_root_or_by_name": ("USER 10001:10001", "USER www-data"),
+    "lacks_our_labels": ('org.serverlab="image"', 'org.serverlab="other"'),
+    "starts_through_a_shell": ('["/venv/bin/python", "/app/launch.py"]', "/venv/bin/python /app/launch.py"),
+    "installs_without_hashes": ("--require-hashes ", ""),
+    "adds_instead_of_copying": ("COPY app/", "ADD https://example.org/app.tar /tmp/\nCOPY app/"),
+    "keeps_package_lists": (" \\\n    && rm -rf /var/lib/apt/lists/*", ""),
+    "installs_recommended_packages": ("--no-install-recommends ", ""),
+    "runs_what_it_fetches": ("COPY app/", "RUN curl https://example.org/install | sh\nCOPY app/"),
+    "holds_a_secret": ("ENV HOME=/tmp", "ENV HOME=/tmp DJANGO_SECRET_KEY=planted"),
+    "keeps_setuid_programs": ("RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +\n", ""),
+    "opens_files_to_everybody": ("COPY app/", "RUN chmod -R 777 /srv\nCOPY app/"),
+}
+"""For each rule the text to put in the place of a good one, so that this rule and no other is broken."""
 
 
 @pytest.fixture
@@ -16,50 +50,24 @@ def text(root, dockerfile):
     return (root / dockerfile).read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def stage(text):
-    """Name and rest of every instruction of the last stage."""
-    lines = [line for line in CONTINUATION.sub(" ", text).splitlines() if not line.startswith("#")]
-    found = [(match["name"], match["rest"]) for match in INSTRUCTION.finditer("\n".join(lines))]
-    begin = max(index for index, (name, _) in enumerate(found) if name == "FROM")
-    return found[begin:]
+def test_it_keeps_every_rule(text):
+    assert broken(text) == []
 
 
-def last(stage, name):
-    return next((rest for each, rest in reversed(stage) if each == name), None)
+def test_a_good_dockerfile_breaks_no_rule():
+    assert broken(GOOD) == []
 
 
-def test_no_front_end_is_fetched(text):
-    assert not re.search(r"^#\s*syntax\s*=", text, re.MULTILINE | re.IGNORECASE)
+@pytest.mark.parametrize("rule", [rule.__name__ for rule in RULES])
+def test_a_dockerfile_that_breaks_a_rule_is_caught(rule):
+    good, bad = BAD[rule]
+    assert GOOD.count(good) == 1
+    assert broken(GOOD.replace(good, bad)) == [rule]
 
 
-def test_it_is_built_from_an_image_of_ours(stage):
-    assert re.fullmatch(r"\$\{(BASE|APP)_IMAGE\}", stage[0][1])
-
-
-def test_it_runs_as_a_numeric_user_who_is_not_root(stage):
-    user = last(stage, "USER")
-    assert user
-    assert re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", user)
-
-
-def test_it_carries_our_label_and_a_title(stage):
-    labels = " ".join(rest for name, rest in stage if name == "LABEL")
-    assert re.search(r'org\.serverlab="?image"?(\s|$)', labels)
-    assert "org.opencontainers.image.title=" in labels
-    assert "org.opencontainers.image.licenses=" in labels
-
-
-def test_entry_points_and_commands_are_lists(stage):
-    for name, rest in stage:
-        if name in ("ENTRYPOINT", "CMD"):
-            assert isinstance(json.loads(rest), list)
-
-
-def test_whatever_is_installed_by_pip_has_its_hash_checked(text):
-    code = CONTINUATION.sub(" ", re.sub(r"^#.*$", "", text, flags=re.MULTILINE))
-    for call in re.findall(r"pip (?:install|wheel)[^&;]*", code):
-        assert "--require-hashes" in call or "--no-index" in call, call
+@pytest.mark.parametrize("user", ["", "USER 0:0", "USER 10001:10001\nUSER root"])
+def test_every_way_of_being_root_is_caught(user):
+    assert broken(GOOD.replace("USER 10001:10001", user)) == ["runs_as_root_or_by_name"]
 
 
 def test_the_lab_knows_how_to_build_it(root, dockerfile):

@@ -176,7 +176,10 @@ ATTACKS: tuple[Attack, ...] = (
         on_two(after_log_out),
     ),
     Attack(
-        "T-02", "Time from log-out everywhere or a new password to refusal", "at once", after_everything_ended
+        "T-02",
+        "Time from log-out everywhere or a new password to refusal",
+        "at once",
+        on_two(after_everything_ended),
     ),
     Attack(
         "T-05",

@@ -11,7 +11,12 @@ def test_no_definition_has_a_mistake(catalog):
     assert catalog.mistakes == ()
 
 
-def test_every_folder_in_deploy_is_a_server_or_an_edge_with_its_image(root, deployed):
+def test_every_folder_in_deploy_is_a_server_an_edge_or_what_they_share(root, catalog):
+    folders = {path.name for path in (root / "deploy").iterdir() if path.is_dir()}
+    assert folders == {*catalog.servers, *catalog.edges, "redis"}
+
+
+def test_every_server_and_edge_has_its_definition_and_its_image(root, deployed):
     folder = root / "deploy" / deployed
     kinds = {"server.toml": Server, "edge.toml": Edge}
     (definition,) = [name for name in kinds if (folder / name).exists()]

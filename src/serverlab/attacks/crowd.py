@@ -45,6 +45,9 @@ with concurrent.futures.ThreadPoolExecutor(asked["at_once"]) as pool:
 print(json.dumps(answers))
 """
 
+BATCH = 200
+"""Attempts of one program: its argument may not hold 128 KiB."""
+
 TOKEN = "A" * 32
 CSRF = [["X-CSRFToken", TOKEN], ["Cookie", f"csrftoken={TOKEN}; __Host-csrftoken={TOKEN}"]]
 """Cookie and header are the client's own; what CSRF protection asks is that a foreign page cannot set both."""
@@ -90,13 +93,21 @@ def attempts(stage: Stage, wanted: Sequence[Try], *, at_once: int = 1) -> list[T
     Raises:
         TrialFailed: the container could not run the program; with what it said.
     """
+    return [
+        answer
+        for start in range(0, len(wanted), BATCH)
+        for answer in _batch(stage, wanted[start : start + BATCH], at_once=at_once)
+    ]
+
+
+def _batch(stage: Stage, wanted: Sequence[Try], *, at_once: int) -> list[Try]:
     service = "edge" if stage.settings.target.edge else "app"
     python, port = FRONTS[service]
     argument = json.dumps({"port": port, "attempts": list(wanted), "at_once": at_once})
     container: Container = stage.engine.service(service)
-    code, (printed, said) = container.exec_run([python, "-I", "-S", "-c", PROGRAM, argument], demux=True)
+    code, (printed, told) = container.exec_run([python, "-I", "-S", "-c", PROGRAM, argument], demux=True)
     if code:
         raise TrialFailed(
-            f"attempts from {container.name} ended with {code}: {(said or b'').decode()[-300:]}"
+            f"attempts from {container.name} ended with {code}: {(told or b'').decode()[-300:]}"
         )
     return list(json.loads(printed))

@@ -80,6 +80,12 @@ def test_attempts_come_from_the_addresses_that_they_name(asked):
     assert [(each["status"], each["body"]) for each in answers] == [(401, REFUSED.decode())] * 3
 
 
+def test_more_attempts_than_a_command_line_holds_are_made(asked):
+    wanted = [crowd.attempt("x" * 100, address="127.9.9.3") for _ in range(2 * crowd.BATCH + 1)]
+    answers = asked(lambda stage: crowd.attempts(stage, wanted), Guarded())
+    assert [each["status"] for each in answers] == [401] * len(wanted)
+
+
 @pytest.mark.parametrize("attack", [limits.guessing, limits.claimed_addresses, limits.at_once])
 def test_a_limit_that_holds_passes(asked, attack):
     outcome = asked(attack, Guarded(limit=limits.PER_ADDRESS))

@@ -11,7 +11,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from config.cache import channel_layer, shared_cache
-from config.choices import one_of
+from config.choices import one_of, switched, whole_number
 from config.database import tuned
 from config.keys import key_ring, secret_key
 from config.modes import allowed_debug, cookie_name
@@ -24,18 +24,18 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 SECRET_KEY = secret_key(env.ENVIRON)
 JWT_KEYS = key_ring(env.ENVIRON, secret=SECRET_KEY)
 ALLOWED_HOSTS = env.list("DJANGO_ALLOWED_HOSTS", default=[])
-DEBUG = allowed_debug(wanted=env.bool("DJANGO_DEBUG", default=False), hosts=ALLOWED_HOSTS)
+DEBUG = allowed_debug(wanted=switched(env.ENVIRON, "DJANGO_DEBUG", default=False), hosts=ALLOWED_HOSTS)
 
 # What the lab switches and what it has set, as launch.py hands it on
-LAB_IDENTITY = env.bool("LAB_IDENTITY", default=False)
-LAB_CHEAP_HASHER = env.bool("LAB_CHEAP_HASHER", default=False)
-LAB_ACCESS_LOG = env.bool("LAB_ACCESS_LOG", default=False)
-LAB_LOGIN_LIMITS = env.bool("LAB_LOGIN_LIMITS", default=True)
+LAB_IDENTITY = switched(env.ENVIRON, "LAB_IDENTITY", default=False)
+LAB_CHEAP_HASHER = switched(env.ENVIRON, "LAB_CHEAP_HASHER", default=False)
+LAB_ACCESS_LOG = switched(env.ENVIRON, "LAB_ACCESS_LOG", default=False)
+LAB_LOGIN_LIMITS = switched(env.ENVIRON, "LAB_LOGIN_LIMITS", default=True)
 LAB_VARIANT = env.str("LAB_VARIANT", default="")
-LAB_CPUS = env.int("LAB_CPUS", default=1)
+LAB_CPUS = whole_number(env.ENVIRON, "LAB_CPUS", default=1)
 # Compose hands on empty texts to whatever is run beside the server, such as manage.py
-LAB_WORKERS = int(env.str("LAB_WORKERS", default="") or 1)
-LAB_THREADS = int(env.str("LAB_THREADS", default="") or 1)
+LAB_WORKERS = whole_number(env.ENVIRON, "LAB_WORKERS", default=1)
+LAB_THREADS = whole_number(env.ENVIRON, "LAB_THREADS", default=1, least=0)
 
 # Applications
 INSTALLED_APPS = [
@@ -92,7 +92,7 @@ REDIS_URL = env.str("REDIS_URL", default="")
 CACHES = {"default": shared_cache(REDIS_URL)}
 
 # The live feed: off, no write pays anything for it
-REALTIME = env.bool("LAB_REALTIME", default=False)
+REALTIME = switched(env.ENVIRON, "LAB_REALTIME", default=False)
 CHANNEL_LAYERS = {"default": channel_layer(REDIS_URL)}
 
 # Accounts
@@ -113,7 +113,7 @@ SESSION_ENGINE = {
     "database": "django.contrib.sessions.backends.db",
     "cache": "django.contrib.sessions.backends.cache",
 }[SESSION_STORE]
-SESSION_COOKIE_SECURE = env.bool("DJANGO_SECURE_COOKIES", default=True)
+SESSION_COOKIE_SECURE = switched(env.ENVIRON, "DJANGO_SECURE_COOKIES", default=True)
 SESSION_COOKIE_NAME = cookie_name("sessionid", secure=SESSION_COOKIE_SECURE)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -124,9 +124,9 @@ PLAIN_TOKENS = one_of(env.ENVIRON, "DJANGO_PLAIN_TOKENS", ("header", "cookie"))
 JWT_ISSUER = "serverlab"
 JWT_AUDIENCE = "serverlab"
 PLAIN_AUDIENCE = "serverlab-plain"
-ACCESS_LIFETIME = timedelta(seconds=env.int("DJANGO_ACCESS_LIFETIME_S", default=600))
-REFRESH_LIFETIME = timedelta(seconds=env.int("DJANGO_REFRESH_LIFETIME_S", default=86_400))
-FAMILY_LIFETIME = timedelta(seconds=env.int("DJANGO_FAMILY_LIFETIME_S", default=2_592_000))
+ACCESS_LIFETIME = timedelta(seconds=whole_number(env.ENVIRON, "DJANGO_ACCESS_LIFETIME_S", default=600))
+REFRESH_LIFETIME = timedelta(seconds=whole_number(env.ENVIRON, "DJANGO_REFRESH_LIFETIME_S", default=86_400))
+FAMILY_LIFETIME = timedelta(seconds=whole_number(env.ENVIRON, "DJANGO_FAMILY_LIFETIME_S", default=2_592_000))
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.EitherToken",
@@ -158,7 +158,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Transport and browsers
-SECURE_SSL_REDIRECT = env.bool("DJANGO_SSL_REDIRECT", default=True)
+SECURE_SSL_REDIRECT = switched(env.ENVIRON, "DJANGO_SSL_REDIRECT", default=True)
 # Health is asked from inside the container, where there is no TLS; the API refuses instead (config.guard): a client
 # that is led on would send its token in the clear each time and never find out
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$", r"^api/"]
@@ -183,7 +183,7 @@ CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 CSRF_COOKIE_NAME = cookie_name("csrftoken", secure=CSRF_COOKIE_SECURE)
 CSRF_COOKIE_HTTPONLY = True  # scripts get the token from /api/auth/csrf/
 CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
-TRUSTED_PROXY = env.bool("DJANGO_TRUSTED_PROXY", default=False)
+TRUSTED_PROXY = switched(env.ENVIRON, "DJANGO_TRUSTED_PROXY", default=False)
 if TRUSTED_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CORS_ALLOWED_ORIGINS = env.list("DJANGO_CORS_ORIGINS", default=[])

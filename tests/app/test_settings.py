@@ -4,6 +4,7 @@ import os
 import runpy
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ def test_left_alone_everything_is_safe(read_settings):
     assert found["ALLOWED_HOSTS"] == []
     assert found["SECURE_SSL_REDIRECT"] is True
     assert found["LAB_IDENTITY"] is False
+    assert found["LAB_LOGIN_LIMITS"] is True
+    assert found["SESSION_COOKIE_SECURE"] is True
     assert found["PASSWORD_HASHERS"] == ["accounts.hashers.Argon2id"]
     assert found["CORS_ALLOWED_ORIGINS"] == []
     assert "SECURE_PROXY_SSL_HEADER" not in found
@@ -60,6 +63,55 @@ def test_the_environment_switches(read_settings):
     assert found["CORS_ALLOWED_ORIGINS"] == ["https://a.example"]
     assert found["LAB_IDENTITY"] is True
     assert found["PASSWORD_HASHERS"][0] == "django.contrib.auth.hashers.MD5PasswordHasher"
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "values"),
+    [
+        ("DJANGO_SESSION_STORE", "SESSION_STORE", ("database", "cache")),
+        ("DJANGO_JWT_VERIFY", "JWT_VERIFY", ("user", "stateless")),
+        ("DJANGO_PLAIN_TOKENS", "PLAIN_TOKENS", ("header", "cookie")),
+    ],
+)
+def test_a_choice_is_one_of_its_words_and_the_first_by_default(read_settings, variable, name, values):
+    """An empty variable counts as absent; any other word stops the start."""
+    for value in values:
+        assert read_settings(**{variable: value})[name] == value
+    assert read_settings(**{variable: ""})[name] == read_settings()[name] == values[0]
+    with pytest.raises(ImproperlyConfigured, match=f"{variable}=x: must be one of {', '.join(values)}"):
+        read_settings(**{variable: "x"})
+
+
+@pytest.mark.parametrize(
+    "variable", ["LAB_LOGIN_LIMITS", "LAB_CHEAP_HASHER", "DJANGO_SECURE_COOKIES", "DJANGO_TRUSTED_PROXY"]
+)
+def test_a_misspelled_switch_stops_the_start(read_settings, variable):
+    """Else it could switch a protection off."""
+    with pytest.raises(ImproperlyConfigured, match=f"{variable}=onn: must be one of on, true, yes, 1, off"):
+        read_settings(**{variable: "onn"})
+    assert read_settings(**{variable: ""}).keys() == read_settings().keys()
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "ten", "\N{ARABIC-INDIC DIGIT ONE}", "9" * 30])
+def test_a_life_that_is_no_number_of_seconds_stops_the_start(read_settings, value):
+    """Neither none nor for ever."""
+    with pytest.raises(ImproperlyConfigured, match="must be a whole number of at least 1"):
+        read_settings(DJANGO_ACCESS_LIFETIME_S=value)
+    found = read_settings(DJANGO_ACCESS_LIFETIME_S="5", DJANGO_REFRESH_LIFETIME_S="")
+    lives = (found["ACCESS_LIFETIME"], found["REFRESH_LIFETIME"], found["FAMILY_LIFETIME"])
+    assert lives == (timedelta(seconds=5), timedelta(days=1), timedelta(days=30))
+
+
+def test_without_redis_what_processes_share_is_in_the_database(read_settings):
+    """Never in the memory of one of them, and never dropped because there is much of it."""
+    found = read_settings()["CACHES"]["default"]
+    assert found["BACKEND"] == "django.core.cache.backends.db.DatabaseCache"
+    assert found["OPTIONS"] == {"MAX_ENTRIES": 100_000}
+    there = read_settings(REDIS_URL="redis://cache:6379/0")["CACHES"]["default"]
+    assert (there["BACKEND"], there["LOCATION"]) == (
+        "django.core.cache.backends.redis.RedisCache",
+        "redis://cache:6379/0",
+    )
 
 
 def test_debug_pages_are_for_this_machine_only(read_settings):
@@ -154,12 +206,18 @@ def test_a_server_does_not_start_with_a_short_key(app_environment):
     assert "DJANGO_JWT_KEY has 5 bytes" in tried.stderr
 
 
-def test_the_deployment_checks_pass_with_production_settings(settings, capsys):
-    """`check --deploy --fail-level WARNING`."""
-    settings.SECURE_SSL_REDIRECT = True
-    settings.PASSWORD_HASHERS = ["accounts.hashers.Argon2id"]
-    call_command("check", deploy=True, fail_level="WARNING")
-    assert "no issues" in capsys.readouterr().out
+def test_the_deployment_checks_pass_with_production_settings(app_environment):
+    """With nothing but what has to be set: two secrets and a host."""
+    given = {name: app_environment[name] for name in (*SECRETS, "DJANGO_ALLOWED_HOSTS")}
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=APP,
+        env={"PATH": os.environ["PATH"]} | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout) == (0, "System check identified no issues (0 silenced).\n")
 
 
 @pytest.mark.django_db

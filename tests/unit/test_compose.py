@@ -59,6 +59,11 @@ def test_daphne_beside_a_server_comes_with_redis():
     assert beside.files() == [*edge, "redis.yml", "realtime.yml"]
 
 
+def test_replicas_may_have_a_database_each():
+    alone = stack_settings("gunicorn:gthread+nginx", replicas=2, shared_data=False)
+    assert alone.files() == ["stack.yml", "edge.yml", "unshared.yml"]
+
+
 @pytest.mark.parametrize(
     ("database", "url"),
     [(Database.SQLITE, "sqlite:////data/db.sqlite3"), (Database.POSTGRES, "postgres://lab:d@db:5432/lab")],

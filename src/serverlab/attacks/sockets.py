@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from serverlab.attacks.browser import lookalike
 from serverlab.attacks.frames import DROPPED, LIVES, ODD_FRAMES
+from serverlab.attacks.inside import logged
 from serverlab.attacks.stage import Attack, Outcome, Stage, failed, not_applicable, passed
 from serverlab.attacks.visitor import Visitor, judged, newcomer
 from serverlab.model.definitions import Interface
@@ -134,6 +135,10 @@ def wrong_tickets(stage: Stage) -> Outcome:
     for query in (f"?token={tokens['access']}", f"?ticket={ticket_of(visitor)}"):
         checks.append(_is(query.partition("=")[0], handshake(stage, query=query), 403))
     bearer = handshake(stage, Authorization=f"Bearer {tokens['access']}")
+    told = logged(stage, tokens["access"].rpartition(".")[2])
+    checks.append(
+        Check(name="logs", ok=not told, detail="nothing logged" if not told else "the token is logged")
+    )
     return judged([*checks, _is("token in the header", bearer, 403)])
 
 

@@ -35,7 +35,7 @@ def a_stage(
     settings = SimpleNamespace(app=app or {}, target=GTHREAD, database=Database.SQLITE)
     server = SimpleNamespace(interface=interface)
     stage = Stage(
-        engine=SimpleNamespace(service=lambda name: container),
+        engine=SimpleNamespace(service=lambda name: container, containers=lambda name: []),
         expected=SimpleNamespace(settings=settings, server=server, workers=workers),
         rounds=rounds,
     )

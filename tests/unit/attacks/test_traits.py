@@ -5,7 +5,13 @@ import itertools
 import pytest
 
 from serverlab.attacks import traits
+from serverlab.attacks.profiles import PROFILES, REPLICATED
+from serverlab.catalog import load_catalog
+from serverlab.cli.context import CHECKOUT
+from serverlab.model.definitions import Target
+from serverlab.model.records import CoreSplit
 from serverlab.model.security import Verdict
+from serverlab.runner.assault import stage_settings
 from tests.unit.attacks.sites import Site, a_stage
 
 
@@ -66,3 +72,32 @@ def test_replicas_that_share_nothing_answer_every_other_time():
 def test_an_answer_that_is_neither_yes_nor_no_is_no_share():
     with pytest.raises(ValueError, match="answered 502"):
         traits._share(iter([200, 502]))
+
+
+def test_what_replicas_share_is_asked_on_stacks_of_two():
+    catalog = load_catalog(CHECKOUT)
+    split = CoreSplit(stack="0", generator="1", disjoint=True)
+    for target in REPLICATED:
+        settings = {
+            name: stage_settings(catalog, Target.parse(target), name, split=split, label="unit")
+            for name in ("replicated", "unshared", "unshared-stateless")
+        }
+        found = {name: (each.replicas, each.shared_data, dict(each.app)) for name, each in settings.items()}
+        assert found == {
+            "replicated": (2, True, {}),
+            "unshared": (2, False, {}),
+            "unshared-stateless": (2, False, {"LAB_JWT_VERIFY": "stateless"}),
+        }
+
+
+@pytest.mark.parametrize(
+    ("profile", "target", "fits"),
+    [
+        ("open", "gunicorn:gthread", True),
+        ("unshared", "gunicorn:gthread", False),
+        ("unshared", "gunicorn:gthread+nginx", True),
+        ("unshared", "apache:daemon+nginx", False),
+    ],
+)
+def test_a_profile_is_for_the_targets_that_it_names(profile, target, fits):
+    assert PROFILES[profile].fits(Target.parse(target)) is fits

@@ -99,8 +99,13 @@ def _replay(kept: Write, fingerprint: str) -> Response:
 
 
 def _fingerprint(request: Request) -> str:
-    asked = f"{request.method} {request.get_full_path()}\n".encode()
-    return hashlib.sha256(asked + request.body).hexdigest()
+    """Return 64 hex characters that differ for another method, address or content; refuse what cannot be read.
+
+    Of the content and not of the bytes: they may have been read by then, by the check of a CSRF token.
+    """
+    content = json.dumps(request.data, sort_keys=True)
+    asked = f"{request.method} {request.get_full_path()}\n{content}"
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
 @contextmanager

@@ -4,11 +4,16 @@ import io
 import json
 
 import pytest
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.test import AsyncRequestFactory, Client, RequestFactory
+from rest_framework.exceptions import ParseError
 
 from catalogue import sample
 from catalogue.models import Author, Book, Publisher
 from config import asgi, wsgi
+from config.errors import bad_request
+from config.parsers import GuardedJSONParser, TooLarge
 from tests.bad_requests import BAD_REQUESTS, leaked
 
 
@@ -42,3 +47,23 @@ def test_a_charset_of_no_text_does_not_keep_the_servers_requests_from_being_made
     for request in (wsgi.application.request_class(environ), asgi.http.request_class(scope, io.BytesIO())):
         assert request.GET.dict() == {"page": "1"}
         assert request.content_params == {"charset": "zlib"}
+
+
+def test_what_no_server_bounds_is_bounded_where_it_is_read():
+    """The guard refuses by Content-Length; these are for what comes without one."""
+    with pytest.raises(TooLarge):
+        GuardedJSONParser().parse(io.BytesIO(b" " * (settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)))
+    refusal = bad_request(RequestFactory().post("/"), RequestDataTooBig())
+    assert (refusal.status_code, json.loads(refusal.content)) == (413, {"detail": "The body is too large."})
+
+
+@pytest.mark.parametrize(("depth", "refused"), [(20, False), (21, True), (50_000, True)])
+def test_depth_is_bounded_and_brackets_in_texts_are_none(depth, refused):
+    """Twenty levels can be walked by anybody."""
+    parser, nested = GuardedJSONParser(), b"[" * depth + b"]" * depth
+    if refused:
+        with pytest.raises(ParseError, match="too deeply"):
+            parser.parse(io.BytesIO(nested))
+    else:
+        assert str(parser.parse(io.BytesIO(nested))).encode() == nested
+        assert parser.parse(io.BytesIO(b'"' + b"[" * 100 + b'"')) == "[" * 100

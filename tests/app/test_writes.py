@@ -73,6 +73,25 @@ def test_the_key_of_another_request_is_refused(post, editor, other):
     assert Author.objects.count() == 1
 
 
+def test_the_same_content_in_other_bytes_is_the_same_request(post, editor):
+    """Spaces and the order of fields do not count."""
+    post()
+    answer = editor.post(
+        "/api/authors/", b' {"born":1980,"name":"New"}', content_type="application/json", headers=KEY
+    )
+    assert (answer.status_code, answer["Idempotency-Replayed"]) == (201, "true")
+
+
+def test_with_a_session_it_is_the_same(post, django_user_model):
+    """There the check of the CSRF token has read the body before."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(django_user_model.objects.create(username="somebody", role="editor"))
+    headers = KEY | {"X-CSRFToken": client.get("/api/auth/csrf/").json()["csrf_token"]}
+    answers = [post(headers=headers, client=client) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert Author.objects.count() == 1
+
+
 def test_changes_and_removals_are_done_once_too(admin, seeded):
     """A repeated DELETE is 204 again, and not 404; a repeated PATCH does not change back."""
     patched = {"data": {"pages": 7}, "content_type": "application/json", "headers": KEY}

@@ -99,10 +99,7 @@ def _replay(kept: Write, fingerprint: str) -> Response:
 
 
 def _fingerprint(request: Request) -> str:
-    """Return 64 hex characters that differ for another method, address or content; refuse what cannot be read.
-
-    Of the content and not of the bytes: they may have been read by then, by the check of a CSRF token.
-    """
+    """Return 64 hex characters that differ for another method, address or content; refuse what cannot be read."""
     content = json.dumps(request.data, sort_keys=True)
     asked = f"{request.method} {request.get_full_path()}\n{content}"
     return hashlib.sha256(asked.encode()).hexdigest()

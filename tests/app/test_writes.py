@@ -83,7 +83,7 @@ def test_the_same_content_in_other_bytes_is_the_same_request(post, editor):
 
 
 def test_with_a_session_it_is_the_same(post, django_user_model):
-    """There the check of the CSRF token has read the body before."""
+    """Whatever the check of the CSRF token has read before."""
     client = Client(enforce_csrf_checks=True)
     client.force_login(django_user_model.objects.create(username="somebody", role="editor"))
     headers = KEY | {"X-CSRFToken": client.get("/api/auth/csrf/").json()["csrf_token"]}

@@ -8,7 +8,7 @@ from locust import task
 from shared.answers import Expected
 from shared.own_profile import OwnProfile
 from shared.sessions import SessionMember
-from shared.users import SETTINGS, Member, Visitor
+from shared.users import PASSWORD, SETTINGS, TOKENS, Visitor, username_of
 
 PONG = Expected(start=b'{"ping"', part=b'"pong"')
 
@@ -46,13 +46,14 @@ class WithPlainToken(OwnProfile):
     way = "plain"
 
 
-class LogsIn(Member):
-    """Signs in again and again."""
+class LogsIn(Visitor):
+    """Signs in again and again, without any credential but username and password."""
 
     @task
     def log_in(self) -> None:
-        """One POST with username and password."""
-        self.obtain_token(counted=True)
+        """One POST for two tokens."""
+        account = {"username": username_of(self), "password": PASSWORD}
+        self.ask("POST", "/api/auth/jwt/login/", content=account, expect=TOKENS)
 
 
 WAYS = {

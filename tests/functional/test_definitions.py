@@ -86,7 +86,7 @@ def broken(root):
 KNOWN = {
     "server": (
         "format, title, interface, distribution, docs, default_variant, "
-        "capabilities, signals, identity, variants, settings"
+        "capabilities, signals, identity, variants, settings, differences"
     ),
     "experiment": (
         "format, title, question, targets, workloads, reference, reference_scope, rounds, seed, cpus, load"

@@ -33,19 +33,19 @@ def refused(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
 
 
 def json_view(method: str) -> Callable[[View], View]:
-    """Make a view of a function that takes one method, and may raise Refusal; its answers are in no cache."""
+    """Make a view of a function that takes one method, and may raise Refusal; who may GET may also ask for the HEAD."""
+    allowed = [method, "HEAD"] if method == "GET" else [method]
 
     def decorate(view: View) -> View:
         @wraps(view)
         def answer(request: HttpRequest) -> HttpResponse:
             try:
-                if request.method != method:
-                    raise refused(405, f'Method "{request.method}" not allowed.', headers={"Allow": method})
-                response = view(request)
+                if request.method not in allowed:
+                    allow = {"Allow": ", ".join(allowed)}
+                    raise refused(405, f'Method "{request.method}" not allowed.', headers=allow)
+                return view(request)
             except Refusal as refusal:
-                response = JsonResponse(refusal.body, status=refusal.status, headers=refusal.headers)
-            response["Cache-Control"] = "no-store"
-            return response
+                return JsonResponse(refusal.body, status=refusal.status, headers=refusal.headers)
 
         return answer
 

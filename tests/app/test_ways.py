@@ -215,6 +215,13 @@ def test_another_method_is_refused_with_the_right_one(way, user, method, name):
     assert ("GET" if name == "me" else "POST") in answer["Allow"]
 
 
+def test_who_may_get_may_also_ask_for_the_head(way, user):
+    """The same answer without a body."""
+    way.log_in()
+    answer = way.client.head(f"{way.prefix}/me/", headers=way.headers())
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 @pytest.mark.parametrize("name", ["login", "me"])
 def test_answers_about_accounts_are_in_no_cache(way, user, name):
     """Neither a browser's nor a proxy's."""

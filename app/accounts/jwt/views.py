@@ -137,14 +137,6 @@ class _TokenView(GenericAPIView):
         """Return the challenge; without one a refusal would be 403."""
         return 'Bearer realm="api"'
 
-    def finalize_response(
-        self, request: Request, response: Response, *args: object, **kwargs: object
-    ) -> Response:
-        """Keep tokens out of every cache."""
-        final = super().finalize_response(request, response, *args, **kwargs)
-        final["Cache-Control"] = "no-store"
-        return final
-
     def post(self, request: Request) -> Response:
         """Read the body, and answer with what `answer` makes of it; 204 if that is nothing."""
         serializer = self.get_serializer(data=request.data)

@@ -50,6 +50,21 @@ def run_facts(run: Run) -> tuple[Fact, ...]:
     )
 
 
+def environment_facts(environment: Environment) -> tuple[Fact, ...]:
+    """Where and with what something was tried that is no measurement."""
+    return tuple(
+        Fact(label=label, value=one_line(value))
+        for label, value in (
+            ("Tried", environment.started_at),
+            ("Machine", _machine(environment)),
+            ("Engine", f"{environment.engine}, Compose {environment.compose}, cgroup {environment.cgroup}"),
+            ("Lab", _lab(environment)),
+            ("Database", environment.database),
+            *(("Note", note) for note in environment.notes),
+        )
+    )
+
+
 def section_facts(ground: Ground) -> tuple[Fact, ...]:
     """What holds for one section: workload, load model, window, budget and cores, reference."""
     return tuple(

@@ -1,4 +1,4 @@
-"""From findings to verdicts: what is expected of a server by its definition, and what a column of targets comes to."""
+"""From findings to verdicts: what a server's definition expects, and what several targets come to."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from serverlab.model.definitions import Difference, Server, Target
-from serverlab.model.security import Finding, Verdict
+from serverlab.analysis.conditions import environment_facts
+from serverlab.model.definitions import Difference, Server, Target, Track
+from serverlab.model.security import (
+    Assault,
+    Finding,
+    SecurityNote,
+    SecurityRow,
+    SecurityTable,
+    Verdict,
+)
 
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DIFFERENCE, Verdict.PASS, Verdict.NA)
 """The first of these that is there is the verdict of many."""
@@ -51,6 +59,63 @@ def merged(verdicts: Iterable[Verdict]) -> Verdict:
     """
     found = set(verdicts)
     return next((verdict for verdict in SEVERITY if verdict in found), Verdict.UNKNOWN)
+
+
+def security_table(assault: Assault, servers: Mapping[str, Server]) -> SecurityTable:
+    """Attacks against servers: the production variants of each (all of them where there is none), merged.
+
+    Every verdict that is not a pass is told in a note; equal ones of several targets in one.
+    """
+    told = [judged(each, servers) for each in assault.findings if _shown(each, servers)]
+    rows: dict[str, dict[str, dict[str, list[Verdict]]]] = {}
+    for each in told:
+        target = Target.parse(each.target)
+        cells = rows.setdefault(each.attack, {}).setdefault(target.server, {"direct": [], "edge": []})
+        cells["edge" if target.edge else "direct"].append(each.verdict)
+    first = {each.attack: each for each in reversed(told)}
+    return SecurityTable(
+        run=assault.name,
+        facts=environment_facts(assault.environment),
+        servers=tuple(sorted({Target.parse(each.target).server for each in told})),
+        rows=tuple(
+            SecurityRow(
+                attack=attack,
+                title=first[attack].title,
+                expected=first[attack].expected,
+                direct={
+                    server: merged(cells["direct"]) for server, cells in found.items() if cells["direct"]
+                },
+                behind_edge={
+                    server: merged(cells["edge"]) for server, cells in found.items() if cells["edge"]
+                },
+            )
+            for attack, found in sorted(rows.items())
+        ),
+        notes=_notes(told),
+        findings=tuple(told),
+        problems=assault.problems,
+    )
+
+
+def _shown(finding: Finding, servers: Mapping[str, Server]) -> bool:
+    target = Target.parse(finding.target)
+    if target.server not in servers:
+        return True
+    variants = servers[target.server].variants
+    production = {name for name, variant in variants.items() if variant.track is Track.PRODUCTION}
+    return target.variant in (production or variants)
+
+
+def _notes(told: Iterable[Finding]) -> tuple[SecurityNote, ...]:
+    targets: dict[tuple[str, Verdict, str, str], list[str]] = {}
+    for each in told:
+        if each.verdict is not Verdict.PASS:
+            key = (each.attack, each.verdict, each.seen, each.reason)
+            targets.setdefault(key, []).append(each.target)
+    return tuple(
+        SecurityNote(attack=attack, verdict=verdict, seen=seen, reason=reason, targets=tuple(named))
+        for (attack, verdict, seen, reason), named in sorted(targets.items(), key=lambda item: item[0][0])
+    )
 
 
 def _as(finding: Finding, verdict: Verdict, reason: str) -> Finding:

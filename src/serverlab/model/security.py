@@ -9,6 +9,7 @@ import msgspec
 from serverlab.model.base import FORMAT, Record
 from serverlab.model.records import Environment
 from serverlab.model.runs import Problem
+from serverlab.model.tables import Fact
 
 
 class Verdict(enum.Enum):
@@ -50,5 +51,37 @@ class Assault(Record, frozen=True):
 
     name: str
     environment: Environment
+    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
+
+
+class SecurityRow(Record, frozen=True):
+    """One attack and what it comes to for each server, by the server's name."""
+
+    attack: str
+    title: str
+    expected: str
+    direct: dict[str, Verdict]
+    behind_edge: dict[str, Verdict]
+
+
+class SecurityNote(Record, frozen=True):
+    """What is to say of a verdict that is no pass, and of which targets."""
+
+    attack: str
+    verdict: Verdict
+    seen: str
+    reason: str
+    targets: tuple[str, ...]
+
+
+class SecurityTable(Record, frozen=True):
+    """Attacks against servers, judged; ``findings`` are those that it was made from."""
+
+    run: str
+    facts: tuple[Fact, ...]
+    servers: tuple[str, ...]
+    rows: tuple[SecurityRow, ...]
+    notes: tuple[SecurityNote, ...]
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]

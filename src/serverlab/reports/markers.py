@@ -8,17 +8,26 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from serverlab.analysis import tabulate
+from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
+from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.definitions import render_definition
-from serverlab.store import read_run
+from serverlab.reports.security import render_attacks, render_measured
+from serverlab.store import read_assault, read_run
 
 SECTION_KEYS = ("workload", "target", "cpus", "edge")
-KEYS = {"table": (*SECTION_KEYS, "columns"), "figure": (*SECTION_KEYS, "value")}
+KEYS = {
+    "table": (*SECTION_KEYS, "columns"),
+    "figure": (*SECTION_KEYS, "value"),
+    "attacks": ("only",),
+    "measured": ("only",),
+}
+ATTACKS = {"attacks": render_attacks, "measured": render_measured}
 
 
 @dataclass
@@ -27,6 +36,7 @@ class Results:
 
     root: Path
     _tables: dict[str, Table] = field(default_factory=dict)
+    _security: dict[str, SecurityTable] = field(default_factory=dict)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -39,17 +49,31 @@ class Results:
         Raises:
             UsageError: there is no readable run.
         """
+        if path not in self._tables:
+            self._tables[path] = tabulate(read_run(self._folder(path)))
+        return self._tables[path]
+
+    def security(self, path: str) -> SecurityTable:
+        """The table of the attacks in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there are none that can be read.
+        """
+        if path not in self._security:
+            assault = read_assault(self._folder(path))
+            self._security[path] = security_table(assault, self.catalog.servers)
+        return self._security[path]
+
+    def _folder(self, path: str) -> Path:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
             raise UsageError(f"{path}: give the run's folder relative to the root of the repository")
-        if path not in self._tables:
-            if not (self.root / path).is_dir():
-                raise UsageError(f"{path}: no such run")
-            self._tables[path] = tabulate(read_run(self.root / path))
-        return self._tables[path]
+        if not (self.root / path).is_dir():
+            raise UsageError(f"{path}: no such run")
+        return self.root / path
 
 
 def render_marker(results: Results, *, kind: str, arguments: str) -> str:
-    """The text for a ``table``, ``figure`` or ``definition`` marker with these arguments.
+    """The text for a marker of this kind (see KEYS, and ``definition``) with these arguments.
 
     Raises:
         UsageError: an argument is wrong, or the result has no such number.
@@ -57,6 +81,8 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     if kind == "definition":
         return render_definition(results.catalog, arguments)
     path, chosen = _parsed(kind, arguments)
+    if kind in ATTACKS:
+        return f"\n{ATTACKS[kind](results.security(path), chosen.get('only', ''))}\n"
     table = results.table(path)
     sections = [section for section in table.sections if _fits(section, chosen, kind=kind)]
     if not sections:

@@ -1,0 +1,92 @@
+"""`serverlab attack`: what is found is saved and judged."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from serverlab.errors import Exit
+from tests.checkout import GUNICORN, write
+
+DIFFERENCE = """
+[[differences]]
+attack = "A2-21"
+seen = "^401"
+why = "Everything wants a token here."
+"""
+
+
+def lines_in(root):
+    (found,) = root.glob("results/attacks/*/attacks.jsonl")
+    return [json.loads(line) for line in found.read_text().splitlines()]
+
+
+def test_a_target_that_holds_an_attack_off_ends_well(cli, fake):
+    fake.app.statuses["/api/ping/"] = 200
+    outcome = cli("attack", "gunicorn", "--only", "A2-21")
+    assert (outcome.code, outcome.out) == (Exit.OK, "1 findings: 1 pass\n")
+    (finding,) = lines_in(fake.root)
+    wanted = {"attack": "A2-21", "target": "gunicorn:gthread", "verdict": "pass", "profile": "open"}
+    assert wanted.items() <= finding.items()
+    assert fake.client.containers.things == []
+
+
+def test_an_attack_that_succeeds_is_told_and_is_exit_code_1(cli, fake):
+    outcome = cli("attack", "gunicorn", "--only", "A2-21")
+    assert outcome.code == Exit.VERDICT_FAILED
+    assert outcome.out == (
+        "fail     gunicorn:gthread  A2-21  a wrong token on a view for everybody: 401, without a token 401: "
+        "a view for everybody looks at no token\n1 findings: 1 fail\n"
+    )
+
+
+def test_a_difference_that_the_definition_expects_ends_well(cli, fake):
+    write(fake.root, "deploy/gunicorn/server.toml", GUNICORN + DIFFERENCE)
+    outcome = cli("attack", "gunicorn", "--only", "A2-21")
+    assert (outcome.code, outcome.out) == (Exit.OK, "1 findings: 1 difference\n")
+    assert lines_in(fake.root)[0]["verdict"] == "fail"
+
+
+def test_without_names_every_target_is_attacked(cli, fake):
+    fake.app.statuses["/api/ping/"] = 200
+    cli("attack", "--only", "A2-21")
+    assert [each["target"] for each in lines_in(fake.root)] == [
+        "daphne:production",
+        "gunicorn:sync",
+        "gunicorn:gthread",
+        "runserver:threaded",
+        "uwsgi:http",
+        "daphne:production+nginx",
+        "daphne:replicated+nginx",
+        "gunicorn:sync+nginx",
+        "gunicorn:gthread+nginx",
+        "runserver:threaded+nginx",
+        "uwsgi:http+nginx",
+        "uwsgi:uwsgi+nginx",
+    ]
+
+
+def test_a_machine_reads_json(cli, fake):
+    fake.app.statuses["/api/ping/"] = 200
+    document = json.loads(cli("attack", "gunicorn", "--only", "A2-21", "--json").out)
+    assert [each["attack"] for each in document["findings"]] == ["A2-21"]
+
+
+@pytest.mark.parametrize("only", ["B9", "A1,", ""])
+def test_an_unknown_attack_is_wrong_usage(cli, only):
+    outcome = cli("attack", "gunicorn", "--only", only)
+    assert outcome.code == Exit.USAGE
+    assert "no attack" in outcome.err
+
+
+def test_a_wrong_difference_is_told_by_check(cli, fake):
+    wrong = DIFFERENCE.replace("^401", "(").replace('why = "', 'variants = ["async"]\nwhy = "')
+    write(
+        fake.root, "deploy/gunicorn/server.toml", GUNICORN + wrong + "direct = false\nbehind_edge = false\n"
+    )
+    outcome = cli("check")
+    assert outcome.code == Exit.USAGE
+    for mistake in ("unknown variant 'async'", "it never applies", "seen: not a regular expression"):
+        assert "differences[0]" in outcome.err + outcome.out
+        assert mistake in outcome.err + outcome.out

@@ -1,9 +1,15 @@
-"""WebSocket frames that no browser sends, and how a server may end a connection over them (RFC 6455)."""
+"""WebSocket handshakes and frames that no browser sends, byte by byte (RFC 6455)."""
 
 from __future__ import annotations
 
+import base64
+import os
+import socket
 import struct
+from urllib.parse import urlsplit
 
+FEED = "/ws/feed/"
+PATIENCE_S = 8.0
 LIVES = 0
 """Stands for a socket that was not closed."""
 
@@ -48,3 +54,25 @@ ODD_FRAMES: dict[str, tuple[bytes, tuple[int, ...]]] = {
     "40 messages": (frame(TEXT, SMALL_PING) * 40, (4408,)),
 }
 """What is sent, and the codes that are right."""
+
+
+def raw_handshake(url: str, *lines: bytes) -> int:
+    """The status of a handshake with these header lines, as they are; 0 if the connection was closed instead.
+
+    Raises:
+        TimeoutError: neither came; it hangs.
+    """
+    at = urlsplit(url)
+    head = [
+        f"GET {FEED} HTTP/1.1".encode(),
+        f"Host: {at.netloc}".encode(),
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: " + base64.b64encode(os.urandom(16)),
+        *lines,
+    ]
+    with socket.create_connection((str(at.hostname), at.port or 80), timeout=PATIENCE_S) as link:
+        link.sendall(b"\r\n".join(head) + b"\r\n\r\n")
+        answer = link.recv(64).split(b" ", 2)
+    return int(answer[1]) if len(answer) > 1 and answer[1].isdigit() else 0

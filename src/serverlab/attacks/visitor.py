@@ -175,6 +175,11 @@ def again(visitor: Visitor, *, way: str | None = None) -> Visitor:
     return other
 
 
+def deactivate(visitor: Visitor) -> None:
+    """Take the account away, as an administrator does."""
+    inside.sql(visitor.stage, "UPDATE accounts_user SET is_active = 0 WHERE username = ?", visitor.username)
+
+
 def status(name: str, response: httpx2.Response, *wanted: int) -> Check:
     """Whether the answer has one of the statuses, and shows nothing of the inside."""
     found = response.status_code

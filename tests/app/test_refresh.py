@@ -12,6 +12,7 @@ from django.core import serializers
 from django.db.models import F
 from django.test import Client
 
+from accounts import claims
 from accounts.models import RefreshFamily, User
 from accounts.signals import credentials_ended
 from tests.app.ways import Way
@@ -269,3 +270,60 @@ def test_a_refresh_that_fails_in_the_middle_leaves_the_token_usable(sign_in_by, 
         broken.setattr("accounts.claims.new_id", lambda: (_ for _ in ()).throw(RuntimeError("planted")))
         assert way.post("refresh", refresh=way.refresh_token).status_code == 500
     assert way.refresh().status_code == 200
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Have something happen in the middle of the next refresh: after it has looked, and before it writes."""
+
+    def interrupt(action):
+        really = claims.refresh_claims
+
+        def interrupted(*args, **options):
+            monkeypatch.setattr(claims, "refresh_claims", really)
+            action()
+            return really(*args, **options)
+
+        monkeypatch.setattr(claims, "refresh_claims", interrupted)
+
+    return interrupt
+
+
+def twin_of(way):
+    """Return a second client that holds the same tokens."""
+    twin = Way(way.name, access=way.access, refresh_token=way.refresh_token)
+    twin.client.cookies.update(way.client.cookies)
+    return twin
+
+
+def test_of_two_refreshes_at_once_one_succeeds_and_the_family_ends(way, meanwhile, caplog):
+    """A3-03: who came second has shown a spent token; nobody can tell which of the two was the thief."""
+    first, second = way, twin_of(way)
+    answers = []
+    meanwhile(lambda: answers.append(second.refresh().status_code))
+    answers.append(first.refresh().status_code)
+    assert answers == [200, 401]
+    assert not usable(second, refresh_token(second))
+    assert len(events(caplog)) == 1
+
+
+@pytest.mark.parametrize("ending", ["log_out", "log_out_everywhere", "change_password", "deactivate"])
+def test_an_end_in_the_middle_of_a_refresh_is_an_end(way, meanwhile, ending):
+    """A3-06: when both are done no token is left, whoever was first."""
+    other, asked = twin_of(way), []
+
+    def end():
+        if ending == "deactivate":
+            asked.append(User.objects.update(is_active=False))
+        else:
+            asked.append(getattr(other, ending)().status_code)
+
+    meanwhile(end)
+    way.refresh()
+    assert asked in ([204], [1])
+    assert not usable(way, refresh_token(way))
+    if ending != "log_out" or way.name == "jwt":
+        assert not usable(way, access_token(way))
+    User.objects.update(is_active=True)
+    if ending != "deactivate":
+        assert not usable(way, refresh_token(way))

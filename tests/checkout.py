@@ -181,6 +181,45 @@ rounds = 2
 seed = 7
 """
 
+LISTS = (
+    PROFILE
+    + """\
+app = { LAB_JWT_VERIFY = "stateless" }
+
+[variants.naive]
+title = "naive"
+description = "A query for each row"
+parameters = { strategy = "naive" }
+
+[variants.join]
+title = "join"
+description = "One query"
+parameters = { strategy = "join" }
+
+[variants.cached]
+title = "cached"
+description = "A session in Redis"
+app = { LAB_SESSION_STORE = "cache" }
+cache = "redis"
+"""
+)
+"""A workload with variants; not part of the checkout as it is made."""
+
+COMPARED = """\
+format = 1
+title = "Lists"
+question = "What does a query cost?"
+targets = ["gunicorn", "runserver"]
+rounds = 2
+
+[comparisons]
+"lists:join" = ["lists:naive"]
+
+[load]
+duration_s = 1.5
+"""
+"""Compares them; not part of the checkout either."""
+
 DOCKERFILE = "ARG APP_IMAGE=serverlab/app:dev\nFROM ${APP_IMAGE}\n"
 
 FILES = {

@@ -7,47 +7,13 @@ import pytest
 from serverlab.catalog import load_catalog, make_plan, read_experiment
 from serverlab.errors import UsageError
 from serverlab.model.definitions import LoadOverrides
-from tests.checkout import PROFILE, make_checkout, write
-
-LISTS = """\
-app = { LAB_JWT_VERIFY = "stateless" }
-
-[variants.naive]
-title = "naive"
-description = "A query for each row"
-parameters = { strategy = "naive" }
-
-[variants.join]
-title = "join"
-description = "One query"
-parameters = { strategy = "join" }
-
-[variants.cached]
-title = "cached"
-description = "A session in Redis"
-app = { LAB_SESSION_STORE = "cache" }
-cache = "redis"
-"""
-
-COMPARED = """\
-format = 1
-title = "Lists"
-question = "What does a query cost?"
-targets = ["gunicorn", "runserver"]
-rounds = 2
-
-[comparisons]
-"lists:join" = ["lists:naive"]
-
-[load]
-duration_s = 1.5
-"""
+from tests.checkout import COMPARED, LISTS, PROFILE, make_checkout, write
 
 
 @pytest.fixture
 def root(tmp_path):
     checkout = make_checkout(tmp_path)
-    write(checkout, "loadtests/lists/workload.toml", PROFILE + LISTS)
+    write(checkout, "loadtests/lists/workload.toml", LISTS)
     return checkout
 
 
@@ -120,7 +86,7 @@ def test_all_mistakes_in_variants_are_told(root):
         .replace("[variants.naive]", "[variants.Naive]")
         .replace("LAB_SESSION_STORE", "LAB_SESION_STORE")
     )
-    write(root, "loadtests/lists/workload.toml", PROFILE + wrong)
+    write(root, "loadtests/lists/workload.toml", wrong)
     form = "a name has small letters and digits, and single hyphens within"
     unknown = "no workload may set this, did you mean 'LAB_SESSION_STORE'?"
     known = "LAB_SESSION_STORE, LAB_JWT_VERIFY, LAB_PLAIN_TOKENS, LAB_CHEAP_HASHER"
@@ -141,7 +107,7 @@ def test_all_mistakes_in_variants_are_told(root):
 )
 def test_a_variant_is_read_as_strictly_as_the_rest(root, old, new, mistake):
     assert old in LISTS
-    write(root, "loadtests/lists/workload.toml", PROFILE + LISTS.replace(old, new))
+    write(root, "loadtests/lists/workload.toml", LISTS.replace(old, new))
     (found,) = load_catalog(root).mistakes
     assert found.startswith(f"loadtests/lists/workload.toml: {mistake}")
 

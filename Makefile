@@ -18,6 +18,7 @@ REALTIME ?=
 REPLICAS ?=
 WORKLOAD ?=
 SERVICE ?=
+ONLY ?=
 ARGS ?=
 
 option = $(if $(strip $($(2))),--$(1) "$($(2))")
@@ -26,7 +27,7 @@ SETS := app apache build daphne gunicorn lab dev load uwsgi
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev engine images up down ps logs run compare locust report doctor check list browser test lint format lock clean
+.PHONY: help setup dev engine images up down ps logs run compare attack locust report doctor check list browser test lint format lock clean
 
 help: ## print this
 	@echo "usage: make VERB [NAME=value ...]"; echo
@@ -39,6 +40,7 @@ help: ## print this
 #: RUN=EXPERIMENT/RUN               for compare and run: this run, and for run: go on with it
 #: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
 #: REALTIME=on                      for up: Daphne beside the server, for WebSockets
+#: ONLY="A1,A3-03"                 for attack: ids of attacks, or beginnings of ids
 #: ARGS="..."                       any other options of the verb, see .venv/bin/serverlab VERB --help
 
 setup: ## make .venv from hashed requirements
@@ -70,6 +72,9 @@ run: images ## run EXPERIMENT, or go on with RUN
 
 compare: images ## from nothing to a table: run the quick experiment on five servers; with RUN, print that run's table
 	@$(LAB) $(if $(RUN),compare "$(RUN)",run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE)) $(ARGS)
+
+attack: images ## put TARGETS (all of them, if none is named) to every attack, or to those of ONLY
+	@$(LAB) attack $(TARGETS) $(call option,only,ONLY) $(ARGS)
 
 locust: images ## start TARGET and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both
 	@$(LAB) locust "$(TARGET)" $(call option,workload,WORKLOAD) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)

@@ -148,10 +148,11 @@ def late(_ground: Ground, evidence: Evidence) -> str | None:
     return f"up to {percent(worst)}" if worst > LATE_SHARE else None
 
 
-def few_samples(_ground: Ground, evidence: Evidence) -> str | None:
-    """Whether a round has too few requests for one of the percentiles."""
+def few_samples(ground: Ground, evidence: Evidence) -> str | None:
+    """Whether a round has too few requests for one of the percentiles; of compared workloads only p50 is shown."""
+    shown = PERCENTILES if ground.workload else PERCENTILES[:1]
     fewest = min(sample.load.latency.count for sample in evidence.samples)
-    absent = [f"p{each}" for each in PERCENTILES if fewest < stats.samples_needed(each)]
+    absent = [f"p{each}" for each in shown if fewest < stats.samples_needed(each)]
     return f"no {', '.join(absent)}: {plural(fewest, 'request')} in a round" if absent else None
 
 

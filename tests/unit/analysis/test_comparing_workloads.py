@@ -96,6 +96,18 @@ def test_a_doubt_names_the_workloads_that_it_is_about():
     assert doubt.number in row_of(section, "lists:naive-10").doubts
 
 
+def test_of_the_percentiles_only_the_one_that_is_shown_is_missed():
+    few, enough = (a_load(latency=a_latency(count)) for count in (19, 150))
+    section = section_of(
+        [a_trial(GTHREAD, workload="lists:join-10", load=few)],
+        [a_trial(GTHREAD, workload="lists:naive-10", load=enough)],
+    )
+    doubt = next(each for each in section.doubts if each.kind is DoubtKind.FEW_SAMPLES)
+    assert [(detail.targets, detail.text) for detail in doubt.details] == [
+        (("lists:join-10",), "no p50: 19 requests in a round")
+    ]
+
+
 def test_queries_and_bytes_are_means_over_the_kinds_of_requests_as_often_as_each_was_asked():
     seen = {
         "GET /a": Inspection(request_bytes=100, response_bytes=1000, queries=2),

@@ -7,7 +7,7 @@ import pytest
 from serverlab.catalog import load_catalog, make_plan, read_experiment
 from serverlab.errors import UsageError
 from serverlab.model.definitions import LoadOverrides
-from tests.checkout import COMPARED, LISTS, PROFILE, make_checkout, write
+from tests.checkout import COMPARED, LISTS, make_checkout, write
 
 
 @pytest.fixture

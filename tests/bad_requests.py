@@ -191,7 +191,7 @@ BAD_REQUESTS = (
             "/api/books/0/",
             "/api/books/4711/",
             f"/api/books/{10**30}/",
-            f"/api/books/{'9' * 3000}/",
+            f"/api/books/{'9' * 600}/",
             "/api/books/x/",
             "/api/books/-1/",
             "/api/books/%ff/",
@@ -205,13 +205,13 @@ BAD_REQUESTS = (
     *(
         _get(f"/api/books/?{query}", 400)
         for query in (
-            *(f"page={value}" for value in ("", "0", "-1", "1.5", "x", "%00", "%D9%A3", "9" * 3000)),
+            *(f"page={value}" for value in ("", "0", "-1", "1.5", "x", "%00", "%D9%A3", "9" * 600)),
             *(f"page_size={value}" for value in ("", "0", "501", "x", "1e1")),
             *(f"ordering={value}" for value in ("", "price", "id,id", "author__name", "--id", "%00")),
             *(f"search={value}" for value in ("%00", "x" * 101, "%ff", "+".join("a" * 60))),
             *(f"strategy={value}" for value in ("", "fast", "NAIVE")),
             *(f"include={value}" for value in ("pages", "author;publishers", "%00")),
-            *(f"author={value}" for value in ("x", "-1", "1e400", "9" * 3000)),
+            *(f"author={value}" for value in ("x", "-1", "1e400", "9" * 600)),
             *(f"published__gte={value}" for value in ("soon", "2026-02-30", "%00")),
             "isbn=%00",
             "title=%ed%a0%80",

@@ -36,6 +36,15 @@ def test_bad_input_is_refused_in_json(admin, few_books, bad):
     assert leaked(answer.content) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/books/{}/", 404), ("/api/books/?page={}", 400), ("/api/books/?author={}", 400)],
+)
+def test_numbers_that_python_itself_refuses_are_refused(admin, few_books, path, status):
+    """More digits than Python turns into a number; some servers do not take such a request at all."""
+    assert admin.get(path.format("9" * 5000)).status_code == status
+
+
 def test_a_charset_of_no_text_does_not_keep_the_servers_requests_from_being_made():
     """Django fails here before any middleware, so that none of ours could refuse it (NO_TEXT of the same table)."""
     content_type = "application/json; charset=zlib"

@@ -6,7 +6,7 @@ import pytest
 
 from serverlab import store
 from serverlab.catalog import make_plan, read_experiment
-from serverlab.compose import Database
+from serverlab.compose import Cache, Database
 from serverlab.errors import EnvironmentLacks, Exit, Interrupted, NotEnoughEvidence, UsageError
 from serverlab.lock import only_lab
 from serverlab.model.records import ImageFacts, State
@@ -14,7 +14,7 @@ from serverlab.runner import resume_run, run, start_run
 from serverlab.runner.run import images_of, seconds_left
 from tests.checkout import QUICK, write
 from tests.fake_lab import interrupt
-from tests.unit.builders import a_plan, a_trial, a_workload, an_environment, planned
+from tests.unit.builders import GTHREAD, a_plan, a_trial, a_workload, an_environment, planned
 
 
 @pytest.fixture
@@ -300,6 +300,15 @@ def test_only_images_that_the_trials_use_belong_to_a_run():
     assert sorted(images_of(facts, direct, Database.SQLITE)) == ["app", "gunicorn", "load"]
     assert sorted(images_of(facts, behind, Database.SQLITE)) == ["app", "gunicorn", "load", "nginx"]
     assert sorted(images_of(facts, direct, Database.POSTGRES)) == ["app", "gunicorn", "load", "postgres"]
+
+
+def test_redis_is_among_the_images_where_the_run_or_one_of_its_workloads_keeps_things_there():
+    facts = {name: ImageFacts(id=name, size_bytes=1) for name in ("redis", "gunicorn", "uwsgi")}
+    plain = a_plan(targets=(GTHREAD,))
+    asking = a_plan(targets=(GTHREAD,), workload=a_workload(cache="redis"))
+    assert sorted(images_of(facts, plain, Database.SQLITE)) == ["gunicorn"]
+    assert sorted(images_of(facts, plain, Database.SQLITE, Cache.REDIS)) == ["gunicorn", "redis"]
+    assert sorted(images_of(facts, asking, Database.SQLITE)) == ["gunicorn", "redis"]
 
 
 def test_cells_that_are_not_applicable_are_never_tried(fake):

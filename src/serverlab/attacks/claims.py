@@ -250,8 +250,13 @@ ISSUERS: dict[str, object] = {
 
 
 def _ids(forger: Forger) -> Tokens:
-    values = {"jti missing": {"jti": ...}, "jti a number": {"jti": 1}, "jti upper case": {"jti": "A" * 32}}
-    for name, change in {**values, "iat missing": {"iat": ...}, "fam missing": {"fam": ...}}.items():
+    values: dict[str, dict[str, object]] = {
+        "jti missing": {"jti": ...},
+        "jti a number": {"jti": 1},
+        "jti upper case": {"jti": "A" * 32},
+    }
+    values |= {"iat missing": {"iat": ...}, "fam missing": {"fam": ...}}
+    for name, change in values.items():
         yield name, forger.saying(**change)
 
 

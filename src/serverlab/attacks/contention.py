@@ -1,0 +1,184 @@
+"""A3: races for one refresh token, and workers that die while they hold it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from serverlab.attacks import race
+from serverlab.attacks.account import Account, each_way, expect
+from serverlab.attacks.inside import run
+from serverlab.attacks.stage import Attack, Outcome, Stage, Tokens, failed, not_applicable, passed, said
+from serverlab.probe import PASSWORD
+
+CONTENDERS = (2, 4, 16, 64)
+KILLS = 3
+LONGEST_CHAIN = 1000
+KILL = """
+import os, re, signal, sys
+found = {}
+for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        with open(f"/proc/{name}/cmdline", "rb") as file:
+            line = file.read().replace(b"\\0", b" ").decode(errors="replace").strip()
+        with open(f"/proc/{name}/stat") as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+    except OSError:
+        continue
+    if re.search(sys.argv[1], line):
+        found[int(name)] = parent
+workers = [number for number, parent in found.items() if parent in found and number not in found.values()]
+for number in workers:
+    os.kill(number, signal.SIGKILL)
+print(len(workers))
+"""
+
+
+def _race(account: Account) -> Outcome:
+    """Of N parallel refreshes of one token one wins; the losers are reuse, so in the end the chain is dead."""
+    raced = 0
+    for contenders in CONTENDERS:
+        for _ in range(account.stage.rounds):
+            token = account.sign_in().refresh
+            replies = race.together(account.stage.url, [refresh_request(account, token)] * contenders)
+            raced += contenders
+            statuses = sorted(reply.status for reply in replies)
+            if statuses != [200] + [401] * (contenders - 1):
+                return failed(
+                    f"{account.way}: {contenders} at once: {_counted(statuses)}",
+                    "expected one winner, all others 401",
+                )
+            winner = next(str(reply.document["refresh"]) for reply in replies if reply.status == 200)
+            if account.refresh(Tokens("", winner)) != 401:
+                return failed(
+                    f"{account.way}: {contenders} at once: a live successor", "the losers are reuse: all 401"
+                )
+    return passed(
+        f"one winner of {', '.join(map(str, CONTENDERS))}", **{f"{account.way}_refreshes": float(raced)}
+    )
+
+
+def _counted(statuses: list[int]) -> str:
+    return ", ".join(f"{statuses.count(status)} x {said(status)}" for status in sorted(set(statuses)))
+
+
+def refresh_request(account: Account, token: str) -> bytes:
+    """What spends the token, for a race."""
+    return race.post(account.stage.url, f"/api/auth/{account.way}/refresh/", {"refresh": token})
+
+
+def _killed_worker(stage: Stage) -> Outcome:
+    expected = stage.expected
+    if not expected.identity.supervisors:
+        return not_applicable("one process without a supervisor: killed, the container ends")
+    return each_way(_refreshing_through_kills)(stage)
+
+
+def _refreshing_through_kills(account: Account) -> Outcome:
+    """Workers die while a token is being spent: afterwards it is still good, or spent with a clean refusal."""
+    stage, seen = account.stage, set()
+    for _ in range(min(stage.rounds, KILLS)):
+        tokens = account.sign_in()
+        with race.connected(stage.url) as connection:
+            connection.sendall(refresh_request(account, tokens.refresh))
+            if not _kill_workers(stage):
+                return failed("no worker to kill", "the server's processes are not found")
+            first = race.reply(connection).status
+        _await(stage)
+        again = account.refresh(tokens)
+        seen.add((first, again))
+        if again not in (200, 401) or (first == 200 and again == 200):
+            return failed(f"{account.way}: {said(first)}, then {said(again)}", "expected either, never both")
+    words = (f"{said(first)} then {said(again)}" for first, again in sorted(seen))
+    return passed(", ".join(words))
+
+
+def _kill_workers(stage: Stage) -> bool:
+    code, output = run(stage, ["-I", "-S", "-c", KILL, stage.expected.identity.process])
+    return code == 0 and output.strip() not in ("", "0")
+
+
+def _await(stage: Stage, *, deadline_s: float = 20.0) -> None:
+    """Wait until new workers answer.
+
+    Raises:
+        OSError: they do not.
+    """
+    give_up = time.monotonic() + deadline_s
+    while stage.ask("GET", "/readyz").status != 200:
+        if time.monotonic() > give_up:
+            raise OSError("no worker came back")
+        time.sleep(0.05)
+
+
+def _endings(account: Account) -> Outcome:
+    """A refresh at the same moment as what ends the chain: whoever comes first, nothing lives when both are done."""
+    for what in ("logout", "logout-everywhere", "password"):
+        for _ in range(account.stage.rounds):
+            if wrong := _outlived(account, what):
+                return failed(f"{account.way}: {what}: {wrong}", "nothing lives when both are done")
+    return _deactivation(account)
+
+
+def _outlived(account: Account, what: str) -> str | None:
+    """What outlives the ending in a race of it with a refresh, or what neither should have answered."""
+    tokens = account.sign_in()
+    fields = _fields(what, tokens)
+    url, headers = account.stage.url, account.stage.credential(tokens.access, way=account.way)
+    ending = race.post(url, f"/api/auth/{account.way}/{what}/", fields, headers=headers)
+    refreshed, ended = race.together(url, [refresh_request(account, tokens.refresh), ending])
+    if (refreshed.status, ended.status) not in ((200, 204), (401, 204)):
+        return f"answered {said(ended.status)}, the refresh {said(refreshed.status)}"
+    if what == "password":
+        new = fields["new_password"]
+        account.post(what, account.sign_in(new), old_password=new, new_password=PASSWORD)
+    return _alive(account, tokens, refreshed.document, spare=what == "logout")
+
+
+def _fields(what: str, tokens: Tokens) -> dict[str, str]:
+    if what == "password":
+        return {"old_password": PASSWORD, "new_password": f"{PASSWORD}-{secrets.token_hex(4)}"}
+    return {"refresh": tokens.refresh} if what == "logout" else {}
+
+
+def _alive(account: Account, old: Tokens, document: Mapping[str, object], *, spare: bool) -> str | None:
+    """What can still be used of a pair and its successor; ``spare`` the access tokens that log-out leaves alone."""
+    following = Tokens(str(document.get("access", "")), str(document.get("refresh", "")))
+    for name, tokens in (("the successor", following), ("the old pair", old)):
+        if tokens.refresh and account.refresh(tokens) != 401:
+            return f"{name}'s refresh token"
+        if not spare and tokens.access and account.me(tokens) != 401:
+            return f"{name}'s access token"
+    return None
+
+
+def _deactivation(account: Account) -> Outcome:
+    """The account is deactivated while its chain is refreshed as fast as it can be."""
+    tokens, length = account.sign_in(), 0
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        done = aside.submit(account.set, "is_active", 0)
+        while length < LONGEST_CHAIN and (following := account.next(tokens)).refresh:
+            tokens, length = following, length + 1
+        done.result()
+    statuses = account.refresh(tokens), account.me(tokens)
+    account.set("is_active", 1)
+    return expect(account, ended_when_deactivated=(statuses, (401, 401)))
+
+
+ATTACKS = (
+    Attack(
+        "A3-03",
+        "2, 4, 16, 64 parallel refreshes of one token",
+        "exactly one winner, then none",
+        each_way(_race),
+    ),
+    Attack("A3-05", "workers are killed while a token is spent", "spent or not, never both", _killed_worker),
+    Attack(
+        "A3-06",
+        "a refresh races with what ends the chain",
+        "nothing lives when both are done",
+        each_way(_endings),
+    ),
+)

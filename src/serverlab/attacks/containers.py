@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from serverlab.attacks import scripts
 from serverlab.attacks.stage import Attack, Outcome, Stage
 from serverlab.attacks.visitor import judged
 from serverlab.compose import LABEL, Container
@@ -20,83 +21,6 @@ CLEAN_EXITS = (0, 143)
 
 GRACE_S = 35
 FORK_LIMITS = {"app": 512, "edge": 64}
-
-STATUS = """
-import json
-from pathlib import Path
-def read(of):
-    try:
-        return dict(line.split(":\\t", 1) for line in (of / "status").read_text().splitlines() if ":\\t" in line)
-    except OSError:
-        return None
-found = [status for each in Path("/proc").iterdir() if each.name.isdigit() and (status := read(each))]
-print(json.dumps([{name: each[name].split() for name in NAMES} for each in found]))
-""".replace("NAMES", str(("Name", "Uid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")))
-"""Prints what the kernel says of every process in the container."""
-
-FOLDERS = """
-import os, tempfile
-for folder, _, _ in os.walk("/"):
-    if folder.startswith(("/proc", "/sys")):
-        continue
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        continue
-    print(folder)
-"""
-"""Prints every folder that a file can be made in."""
-
-PRIVILEGED = """
-import os, stat
-for folder, _, names in os.walk("/"):
-    if folder.startswith(("/proc", "/sys")):
-        continue
-    for name in names:
-        try:
-            found = os.lstat(os.path.join(folder, name))
-        except OSError:
-            continue
-        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o6000:
-            print(os.path.join(folder, name))
-"""
-"""Prints every file that gives its caller the rights of its owner or group."""
-
-FORKS = """
-import errno, os, signal
-children, why = [], ""
-try:
-    while len(children) < 2000:
-        child = os.fork()
-        if child == 0:
-            signal.pause()
-        children.append(child)
-except OSError as refused:
-    why = errno.errorcode[refused.errno]
-for child in children:
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-print(len(children), why)
-"""
-"""Forks until the kernel refuses, ends all that, and prints how often it went well and why it ended."""
-
-FROZEN = """
-import os, signal, subprocess, sys
-own = {1, os.getpid()}
-others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in own]
-def asked():
-    return subprocess.run(sys.argv[1:], capture_output=True).returncode
-codes = [asked()]
-for each in others:
-    os.kill(each, signal.SIGSTOP)
-try:
-    codes.append(asked())
-finally:
-    for each in others:
-        os.kill(each, signal.SIGCONT)
-print(*codes)
-"""
-"""Runs the health check while the server is well, and while all its processes are stopped; prints the exit codes."""
 
 LITERAL_SECRET = re.compile(
     r"(?i)\b[A-Z_]*(SECRET|PASSWORD|TOKEN|JWT_KEY|API_KEY|CREDENTIAL)[A-Z_]*=[\"']?[A-Za-z0-9+/_.-]{8,}"
@@ -131,7 +55,7 @@ def _said(container: Container, script: str, *arguments: str) -> str:
 
 
 def _processes(container: Container) -> list[dict[str, list[str]]]:
-    found: list[dict[str, list[str]]] = json.loads(_said(container, STATUS))
+    found: list[dict[str, list[str]]] = json.loads(_said(container, scripts.STATUS))
     return found
 
 
@@ -156,7 +80,11 @@ def read_only(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: A
     mounted = set(container.attrs["HostConfig"]["Tmpfs"] or {}) | {
         mount["Destination"] for mount in container.attrs["Mounts"]
     }
-    found = {folder for folder in _said(container, FOLDERS).split() if not _below(folder, WRITABLE | mounted)}
+    found = {
+        folder
+        for folder in _said(container, scripts.FOLDERS).split()
+        if not _below(folder, WRITABLE | mounted)
+    }
     yield _check(
         container, "read-only root", ok=container.attrs["HostConfig"]["ReadonlyRootfs"], detail="set"
     )
@@ -183,7 +111,7 @@ def capabilities(stage: Stage, container: Container) -> Iterator[Check]:  # noqa
 def privileges(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: ARG001
     """K-04."""
     flags = {flag for process in _processes(container) for flag in process["NoNewPrivs"]}
-    found = _said(container, PRIVILEGED).split()
+    found = _said(container, scripts.PRIVILEGED).split()
     yield _check(container, "no new privileges", ok=flags == {"1"}, detail=", ".join(flags))
     yield _check(container, "setuid files", ok=not found, detail=", ".join(found) or "none")
 
@@ -201,7 +129,7 @@ def limits(stage: Stage, container: Container) -> Iterator[Check]:
         yield _check(
             container, "processes", ok=found["PidsLimit"] == FORK_LIMITS[service], detail=found["PidsLimit"]
         )
-        forked, _, why = _said(container, FORKS).partition(" ")
+        forked, _, why = _said(container, scripts.FORKS).partition(" ")
         right = why == "EAGAIN" and int(forked) < FORK_LIMITS[service]
         yield _check(container, "forks", ok=right, detail=f"{forked}, then {why}")
     if service == "app":
@@ -220,7 +148,7 @@ def health(stage: Stage) -> Outcome:
 def _health_checks(container: Container) -> Iterator[Check]:
     test = container.attrs["Config"]["Healthcheck"]["Test"]
     command = test[1:]
-    codes = _said(container, FROZEN, *command).split()
+    codes = _said(container, scripts.FROZEN, *command).split()
     again = _until_well(container, command)
     yield _check(
         container, "command", ok=test[0] == "CMD" and "/app/health.py" in test, detail=" ".join(test)
@@ -262,7 +190,7 @@ def secret_in(text: str) -> str | None:
 
 def leftovers(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: ARG001
     """K-08: what building leaves behind in images that are not careful."""
-    folders = "/var/lib/apt/lists /var/cache/apt/archives /root/.cache /run/secrets"
+    folders = "/var/lib/apt/lists /var/cache/apt/archives /run/secrets"
     command = f"find {folders} -type f -size +0 2>/dev/null | head -5"
     found = container.exec_run(["sh", "-c", command]).output.decode().split()
     tag = container.attrs["Config"]["Image"]

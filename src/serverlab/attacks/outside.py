@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx2
 
-from serverlab.attacks import inside, wire
-from serverlab.attacks.observatory import Page, directives, modifiers, score
+from serverlab.attacks import inside, scripts, wire
 from serverlab.attacks.stage import LEAKS, Attack, Outcome, Stage, failed, passed
 from serverlab.attacks.visitor import judged
 from serverlab.model.records import Check
@@ -63,32 +63,8 @@ BACK_DOORS = (
     "/edge/404",
 )
 LISTENS = {"app": {8000}, "edge": {8080, 8443}}
-LISTENING = """
-from pathlib import Path
-lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()]
-local = [line[1].split(":") for line in lines if line[3] == "0A"]
-print(*sorted({int(port, 16) for address, port in local if address not in ("0100007F", "0B00007F")}))
-"""
-"""Prints the ports that a container's other addresses than loopback (0B00007F is the engine's DNS) listen on."""
-
 VERSION = re.compile(r"\d+\.\d+|/\d")
 TELLING = ("server", "x-powered-by", "via", "x-aspnet-version", "x-generator")
-TWO_YEARS_S = 63_072_000
-PRODUCTION = {
-    "DJANGO_ALLOWED_HOSTS": "localhost",
-    "DJANGO_SSL_REDIRECT": "true",
-    "DJANGO_SECURE_COOKIES": "true",
-    "LAB_CHEAP_HASHER": "off",
-    "LAB_IDENTITY": "off",
-}
-OVER_HTTP = """
-import django, json
-django.setup()
-from django.test import Client
-client = Client(headers={"Host": "localhost"})
-answers = {path: client.get(path) for path in ("/healthz", "/", "/api/ping/", "/api/auth/jwt/me/")}
-print(json.dumps({path: [each.status_code, each.headers.get("Location")] for path, each in answers.items()}))
-"""
 
 
 def foreign_hosts(stage: Stage) -> Outcome:
@@ -148,7 +124,7 @@ def back_doors(stage: Stage) -> Outcome:
 def _ports(stage: Stage) -> Iterator[Check]:
     for service, wanted in LISTENS.items():
         for container in stage.engine.containers(service):
-            said = container.exec_run(["python3", "-ISc", LISTENING]).output.decode(errors="replace")
+            said = container.exec_run(["python3", "-ISc", scripts.LISTENING]).output.decode(errors="replace")
             ok = said.split() == [str(port) for port in sorted(wanted)]
             yield Check(name=container.name, ok=ok, detail=f"listens on {said.strip()[-100:]}")
 
@@ -156,8 +132,8 @@ def _ports(stage: Stage) -> Iterator[Check]:
 def _mistakes(stage: Stage) -> dict[str, Callable[[], wire.Reply | httpx2.Response]]:
     """Requests that are wrong in as many ways, by name."""
 
-    def ask(method: str, path: str, **options: object) -> Callable[[], httpx2.Response]:
-        return lambda: stage.client.request(method, path, **options)  # type: ignore[arg-type]
+    def ask(method: str, path: str, **options: Any) -> Callable[[], httpx2.Response]:  # noqa: ANN401
+        return lambda: stage.client.request(method, path, **options)
 
     as_json = {"Content-Type": "application/json"}
     login = "/api/auth/jwt/login/"
@@ -212,7 +188,7 @@ def _is_object(text: str) -> bool:
 def deployment_checks(stage: Stage) -> Outcome:
     """W-11."""
     arguments = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    code, said = inside.run(stage, arguments, environment=PRODUCTION)
+    code, said = inside.run(stage, arguments, environment=scripts.PRODUCTION)
     last = said.strip().splitlines()[-1] if said.strip() else f"exit code {code}"
     return passed(last) if code == 0 else failed(last, "expected no issue")
 
@@ -235,102 +211,6 @@ def versions(stage: Stage) -> Outcome:
     return passed(", ".join(sorted(names)) or "no Server header")
 
 
-def headers(stage: Stage) -> Outcome:
-    """W-20: what every class of answer has to carry, over HTTP and over TLS; and the score of the page."""
-    urls = [stage.url, *([stage.tls_url] if stage.tls_url else [])]
-    checks = [check for url in urls for check in _header_checks(stage, url)]
-    if stage.tls_url is None:
-        return judged(checks, seen="all there")
-    page = _page(stage, stage.tls_url)
-    found = score(page)
-    checks.append(Check(name="Observatory", ok=found >= 100, detail=f"{found}: {modifiers(page)}"))
-    return judged(checks, seen=f"all there, score {found}", measured={"score": float(found)})
-
-
-def _header_checks(stage: Stage, url: str) -> Iterator[Check]:
-    for name, (method, path, options) in _classes(stage).items():
-        answer = stage.client.request(method, url + path, **options)
-        missing = [*_missing(answer.headers, over_tls=url.startswith("https:"))]
-        if path.startswith("/api/auth/") and answer.headers.get("cache-control") != "no-store":
-            missing.append("cache-control")
-        shown = f"{answer.status_code} without {', '.join(missing)}" if missing else "all there"
-        yield Check(name=f"{url.partition(':')[0]}, {name}", ok=not missing, detail=shown)
-
-
-def _classes(stage: Stage) -> dict[str, tuple[str, str, dict[str, object]]]:
-    broken = {"content": b"{", "headers": {"Content-Type": "application/json"}}
-    return {
-        "the page": ("GET", "/", {}),
-        "an answer": ("GET", "/api/ping/", {}),
-        "401": ("GET", "/api/auth/jwt/me/", {}),
-        "400": ("POST", "/api/auth/jwt/refresh/", broken),
-        "403": ("POST", "/api/auth/session/login/", {"json": {}}),
-        "404": ("GET", "/nothing-here", {}),
-        "404 of a file": ("GET", "/static/nothing-here.css", {}),
-        "405": ("DELETE", "/api/ping/", {}),
-        "413": ("POST", "/api/ping/", {"content": b"x" * 1_100_000}),
-        **(
-            {"413 by the edge": ("POST", "/api/ping/", {"content": b"x" * 3_000_000})}
-            if stage.tls_url
-            else {}
-        ),
-    }
-
-
-def _missing(found: Mapping[str, str], *, over_tls: bool) -> Iterator[str]:
-    policy = directives(found.get("content-security-policy", ""))
-    age = re.search(r"max-age=(\d+)", found.get("strict-transport-security", ""))
-    right = {
-        "content-security-policy": policy.get("default-src") == ["'none'"],
-        "frame-ancestors": policy.get("frame-ancestors") == ["'none'"],
-        "x-frame-options": found.get("x-frame-options") == "DENY",
-        "x-content-type-options": found.get("x-content-type-options") == "nosniff",
-        "referrer-policy": found.get("referrer-policy") in ("no-referrer", "same-origin"),
-        "cross-origin-opener-policy": found.get("cross-origin-opener-policy") == "same-origin",
-        "strict-transport-security": not over_tls or (age is not None and int(age[1]) >= TWO_YEARS_S),
-    }
-    return (name for name, is_right in right.items() if not is_right)
-
-
-def _page(stage: Stage, url: str) -> Page:
-    """The page as a scanner sees it, with the cookies of a visitor; where HTTP leads to is what W-21 asks."""
-    answer = stage.client.get(f"{url}/", headers={"Origin": f"https://{EVIL}"})
-    cookies = stage.client.get(f"{url}/api/auth/csrf/").headers.get_list("set-cookie")
-    return Page(
-        headers={name.lower(): value for name, value in answer.headers.items()},
-        cookies=tuple(cookies),
-        over_tls=True,
-        redirect=_over_http(stage)["/"][1],
-    )
-
-
-def plain_http(stage: Stage) -> Outcome:
-    """W-21: asked of the app in its own image with production settings; the stack itself is asked over HTTP, too."""
-    found = _over_http(stage)
-    wanted: dict[str, tuple[int, str | None]] = {
-        "/healthz": (200, None),
-        "/": (301, "https://localhost/"),
-        "/api/ping/": (403, None),
-        "/api/auth/jwt/me/": (403, None),
-    }
-    return judged(
-        [
-            Check(name=path, ok=found.get(path) == answer, detail=f"{found.get(path)}, expected {answer}")
-            for path, answer in wanted.items()
-        ],
-        seen="pages 301, the API 403, health 200",
-    )
-
-
-def _over_http(stage: Stage) -> dict[str, tuple[int, str | None]]:
-    code, said = inside.run(stage, ["-c", OVER_HTTP], environment=PRODUCTION)
-    if code:
-        raise OSError(said.strip()[-200:])
-    return {
-        path: (status, location) for path, (status, location) in json.loads(said.splitlines()[-1]).items()
-    }
-
-
 ATTACKS = (
     Attack("W-01", "another Host", "400; what else claims a host is not heard", foreign_hosts, "guarded"),
     Attack("W-02", "paths out of the static files", "400, 403 or 404, and no file", traversal),
@@ -338,14 +218,4 @@ ATTACKS = (
     Attack("W-10", "errors of every kind", "4xx, JSON, nothing of the inside", errors, "guarded"),
     Attack("W-11", "check --deploy with production settings, in the image", "no issue", deployment_checks),
     Attack("W-12", "versions in headers", "none", versions),
-    Attack(
-        "W-20",
-        "headers on every class of answer",
-        "all there; Observatory's score 100 or more",
-        headers,
-        "guarded",
-    ),
-    Attack(
-        "W-21", "plain HTTP, with production settings", "pages lead to HTTPS, the API refuses", plain_http
-    ),
 )

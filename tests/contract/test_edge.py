@@ -81,10 +81,12 @@ def test_a_flood_of_log_ins_ends_at_the_edge_after_the_app_has_begun_to_refuse(
         wrong = {"username": probe.USER, "password": "wrong"}
         answers = [httpx2.post(f"{url}/api/auth/jwt/login/", json=wrong) for _ in range(45)]
         by_edge = ["Cache-Control" not in answer.headers for answer in answers]  # the app forbids keeping
-        assert [answer.status_code for answer in answers[:10]] == [401] * 10
-        assert {answer.status_code for answer in answers[10:]} == {429}
-        refusals = {(*answer.json().values(), bool(answer.headers["Retry-After"])) for answer in answers[10:]}
-        assert refusals == {("Too many attempts to sign in.", True)}
+        statuses = Counter(answer.status_code for answer in answers)
+        assert set(statuses) == {401, 429}
+        assert 10 <= statuses[401] <= 20  # ten a minute for an account, and the minute may turn meanwhile
+        for answer in answers:
+            assert (answer.status_code == 429) is ("Retry-After" in answer.headers)
+            assert list(answer.json()) == ["detail"]
         assert not any(by_edge[:31])
         assert by_edge[-1]
         assert httpx2.get(f"{url}/ws/feed/").status_code == 404  # the uwsgi protocol upgrades nothing

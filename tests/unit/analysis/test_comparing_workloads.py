@@ -46,9 +46,9 @@ def test_there_is_a_section_for_each_target_with_the_workloads_in_the_order_of_t
         (None, GTHREAD, None),
         (None, RUNSERVER, None),
     ]
-    rows = [(row.name, row.target, row.workload) for row in sections[1].rows]
+    rows = [(row.name, row.target, row.workload) for row in sections[0].rows]
     assert rows == [
-        (name, RUNSERVER, name)
+        (name, GTHREAD, name)
         for name in ("lists:join-10", "lists:naive-10", "lists:join-99", "lists:naive-99")
     ]
 

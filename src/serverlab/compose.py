@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import enum
-import secrets
 import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,9 +15,28 @@ import docker.errors
 import requests.exceptions
 
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
-from serverlab.model.definitions import Protocol, Target
-from serverlab.model.records import CoreSplit
+from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
 from serverlab.shell import Shell, run_checked
+
+__all__ = [
+    "BY_HAND",
+    "ENGINE_ERRORS",
+    "EQUAL",
+    "LABEL",
+    "SERVICE_LABEL",
+    "Cache",
+    "Container",
+    "Database",
+    "Engine",
+    "StackDied",
+    "StackSettings",
+    "connect",
+    "follow",
+    "log_lines",
+    "start_load",
+    "tails",
+    "up",
+]
 
 Container: TypeAlias = Any
 """A container (network, volume, client) of docker-py, which has no types."""
@@ -37,109 +53,11 @@ UP_TIMEOUT_S = 180
 REMOVAL_DEADLINE_S = 30.0
 REMOVAL_PAUSE_S = 0.05
 
-EQUAL = {
-    "LAB_MEMORY": "1g",
-    "LAB_TIMEOUT": "30",
-    "LAB_KEEPALIVE": "75",
-    "LAB_ACCESS_LOG": "off",
-    "LAB_CHEAP_HASHER": "on",
-    "LAB_LOGIN_LIMITS": "off",
-}
-"""What every target gets alike, stated beside the tables."""
-
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
-
-
-class Database(enum.Enum):
-    """Where the app keeps its rows."""
-
-    SQLITE = "sqlite"
-    POSTGRES = "postgres"
-
-
-class Cache(enum.Enum):
-    """Where the app keeps what its processes share: rate limits, cached sessions, the feed."""
-
-    DATABASE = "database"
-    REDIS = "redis"
 
 
 class StackDied(TrialFailed):
     """A container of the stack ended by itself; ``what`` carries its last lines."""
-
-
-def _key() -> str:
-    return secrets.token_urlsafe(48)
-
-
-@dataclass(frozen=True)
-class StackSettings:
-    """Everything that decides what a stack is; ``label`` is the run, or BY_HAND.
-
-    ``realtime`` puts Daphne beside the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_
-    variables of the app that this stack does not leave at their defaults.
-    """
-
-    target: Target
-    protocol: Protocol
-    cpus: int
-    replicas: int
-    split: CoreSplit
-    label: str
-    database: Database = Database.SQLITE
-    cache: Cache = Cache.DATABASE
-    realtime: bool = False
-    shared_data: bool = True
-    app: Mapping[str, str] = field(default_factory=dict)
-    port: int = 0
-    tls_port: int = 0
-    secret_key: str = field(default_factory=_key)
-    jwt_key: str = field(default_factory=_key)
-    database_password: str = field(default_factory=_key)
-
-    def files(self) -> list[str]:
-        """The compose files that make up the stack."""
-        front = f"{'edge' if self.target.edge else 'direct'}.yml"
-        overlays = {
-            "postgres.yml": self.database is Database.POSTGRES,
-            "redis.yml": self.cache is Cache.REDIS or self.realtime,
-            "realtime.yml": self.realtime,
-            "unshared.yml": not self.shared_data,
-        }
-        return ["stack.yml", front, *(name for name, wanted in overlays.items() if wanted)]
-
-    def variables(self) -> dict[str, str]:
-        """The variables that the compose files are filled in with."""
-        beside = {"LAB_DATABASE_URL": self._database_url()} if self.realtime else {}
-        return {
-            **EQUAL,
-            **beside,
-            "LAB_SERVER": self.target.server,
-            "LAB_VARIANT": self.target.variant,
-            "LAB_CPUS": str(self.cpus),
-            "LAB_CPUSET": self.split.stack,
-            "LAB_LOAD_CPUSET": self.split.generator,
-            "LAB_REPLICAS": str(self.replicas),
-            "LAB_UPSTREAM": self.protocol.value,
-            "LAB_PORT": str(self.port),
-            "LAB_TLS_PORT": str(self.tls_port),
-            "LAB_RUN": self.label,
-            "LAB_SECRET_KEY": self.secret_key,
-            "LAB_JWT_KEY": self.jwt_key,
-            "LAB_DB_PASSWORD": self.database_password,
-            **self.app,
-        }
-
-    def _database_url(self) -> str:
-        """Where Daphne beside the server finds the rows of the app; the app itself is told by its overlay."""
-        if self.database is Database.SQLITE:
-            return "sqlite:////data/db.sqlite3"
-        return f"postgres://lab:{self.database_password}@db:5432/lab"
-
-    @property
-    def inner_url(self) -> str:
-        """Where the stack answers on its own network."""
-        return "http://edge:8080" if self.target.edge else "http://app:8000"
 
 
 class Engine:

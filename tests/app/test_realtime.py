@@ -1,4 +1,4 @@
-"""The live feed: tickets, handshakes, messages, and how a socket ends with its credential."""
+"""The live feed: its messages, and how a socket ends with its credential."""
 
 import json
 import subprocess
@@ -8,280 +8,30 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from asgiref.testing import ApplicationCommunicator
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
-from django.test import Client
 from django.utils import timezone
 
 from accounts.models import RefreshFamily, User
-from accounts.signals import credentials_ended
 from catalogue.idempotency import current_key
 from catalogue.models import Author
-from config.asgi import application
-from realtime import feed, publishing, tickets
+from realtime import feed
 from realtime.credentials import Credential
 from realtime.messages import Pace
-from realtime.models import Ticket, Way
+from realtime.models import Way
+from tests.app.sockets import ALL_WAYS, PASSWORD, SignedIn, a_feed, opened
 
 APP = Path(feed.__file__).resolve().parents[1]
-PASSWORD = "correct-horse-battery"
-TICKET = "/api/realtime/ticket/"
-SAME_ORIGIN = [(b"host", b"testserver"), (b"origin", b"http://testserver")]
-ALL_WAYS = ("jwt", "plain", "session")
 
 
 @pytest.fixture(autouse=True)
-def realtime(settings):
-    """A server with a feed."""
-    settings.REALTIME = True
-    settings.LAB_LOGIN_LIMITS = False
-    publishing.begin()
-    yield
-    for model in publishing.MODELS:
-        post_save.disconnect(sender=model, dispatch_uid=publishing.FEED)
-        post_delete.disconnect(sender=model, dispatch_uid=publishing.FEED)
-    credentials_ended.disconnect(dispatch_uid=publishing.FEED)
-
-
-class SignedIn:
-    """A client that signed in one of the three ways."""
-
-    def __init__(self, way):
-        self.way, self.client = way, Client()
-        answer = self.post(f"/api/auth/{way}/login/", {"username": "reader", "password": PASSWORD})
-        self.tokens = answer.json()
-        if way != "session":
-            self.client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {self.tokens['access']}"
-
-    def post(self, path, content=None):
-        return self.client.post(path, content or {}, content_type="application/json")
-
-    def ticket(self):
-        answer = self.post(TICKET)
-        assert answer.status_code == 201, answer.content
-        return answer.json()["ticket"]
-
-    def log_out(self):
-        content = None if self.way == "session" else {"refresh": self.tokens["refresh"]}
-        assert self.post(f"/api/auth/{self.way}/logout/", content).status_code == 204
+def _feed(settings):
+    with a_feed(settings):
+        yield
 
 
 @pytest.fixture
 def sign_in(user):
     return SignedIn
-
-
-class Socket(ApplicationCommunicator):
-    """The client's end of a WebSocket, without a server in between."""
-
-    def __init__(self, ticket, *, headers=SAME_ORIGIN, path="/ws/feed/", protocols=None):
-        offered = [feed.PROTOCOL, f"ticket.{ticket}"] if protocols is None else protocols
-        path, _, query = path.partition("?")
-        scope = {"type": "websocket", "path": path, "query_string": query.encode(), "headers": headers}
-        super().__init__(application, scope | {"subprotocols": offered})
-
-    async def connect(self):
-        """The protocol that was picked, None for a handshake that was refused."""
-        await self.send_input({"type": "websocket.connect"})
-        answer = await self.receive_output()
-        assert answer["type"] in ("websocket.accept", "websocket.close")
-        return answer.get("subprotocol")
-
-    async def disconnect(self):
-        await self.send_input({"type": "websocket.disconnect", "code": 1005})
-        await self.wait()
-
-    async def hear(self):
-        answer = await self.receive_output()
-        return answer["code"] if answer["type"] == "websocket.close" else json.loads(answer["text"])
-
-
-async def opened(ticket):
-    """A socket of the feed after its welcome."""
-    line = Socket(ticket)
-    assert await line.connect() == feed.PROTOCOL
-    assert (await line.hear())["type"] == "welcome"
-    return line
-
-
-def is_accepted(ticket, **options):
-    async def ask():
-        line = Socket(ticket, **options)
-        protocol = await line.connect()
-        await line.disconnect()
-        return protocol is not None
-
-    return async_to_sync(ask)()
-
-
-# Tickets
-
-
-@pytest.mark.parametrize("way", ALL_WAYS)
-def test_any_credential_buys_a_ticket_of_which_only_the_hash_is_kept(sign_in, user, way):
-    answer = sign_in(way).post(TICKET)
-    assert (answer.status_code, answer["Cache-Control"]) == (201, "no-store")
-    assert answer.json() == {"ticket": answer.json()["ticket"], "expires_in": 30}
-    (row,) = Ticket.objects.values()
-    assert (row["user_id"], row["way"], row["version"]) == (user.pk, way, 0)
-    assert answer.json()["ticket"] not in json.dumps(row, default=str)
-    assert len(row["digest"]) == 64
-
-
-def test_nobody_gets_a_ticket_for_nothing(client, db):
-    answer = client.post(TICKET)
-    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
-
-
-def test_a_session_needs_its_csrf_token_to_get_a_ticket(sign_in):
-    cookies = sign_in("session").client.cookies
-    strict = Client(enforce_csrf_checks=True)
-    strict.cookies = cookies
-    assert strict.post(TICKET, content_type="application/json").status_code == 403
-
-
-def test_where_there_is_no_feed_there_are_no_tickets(sign_in, settings):
-    settings.REALTIME = False
-    answer = sign_in("jwt").post(TICKET)
-    assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
-    assert not Ticket.objects.exists()
-
-
-@pytest.mark.parametrize("way", ["jwt", "plain"])
-def test_a_revoked_token_buys_nothing_even_where_tokens_are_believed(sign_in, user, settings, way):
-    settings.JWT_VERIFY = "stateless"
-    member = sign_in(way)
-    User.objects.filter(pk=user.pk).update(is_active=False)
-    assert member.post(TICKET).status_code == 401
-
-
-def test_a_ticket_is_good_once(sign_in, user):
-    ticket = sign_in("jwt").ticket()
-    assert tickets.redeem(ticket).user_id == user.pk
-    assert tickets.redeem(ticket) is None
-
-
-def test_a_ticket_is_good_for_thirty_seconds_and_cleared_away_by_the_next(sign_in):
-    member = sign_in("jwt")
-    ticket = member.ticket()
-    Ticket.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert tickets.redeem(ticket) is None
-    assert Ticket.objects.count() == 1
-    member.ticket()
-    assert Ticket.objects.count() == 1
-
-
-@pytest.mark.parametrize("odd", ["", "x" * 10_000, "\ud800", "٣"])
-def test_what_was_never_a_ticket_is_none(db, odd):
-    assert tickets.redeem(odd) is None
-
-
-# Handshakes
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("way", ALL_WAYS)
-def test_a_ticket_opens_one_socket(sign_in, user, way):
-    ticket = sign_in(way).ticket()
-
-    async def first():
-        line = Socket(ticket)
-        assert await line.connect() == feed.PROTOCOL
-        welcome = await line.hear()
-        await line.disconnect()
-        return welcome
-
-    assert async_to_sync(first)() == {
-        "type": "welcome",
-        "user": {"id": user.pk, "username": "reader", "role": "reader"},
-    }
-    assert not is_accepted(ticket)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [(b"host", b"testserver")],
-        [*SAME_ORIGIN, (b"origin", b"http://testserver")],
-        [(b"host", b"testserver"), (b"origin", b"null")],
-        [(b"host", b"testserver"), (b"origin", b"https://testserver")],
-        [(b"host", b"testserver"), (b"origin", b"http://testserver:81")],
-        [(b"host", b"testserver"), (b"origin", b"http://testserver.evil.example")],
-        [(b"host", b"testserver"), (b"origin", b"http://evil.example")],
-        [(b"host", b"testserver"), (b"origin", b"https://front.example.org.evil.example")],
-        [(b"host", b"evil.example"), (b"origin", b"http://evil.example")],
-        [(b"host", b""), (b"origin", b"http://")],
-        [(b"origin", b"http://testserver")],
-    ],
-)
-def test_another_origin_or_host_is_refused_and_spends_no_ticket(sign_in, headers):
-    ticket = sign_in("jwt").ticket()
-    assert not is_accepted(ticket, headers=headers)
-    assert Ticket.objects.count() == 1
-
-
-def test_any_host_allowed_does_not_mean_any_origin(sign_in, settings):
-    settings.ALLOWED_HOSTS = ["*"]
-    foreign = [(b"host", b"lab:8000"), (b"origin", b"http://evil.example")]
-    assert not is_accepted(sign_in("jwt").ticket(), headers=foreign)
-    own = [(b"host", b"lab:8000"), (b"origin", b"http://lab:8000")]
-    assert is_accepted(sign_in("jwt").ticket(), headers=own)
-
-
-def test_an_origin_that_cors_lets_in_may_subscribe(sign_in):
-    listed = [(b"host", b"testserver"), (b"origin", b"https://front.example.org")]
-    assert is_accepted(sign_in("jwt").ticket(), headers=listed)
-
-
-@pytest.mark.parametrize(("believed", "accepted"), [(True, True), (False, False)])
-def test_the_edge_tells_the_scheme_and_only_the_edge_is_believed(sign_in, settings, believed, accepted):
-    settings.TRUSTED_PROXY = believed
-    over_tls = [
-        (b"host", b"testserver"),
-        (b"origin", b"https://testserver"),
-        (b"x-forwarded-proto", b"https"),
-    ]
-    assert is_accepted(sign_in("jwt").ticket(), headers=over_tls) is accepted
-
-
-def test_a_handshake_needs_the_protocol_and_exactly_one_ticket(sign_in):
-    member = sign_in("jwt")
-    one, other = member.ticket(), member.ticket()
-    for protocols in (
-        [],
-        [feed.PROTOCOL],
-        [f"ticket.{one}"],
-        [feed.PROTOCOL, f"ticket.{one}", f"ticket.{other}"],
-        [feed.PROTOCOL, one],
-        [feed.PROTOCOL, f"ticket.{member.tokens['access']}"],
-    ):
-        assert not is_accepted("", protocols=protocols)
-    assert is_accepted(one)
-
-
-def test_a_token_in_the_address_opens_nothing(sign_in):
-    member = sign_in("jwt")
-    query = f"/ws/feed/?ticket={member.ticket()}&token={member.tokens['access']}"
-    assert not is_accepted("", path=query, protocols=[feed.PROTOCOL])
-
-
-def test_other_addresses_and_servers_without_a_feed_refuse(sign_in, settings):
-    ticket = sign_in("jwt").ticket()
-    assert not is_accepted(ticket, path="/ws/other/")
-    settings.REALTIME = False
-    assert not is_accepted(ticket)
-    assert Ticket.objects.count() == 1
-
-
-def test_a_ticket_whose_credential_ended_in_between_opens_nothing(sign_in):
-    member = sign_in("jwt")
-    ticket = member.ticket()
-    member.log_out()
-    assert not is_accepted(ticket)
-
-
-# Messages
 
 
 def said_to(sign_in, *messages):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 
@@ -15,6 +17,7 @@ BOOK = {
     "author_id": 3,
     "publisher_ids": [2, 5],
 }
+AT_ONCE = 4
 CREDENTIALS = {"username": "nobody", "password": "of no use to anybody"}
 JSON = "application/json"
 LARGE = b'"' + b"x" * 2_700_000 + b'"'
@@ -31,9 +34,18 @@ class BadRequest:
     path: str
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    earlier: int | None = None  # the status of who refuses it before the app: nginx, Apache
 
     def __str__(self) -> str:
         return self.name
+
+
+def all_refused(client: httpx2.Client) -> list[str]:
+    """What is wrong with the refusals of all of them, asked a few at a time; nothing if they are as they should be."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [
+            said for wrong in pool.map(partial(refused, client), (*BAD_REQUESTS, *NO_TEXT)) for said in wrong
+        ]
 
 
 def leaked(body: bytes) -> list[bytes]:
@@ -48,7 +60,7 @@ def refused(client: httpx2.Client, bad: BadRequest) -> list[str]:
     except httpx2.HTTPError as broken:
         return [f"{bad}: {type(broken).__name__}: {broken}"]
     found = []
-    if answer.status_code != bad.status:
+    if answer.status_code not in {bad.status, bad.earlier}:
         found.append(f"{bad}: status {answer.status_code}, not {bad.status}: {answer.text[:200]}")
     if answer.headers.get("content-type", "").partition(";")[0] != "application/json" or not _is_json(
         answer.content
@@ -184,6 +196,7 @@ BAD_REQUESTS = (
         json.dumps(BOOK).encode(),
         {"Content-Type": JSON, "Idempotency-Key": "a b"},
     ),
+    BadRequest("a NUL in the path", 404, "GET", "/api/%00/", earlier=400),
     BadRequest("an author with books", 409, "DELETE", "/api/authors/37/"),
     *(
         _get(path, 404)
@@ -195,7 +208,6 @@ BAD_REQUESTS = (
             "/api/books/x/",
             "/api/books/-1/",
             "/api/books/%ff/",
-            "/api/%00/",
             "/api/nothing-here/",
             "/nothing-here%ff",
             "/api/books/?page=26000",

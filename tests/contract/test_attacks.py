@@ -28,7 +28,7 @@ STACKS = [
     for name, profile in PROFILES.items()
     if profile.fits(target)
 ]
-ROUNDS = 2
+ROUNDS = 3
 
 
 @pytest.fixture(scope="module")

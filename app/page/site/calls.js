@@ -19,7 +19,7 @@ export function startCalls(account) {
   byId("route").append(...Object.keys(ROUTES).map((name) => element("option", name)));
   on(byId("call"), "submit", async () => {
     const { path, ...options } = ROUTES[byId("route").value](account.way);
-    const headers = options.method === "POST" ? { ...TRACED, "Idempotency-Key": crypto.getRandomValues(new Uint32Array(4)).join("-") } : TRACED;
+    const headers = options.method === "POST" ? { ...TRACED, "Idempotency-Key": newKey() } : TRACED;
     const answer = byId("anonymous").checked
       ? await request(path, { ...options, headers, credentials: "omit" })
       : await account.call(path, { ...options, headers });
@@ -35,6 +35,9 @@ function show({ status, body, headers, tookMs }) {
   byId("answer-cost").textContent = `in ${Math.round(tookMs)} ms${queries === null ? "" : `, queries: ${queries}`}`;
   byId("answer-body").textContent = body === null ? "(no body)" : JSON.stringify(body, null, 2);
 }
+
+/** Random digits; randomUUID would want TLS. */
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 function newBook() {
   const isbn = Array.from(crypto.getRandomValues(new Uint8Array(13)), (each) => each % 10).join("");

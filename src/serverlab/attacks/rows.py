@@ -61,4 +61,7 @@ def all_accepted(asked: Sent) -> Outcome:
 def both(*parts: Outcome) -> Outcome:
     """One outcome for the parts of a row: the first that did not pass, or all that was seen."""
     wrong = next((part for part in parts if part.verdict is not Verdict.PASS), None)
-    return wrong or passed("; ".join(dict.fromkeys(part.seen for part in parts)))
+    if wrong:
+        return wrong
+    measured = {name: value for part in parts for name, value in part.measured.items()}
+    return passed("; ".join(dict.fromkeys(part.seen for part in parts)), **measured)

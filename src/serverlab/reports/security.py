@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, one_line, significant
@@ -18,11 +19,24 @@ WORDS = {
 }
 """Each verdict as a sign and a word."""
 
+GROUPS = {
+    "A1": "A1: signatures, headers and keys of tokens",
+    "A2": "A2: claims",
+    "A3": "A3: the life of tokens",
+    "A4": "A4: sessions, browsers and sockets",
+    "A5": "A5: abuse of the log-in",
+    "K": "K: containers",
+    "T": "T: traits of the ways of signing in",
+    "W": "W: what is seen from outside",
+}
+"""What the beginnings of ids stand for."""
+
 
 def render_attacks(table: SecurityTable, only: str) -> str:
-    """The attacks whose ids begin with ``only`` against all servers, what is to say of some, and the facts of the run.
+    """The attacks whose ids begin with ``only`` against all servers, group by group, and the facts of the run.
 
-    A cell says both, direct and behind the edge, where they are not alike. No line feed at the end.
+    A cell says both, direct and behind the edge, where they are not alike; below each group stands what is to say of
+    some of its cells. No line feed at the end.
 
     Raises:
         UsageError: there is no such attack.
@@ -30,12 +44,28 @@ def render_attacks(table: SecurityTable, only: str) -> str:
     rows = [row for row in table.rows if row.attack.startswith(only)]
     if not rows:
         raise UsageError(f"{table.run}: no attack {only!r}")
-    titles = ["id", "attack", "expected", *table.servers]
-    notes = [note for note in table.notes if note.attack.startswith(only)]
-    everywhere = frozenset(each.target for each in table.findings)
-    told = [_note(note, everywhere) for note in notes]
-    lines = [*grid(titles, (_row(row, table.servers) for row in rows)), "", *told, *([""] if told else [])]
+    lines: list[str] = []
+    for name, group in groupby(rows, key=lambda row: _group(row.attack)):
+        lines += [f"**{GROUPS.get(name, name)}**", "", *_grid(table, group), "", *_notes(table, name, only)]
     return "\n".join([*lines, *_facts(table)])
+
+
+def _group(attack: str) -> str:
+    return attack.partition("-")[0]
+
+
+def _grid(table: SecurityTable, rows: Iterable[SecurityRow]) -> Iterator[str]:
+    return grid(["id", "attack", "expected", *table.servers], (_row(row, table.servers) for row in rows))
+
+
+def _notes(table: SecurityTable, group: str, only: str) -> Iterator[str]:
+    """The notes on a group and an empty line, or nothing."""
+    notes = [note for note in table.notes if _group(note.attack) == group and note.attack.startswith(only)]
+    for note in notes:
+        asked = {each.target for each in table.findings if each.attack == note.attack}
+        yield _note(note, "everywhere" if asked == set(note.targets) else ", ".join(note.targets))
+    if notes:
+        yield ""
 
 
 def render_measured(table: SecurityTable, only: str) -> str:
@@ -67,10 +97,9 @@ def _cell(row: SecurityRow, server: str) -> str:
     )
 
 
-def _note(note: SecurityNote, everywhere: frozenset[str]) -> str:
+def _note(note: SecurityNote, whose: str) -> str:
     seen = f" (seen: {plain(one_line(note.seen))})" if note.verdict is not Verdict.NA else ""
     reason = f": {plain(one_line(note.reason))}" if note.reason else ""
-    whose = "everywhere" if everywhere == set(note.targets) else ", ".join(note.targets)
     return f"- {note.attack} {WORDS[note.verdict]}, {whose}{reason}{seen}"
 
 

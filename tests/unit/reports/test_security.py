@@ -49,6 +49,8 @@ def test_a_table_shows_each_server_with_what_is_to_say_of_it():
         problems=(Problem(file="attacks.jsonl", line=3, message="cut short"),),
     )
     assert render_attacks(table, "A1") == (
+        "**A1: signatures, headers and keys of tokens**\n"
+        "\n"
         "| id | attack | expected | gunicorn | runserver |\n"
         "| :-- | :-- | :-- | :-- | :-- |\n"
         "| A1-01 | attack A1-01 | 401 | direct ✗ failed, edge ✓ held | ? unknown |\n"
@@ -67,6 +69,18 @@ def test_what_holds_for_all_targets_is_said_once():
     reason = {"verdict": Verdict.NA, "seen": "not asked", "reason": "no clock"}
     table = table_of(*(a_finding("A3-16", target=name, **reason) for name in ("gunicorn:sync", EDGED)))
     assert "- A3-16 – n/a, everywhere: no clock\n" in render_attacks(table, "A3")
+
+
+def test_groups_stand_one_below_the_other_and_the_facts_once():
+    text = render_attacks(table_of(a_finding("W-01"), a_finding("A2-01"), a_finding("A1-01")), "")
+    headings = [line.strip("*") for line in text.splitlines() if line.startswith("**")]
+    assert headings == [
+        "A1: signatures, headers and keys of tokens",
+        "A2: claims",
+        "W: what is seen from outside",
+    ]
+    assert text.endswith(FACTS)
+    assert text.count("- Machine: ") == 1
 
 
 def test_what_was_measured_is_shown_by_target():

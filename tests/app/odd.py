@@ -107,6 +107,7 @@ ODD_HEADERS = {
     "no object": b"[]",
     "no UTF-8": b"\xff\xfe",
     "with a BOM": b'\xef\xbb\xbf{"alg":"HS256"}',
+    "UTF-16 without a mark": '{"alg":"HS256"}'.encode("utf-16-le"),
     "UTF-16": '{"alg":"HS256"}'.encode("utf-16"),
     "deep": b'{"alg":' * 50_000,
 }

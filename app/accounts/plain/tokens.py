@@ -45,8 +45,6 @@ def rotate(refresh: str) -> TokenPair:
     # One statement: whoever finds the old hash still there has won, and nobody else can.
     won = User.objects.filter(
         pk=user.pk,
-        is_active=True,
-        token_version=said["ver"],
         refresh_family=family,
         refresh_token_hash=_digest(refresh),
     ).update(refresh_token_hash=digest)

@@ -104,10 +104,11 @@ def test_signing_in_again_ends_the_plain_family_of_before_and_no_family_of_drfs_
     assert usable(way, first) is (way.name == "jwt")
 
 
-def test_a_token_of_another_family_than_the_present_is_no_reuse(way, caplog):
+@pytest.mark.parametrize("name", ["plain in headers", "plain in cookies"])
+def test_a_token_of_another_family_than_the_present_is_no_reuse(sign_in_by, user, caplog, name):
     """An old sign-in's token ends nothing: it may just have been forgotten in a drawer."""
-    if way.name == "jwt":
-        pytest.skip("DRF's way keeps all its families")
+    way = sign_in_by(name)
+    way.log_in()
     first = refresh_token(way)
     way.log_in()
     second = refresh_token(way)

@@ -5,6 +5,7 @@ import enum
 import json
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -23,6 +24,8 @@ PROTOCOL = "serverlab.feed.v1"
 TICKET_PREFIX = "ticket."
 CHECK_EVERY_S = 5.0
 MESSAGES, WITHIN_S = 20, 10
+UNREACHABLE = (DatabaseError, RedisError, OSError)
+"""What asking the database, the cache or the channel layer may end in."""
 
 log = logging.getLogger(__name__)
 
@@ -48,27 +51,23 @@ class Feed(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         """Accept whoever brings a ticket; anybody else is refused before that."""
         self._pace = Pace(most=MESSAGES, within_s=WITHIN_S)
-        credential = await self._redeemed()
-        if credential is None:
+        try:
+            user = await self._admitted()
+        except UNREACHABLE:
+            log.exception("a ticket cannot be checked, or its holder not be subscribed: refused")
+            user = None
+        if user is None:
             await self.close()
-            return
-        # Subscribed before it is checked: what ends in between is noticed.
-        self.credential = credential
-        self._groups = (FEED, group_of(credential.user_id))
-        for group in self._groups:
-            await self.channel_layer.group_add(group, self.channel_name)
-        user = await database_sync_to_async(credential.holder)()
-        if user is None or credential.left_s() <= 0:
-            await self.close()
-            return
-        await self._welcome(user)
+        else:
+            await self._welcome(user)
 
     async def disconnect(self, code: int) -> None:
         """Leave nothing running."""
         if self._watching is not None:
             self._watching.cancel()
-        for group in self._groups:
-            await self.channel_layer.group_discard(group, self.channel_name)
+        with suppress(*UNREACHABLE):
+            for group in self._groups:
+                await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Answer a message, or close the socket if it is too large or one too many."""
@@ -89,6 +88,19 @@ class Feed(AsyncWebsocketConsumer):
     async def credential_check(self, event: dict[str, Any]) -> None:
         """Look at once: something of this user has ended."""
         await self._check()
+
+    async def _admitted(self) -> User | None:
+        """Return who brings a good ticket, subscribed to everything; None for anybody else."""
+        credential = await self._redeemed()
+        if credential is None:
+            return None
+        # Subscribed before it is checked: what ends in between is noticed.
+        self.credential = credential
+        self._groups = (FEED, group_of(credential.user_id))
+        for group in self._groups:
+            await self.channel_layer.group_add(group, self.channel_name)
+        user = await database_sync_to_async(credential.holder)()
+        return user if credential.left_s() > 0 else None
 
     async def _redeemed(self) -> Credential | None:
         offered = self.scope["subprotocols"]
@@ -113,7 +125,7 @@ class Feed(AsyncWebsocketConsumer):
             return
         try:
             user = await database_sync_to_async(self.credential.holder)()
-        except (DatabaseError, RedisError):
+        except UNREACHABLE:
             log.exception("a credential cannot be checked: its socket is closed")
             await self._end(Close.UNKNOWN)
             return

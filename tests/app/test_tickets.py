@@ -178,6 +178,13 @@ def test_other_addresses_and_servers_without_a_feed_refuse(sign_in, settings):
     assert Ticket.objects.count() == 1
 
 
+def test_a_handshake_is_refused_where_nobody_can_be_subscribed(sign_in, settings, caplog):
+    ticket = sign_in("jwt").ticket()
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.app.deaf_layer.DeafLayer"}}
+    assert not is_accepted(ticket)
+    assert "cannot be checked" in caplog.text
+
+
 def test_a_ticket_whose_credential_ended_in_between_opens_nothing(sign_in):
     member = sign_in("jwt")
     ticket = member.ticket()

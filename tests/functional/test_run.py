@@ -8,7 +8,7 @@ import pytest
 from serverlab.errors import EnvironmentLacks
 from serverlab.lock import only_lab
 from tests.checkout import QUICK, write
-from tests.fake_lab import interrupt
+from tests.fake_lab import COMPOSE, interrupt
 from tests.fakes import ABSENT, Answer
 
 PLAN = """\
@@ -233,3 +233,12 @@ def test_a_missing_git_does_not_stop_a_run(cli, fake):
     assert cli("run", "quick", "--rounds", "1").code == 0
     environment = json.loads((runs(fake)[0] / "environment.json").read_text())
     assert (environment["commit"], environment["dirty"]) == (None, None)
+
+
+def test_a_run_has_the_cache_that_is_asked_for(cli, fake):
+    assert cli("run", "quick", "--rounds", "1", "--cache", "redis").code == 0
+    started = [call for call in fake.shell.calls if call.startswith(COMPOSE) and "load.yml" not in call]
+    assert started
+    assert all("/compose/redis.yml" in call for call in started)
+    (run,) = runs(fake)
+    assert json.loads((run / "environment.json").read_text(encoding="utf-8"))["cache"] == "redis"

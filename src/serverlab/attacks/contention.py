@@ -32,7 +32,7 @@ for name in filter(str.isdigit, os.listdir("/proc")):
             parent = int(file.read().rpartition(")")[2].split()[1])
     except OSError:
         continue
-    if re.search(sys.argv[1], line):
+    if re.search(sys.argv[1], line) and int(name) != os.getpid():
         found[int(name)] = parent
 workers = [number for number, parent in found.items() if parent != 1 and number not in found.values()]
 for number in workers if sys.argv[2] == "kill" else ():

@@ -14,6 +14,9 @@ from serverlab.attacks.inside import run
 from serverlab.attacks.stage import Attack, Outcome, Stage, Tokens, failed, not_applicable, passed, said
 from serverlab.probe import PASSWORD
 
+ENDINGS = 20
+"""No more rounds than these, of each kind."""
+
 CONTENDERS = (2, 4, 16, 64)
 KILLS = 2
 CROWD = 16
@@ -136,7 +139,7 @@ def _await(stage: Stage, *, deadline_s: float = 20.0) -> None:
 def _endings(account: Account) -> Outcome:
     """A refresh at the same moment as what ends the chain: whoever comes first, nothing lives when both are done."""
     for what in ("logout", "logout-everywhere", "password"):
-        for _ in range(account.stage.rounds):
+        for _ in range(min(account.stage.rounds, ENDINGS)):
             if wrong := _outlived(account, what):
                 return failed(f"{account.way}: {what}: {wrong}", "nothing lives when both are done")
     return _deactivation(account)

@@ -47,7 +47,7 @@ def test_bad_input_is_refused_in_json(admin, few_books, bad):
     ids=["NUL in the path", "id", "page", "author"],
 )
 def test_what_some_servers_refuse_themselves_is_refused_by_the_app_too(admin, few_books, path, status):
-    """nginx and Apache take no NUL; more digits than Python turns into a number are more than uWSGI's default takes."""
+    """A NUL by nginx and Apache; more digits than Python turns into a number are more than uWSGI takes by default."""
     answer = admin.get(path)
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
 

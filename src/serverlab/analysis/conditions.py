@@ -26,7 +26,10 @@ NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "
     "time-outs; CPU and peak memory are the app's"
 )
-OF_WORKLOADS = "queries and bytes are those of one request before the warm-up; bytes are line, headers and body as they were sent"
+OF_WORKLOADS = (
+    "queries and bytes are those of one request before the warm-up; bytes are line, headers and body "
+    "as they were sent"
+)
 
 
 def run_facts(run: Run) -> tuple[Fact, ...]:

@@ -18,6 +18,9 @@ PER_ADDRESS = 20
 PER_ACCOUNT = 10
 """What the app allows in a window (see its module accounts.limits); the edge allows more, so that the app decides."""
 
+CLOSED = (0, 502)
+"""No answer by the app: without an edge, and with one."""
+
 WAYS = ("jwt", "plain", "session")
 
 
@@ -37,9 +40,9 @@ def statuses(answers: Sequence[Try]) -> str:
 def _clean(answers: Sequence[Try], *, closed: bool = False) -> Check:
     """Whether each was answered by 401 or 429, told nothing of the inside, and said when to come back.
 
-    ``closed``: or had its connection closed, by a server whose queue was full.
+    ``closed``: or had its connection closed, by a server whose queue was full; the edge tells that as 502.
     """
-    wrong = [each for each in answers if not (_is_clean(each) or (closed and each["status"] == 0))]
+    wrong = [each for each in answers if not (_is_clean(each) or (closed and each["status"] in CLOSED))]
     shown = f"{wrong[0]['status']} {wrong[0]['body'][:100]}" if wrong else ""
     return Check(name="every answer", ok=not wrong, detail=shown or statuses(answers))
 
@@ -56,7 +59,7 @@ def _retry_after(answer: Try) -> int:
 
 
 def _looked_at(answers: Sequence[Try]) -> int:
-    return sum(each["status"] not in (0, 429) for each in answers)
+    return sum(each["status"] not in (*CLOSED, 429) for each in answers)
 
 
 def guessing(stage: Stage) -> Outcome:

@@ -43,6 +43,7 @@ MODULES: tuple[tuple[Attack, ...], ...] = (
     limits.ATTACKS,
     timing.ATTACKS,
     traits.ATTACKS,
+    contention.LAST,
 )
 """Each module's own attacks, one line per module."""
 

@@ -1,15 +1,21 @@
-"""Who counts as a worker that may be killed, tried on processes of this machine."""
+"""Who wins a race; and who counts as a worker that may be killed, tried on processes of this machine."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import subprocess
 import sys
 from types import SimpleNamespace
 
+import httpx2
 import pytest
 
-from serverlab.attacks.contention import _workers
+from serverlab.attacks.account import Account
+from serverlab.attacks.contention import _workers, _wrong_race
+from serverlab.attacks.race import Reply
+from serverlab.attacks.stage import Tokens
+from serverlab.model.definitions import Target
 from tests.unit.attacks.sites import a_stage
 
 CHILD = "import sys; sys.stdin.read()"
@@ -59,3 +65,46 @@ def test_a_worker_is_killed_and_its_supervisor_is_not(parent, name):
 
 def test_nobody_is_a_worker_of_a_server_that_is_not_there(name):
     assert _workers(stage_of(name)) == 0
+
+
+EDGED = Target(server="gunicorn", variant="gthread", edge="nginx")
+WON = Reply(200, {"refresh": "successor"})
+LOST, REFUSED, BROKEN = Reply(502, {}), Reply(401, {}), Reply(500, {})
+
+
+def an_account(*, alive=(), target=EDGED):
+    """An account whose site still takes the refresh tokens that are named."""
+
+    def answer(request):
+        return httpx2.Response(200 if json.loads(request.content)["refresh"] in alive else 401, json={})
+
+    stage = a_stage(answer)
+    stage.settings.target = target
+    return Account(stage, "jwt", "somebody")
+
+
+@pytest.mark.parametrize(
+    ("replies", "wrong"),
+    [
+        ([WON, REFUSED, REFUSED], None),
+        ([WON, REFUSED, LOST], None),
+        ([REFUSED, REFUSED, LOST], None),
+        ([WON, WON, REFUSED], "2 x 200, 1 x 401"),
+        ([REFUSED, REFUSED, REFUSED], "3 x 401"),
+        ([WON, REFUSED, BROKEN], "1 x 200, 1 x 401, 1 x 500"),
+        ([WON, REFUSED, Reply(0, {})], "1 x closed, 1 x 200, 1 x 401"),
+    ],
+)
+def test_exactly_one_wins_a_race(replies, wrong):
+    assert _wrong_race(an_account(), Tokens("", "spent"), replies) == wrong
+
+
+def test_only_an_edge_loses_answers():
+    direct = an_account(target=Target(server="gunicorn", variant="gthread"))
+    assert _wrong_race(direct, Tokens("", "spent"), [WON, LOST]) == "1 x 200, 1 x 502"
+
+
+@pytest.mark.parametrize("alive", ["successor", "spent"])
+def test_nothing_lives_after_a_race(alive):
+    account = an_account(alive=(alive,))
+    assert _wrong_race(account, Tokens("", "spent"), [WON, REFUSED]) == "1 alive afterwards"

@@ -11,6 +11,7 @@ from typing import Any
 from serverlab.attacks.stage import Stage
 from serverlab.compose import Container
 from serverlab.errors import TrialFailed
+from serverlab.stats import median
 
 FRONTS = {"edge": ("/usr/bin/python3", 8080), "app": ("/venv/bin/python", 8000)}
 """Interpreter and port of each service that can be in front."""
@@ -111,3 +112,9 @@ def _batch(stage: Stage, wanted: Sequence[Try], *, at_once: int) -> list[Try]:
             f"attempts from {container.name} ended with {code}: {(told or b'').decode()[-300:]}"
         )
     return list(json.loads(printed))
+
+
+def unhashed_s(stage: Stage) -> float:
+    """What a log-in takes, in seconds, that is refused before anything is counted or hashed."""
+    asked = [attempt("", address=an_address()) for _ in range(15)]
+    return median([each["took_s"] for each in attempts(stage, asked)])

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 
 from serverlab.attacks import crowd, inside
-from serverlab.attacks.crowd import Try, a_name, an_address, attempt
+from serverlab.attacks.crowd import Try, a_name, an_address, attempt, unhashed_s
 from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.attacks.visitor import judged, sign_up
 from serverlab.model.records import Check
@@ -75,7 +75,7 @@ def timing(stage: Stage) -> Outcome:
     times: dict[str, list[float]] = {case: [] for case in names}
     for (case, _), each in zip(order, answers, strict=True):
         times[case].append(each["took_s"])
-    return outcome_of(times, answers, hash_s=median(times["unknown name"]) - _unhashed_s(stage))
+    return outcome_of(times, answers, hash_s=median(times["unknown name"]) - unhashed_s(stage))
 
 
 def outcome_of(times: dict[str, list[float]], answers: Sequence[Try], *, hash_s: float) -> Outcome:
@@ -107,12 +107,6 @@ def _accounts(stage: Stage, samples: int, *, active: bool = True) -> list[str]:
             json.dumps(names),
         )
     return names
-
-
-def _unhashed_s(stage: Stage) -> float:
-    """What a log-in takes that is refused before anything is hashed."""
-    asked = [attempt("", address=an_address()) for _ in range(15)]
-    return median([each["took_s"] for each in crowd.attempts(stage, asked)])
 
 
 ATTACKS: tuple[Attack, ...] = (

@@ -1,5 +1,6 @@
 """Guessing passwords at a site of planted limits, over real sockets from many addresses."""
 
+import hashlib
 import json
 import threading
 from collections import Counter
@@ -21,10 +22,17 @@ class Guarded(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, *, limit=10_000, key=lambda request: request.client_address[0], retry_after="30", tells=False
+        self,
+        *,
+        limit=10_000,
+        key=lambda request: request.client_address[0],
+        retry_after="30",
+        tells=False,
+        hashes=(),
     ):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.limit, self.key, self.retry_after, self.tells = limit, key, retry_after, tells
+        self.hashes = hashes
         self.counted = Counter()
         self.lock = threading.Lock()
 
@@ -37,7 +45,12 @@ class Guarded(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not fields["username"]:
+            self.send_error(400)
+            return
         allowed = self.server.allows(self)
+        if (401 if allowed else 429) in self.server.hashes:
+            hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 50_000)
         self.send_response_only(401 if allowed else 429)
         if not allowed and self.server.retry_after:
             self.send_header("Retry-After", self.server.retry_after)
@@ -115,6 +128,22 @@ def test_one_process_is_not_asked_twice(asked):
 )
 def test_a_limit_that_does_not_hold_is_found(asked, attack, server, options):
     assert asked(attack, server, **options).verdict is Verdict.FAIL
+
+
+def test_a_refusal_that_is_not_hashed_passes(asked):
+    outcome = asked(limits.cheap_refusal, Guarded(limit=limits.PER_ADDRESS, hashes={401}))
+    assert outcome.verdict is Verdict.PASS, outcome
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(Guarded(limit=limits.PER_ADDRESS, hashes={401, 429}), id="hashed all the same"),
+        pytest.param(Guarded(hashes={401}), id="never refused"),
+    ],
+)
+def test_a_refusal_that_costs_a_hash_is_found(asked, server):
+    assert asked(limits.cheap_refusal, server).verdict is Verdict.FAIL
 
 
 def test_refusals_that_are_the_same_pass(asked):

@@ -46,12 +46,12 @@ def stage(request: pytest.FixtureRequest, start: Start, catalog: Catalog, engine
 
 
 def _cells() -> list[object]:
-    """Stack by stack, so that each is started once."""
+    """Stack by stack, each the same object in all of its cells: pytest starts another one for what is only equal."""
     return [
-        pytest.param((target, profile), attack, id=f"{target}-{attack.id}")
-        for target, profile in STACKS
+        pytest.param(stack, attack, id=f"{stack[0]}-{attack.id}")
+        for stack in STACKS
         for attack in ATTACKS.values()
-        if attack.profile == profile
+        if attack.profile == stack[1]
     ]
 
 

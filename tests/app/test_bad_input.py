@@ -39,15 +39,14 @@ def test_bad_input_is_refused_in_json(admin, few_books, bad):
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/api/%00/", 404),
         (f"/api/books/{'9' * 5000}/", 404),
         (f"/api/books/?page={'9' * 5000}", 400),
         (f"/api/books/?author={'9' * 5000}", 400),
     ],
-    ids=["NUL in the path", "id", "page", "author"],
+    ids=["id", "page", "author"],
 )
 def test_what_some_servers_refuse_themselves_is_refused_by_the_app_too(admin, few_books, path, status):
-    """A NUL by nginx and Apache; more digits than Python turns into a number are more than uWSGI takes by default."""
+    """More digits than Python turns into a number are more than uWSGI takes by default."""
     answer = admin.get(path)
     assert (answer.status_code, answer["Content-Type"]) == (status, "application/json")
 

@@ -14,7 +14,7 @@ from serverlab.analysis.security import BAD, judged
 from serverlab.attacks import ATTACKS
 from serverlab.attacks.profiles import PROFILES
 from serverlab.attacks.running import findings
-from serverlab.attacks.stage import Attack, Stage
+from serverlab.attacks.stage import Stage
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Engine, StackSettings
@@ -31,7 +31,7 @@ STACKS = [
 ROUNDS = 3
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(params=STACKS, ids="-".join)
 def stage(request: pytest.FixtureRequest, start: Start, catalog: Catalog, engine: Engine) -> Iterator[Stage]:
     """Each target in turn under each profile, running."""
     target, name = request.param
@@ -45,18 +45,10 @@ def stage(request: pytest.FixtureRequest, start: Start, catalog: Catalog, engine
         yield stage_of(catalog, engine, settings, rounds=ROUNDS)
 
 
-def _cells() -> list[object]:
-    """Stack by stack, each the same object in all of its cells: pytest starts another one for what is only equal."""
-    return [
-        pytest.param(stack, attack, id=f"{stack[0]}-{attack.id}")
-        for stack in STACKS
-        for attack in ATTACKS.values()
-        if attack.profile == stack[1]
-    ]
-
-
-@pytest.mark.parametrize(("stage", "attack"), _cells(), indirect=["stage"])
-def test_an_attack_is_held_off(stage: Stage, attack: Attack, catalog: Catalog) -> None:
-    (found,) = findings(stage, [attack])
-    verdict = judged(found, catalog.servers)
-    assert verdict.verdict not in BAD, f"{verdict.seen}: {verdict.reason}"
+@pytest.mark.timeout(600)
+def test_attacks_are_held_off(stage: Stage, request: pytest.FixtureRequest, catalog: Catalog) -> None:
+    _, profile = request.node.callspec.params["stage"]
+    attacks = [attack for attack in ATTACKS.values() if attack.profile == profile]
+    verdicts = [judged(found, catalog.servers) for found in findings(stage, attacks)]
+    bad = [f"{each.attack}: {each.seen}: {each.reason}" for each in verdicts if each.verdict in BAD]
+    assert bad == []

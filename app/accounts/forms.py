@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from accounts.credentials import PASSWORD_MAX_LENGTH
 from accounts.limits import TOO_MANY, TooManyAttempts, count_log_in
 from accounts.models import User
-from config.plainjson import refused
+from config.plainjson import Refusal, fields_of, refused
 
 
 class _PasswordField(forms.CharField):
@@ -79,14 +79,15 @@ def count_attempt(request: HttpRequest, username: str) -> None:
         raise refused(429, TOO_MANY, headers=after) from None
 
 
-def create_account(fields: dict[str, str]) -> User:
-    """Return the new user, a reader; of two sign-ups for one name at the same moment one is refused.
+def new_account(request: HttpRequest) -> User:
+    """Return the new user, a reader, of a request to sign up.
 
     Raises:
-        ValidationError: the name was taken in the meantime; by field.
+        Refusal: 400, by field; of two sign-ups for one name at the same moment one gets it, too.
     """
+    fields = fields_of(request, SignUpForm)
     try:
         with transaction.atomic():
             return User.objects.create_user(**fields)
-    except IntegrityError as error:
-        raise forms.ValidationError({"username": ["This name is taken."]}) from error
+    except IntegrityError:
+        raise Refusal(400, {"username": ["This name is taken."]}) from None

@@ -12,10 +12,9 @@ from accounts.forms import (
     LogInForm,
     PasswordForm,
     RefreshForm,
-    SignUpForm,
     VerifyForm,
     count_attempt,
-    create_account,
+    new_account,
 )
 from accounts.models import User
 from accounts.plain import tokens
@@ -35,11 +34,7 @@ from config.plainjson import Refusal, fields_of, json_view, refused
 @json_view("POST")
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Take {username, email, password}; answer 201 with the new user."""
-    try:
-        user = create_account(fields_of(request, SignUpForm))
-    except ValidationError as error:
-        raise Refusal(400, error.message_dict) from None
-    return JsonResponse(Member.of(user).as_json(), status=201)
+    return JsonResponse(Member.of(new_account(request)).as_json(), status=201)
 
 
 @csrf_where_ambient

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 
 from accounts.credentials import REFUSED, change_password, end_everything
-from accounts.forms import LogInForm, PasswordForm, SignUpForm, count_attempt, create_account
+from accounts.forms import LogInForm, PasswordForm, count_attempt, new_account
 from accounts.models import User
 from accounts.shapes import Member
 from accounts.signals import credentials_ended
@@ -24,11 +24,7 @@ def csrf(request: HttpRequest) -> HttpResponse:
 @json_view("POST")
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Take {username, email, password}; answer 201 with the new user."""
-    try:
-        user = create_account(fields_of(request, SignUpForm))
-    except ValidationError as error:
-        raise Refusal(400, error.message_dict) from None
-    return JsonResponse(Member.of(user).as_json(), status=201)
+    return JsonResponse(Member.of(new_account(request)).as_json(), status=201)
 
 
 @json_view("POST")

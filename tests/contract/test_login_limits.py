@@ -1,0 +1,34 @@
+"""Two limits on signing in, one behind the other: the app's, then the edge's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import httpx2
+
+from serverlab import probe
+from serverlab.catalog import Catalog
+from serverlab.compose import Engine, StackSettings
+
+Start = Callable[..., AbstractContextManager[StackSettings]]
+
+
+def test_a_flood_of_log_ins_ends_at_the_edge_after_the_app_has_begun_to_refuse(
+    start: Start, catalog: Catalog, engine: Engine
+) -> None:
+    with start(catalog.target("uwsgi:uwsgi+nginx"), app={"LAB_LOGIN_LIMITS": "on"}) as stack:
+        url = probe.front_url(engine, stack)
+        wrong = {"username": probe.USER, "password": "wrong"}
+        answers = [httpx2.post(f"{url}/api/auth/jwt/login/", json=wrong) for _ in range(45)]
+        by_edge = ["Cache-Control" not in answer.headers for answer in answers]  # the app forbids keeping
+        statuses = Counter(answer.status_code for answer in answers)
+        assert set(statuses) == {401, 429}
+        assert 10 <= statuses[401] <= 20  # ten a minute for an account, and the minute may turn meanwhile
+        for answer in answers:
+            assert (answer.status_code == 429) is ("Retry-After" in answer.headers)
+            assert list(answer.json()) == ["detail"]
+        assert not any(by_edge[:31])
+        assert by_edge[-1]
+        assert httpx2.get(f"{url}/ws/feed/").status_code == 404  # the uwsgi protocol upgrades nothing

@@ -110,3 +110,9 @@ def test_a_refused_host_writes_no_line(client, capsys):
     """Else anybody could write the log."""
     assert client.get("/healthz", headers={"Host": "evil.example"}).status_code == 400
     assert capsys.readouterr() == ("", "")
+
+
+def test_every_process_writes_the_policy_in_the_same_order(client):
+    directives = client.get("/api/ping/")["Content-Security-Policy"].split("; ")
+    assert len(directives) == 8
+    assert directives == sorted(directives)

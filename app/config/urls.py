@@ -26,7 +26,10 @@ if settings.LAB_IDENTITY:
     urlpatterns += [
         path("lab/", include(lab_urls)),
         path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
-        path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema")),
+        path(
+            "api/docs/",
+            SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="lab/docs.html"),
+        ),
     ]
 
 handler400 = "config.errors.bad_request"

@@ -72,7 +72,8 @@ def test_the_page_needs_nothing_from_outside(client):
     """Every file it names is ours and comes with the image."""
     page = client.get("/api/docs/").content.decode()
     files = LOCAL.findall(page)
-    assert len(files) == 4
+    assert len(files) == 5
+    assert "<style" not in page
     assert [name for name in files if finders.find(name) is None] == []
     assert "http:" not in page
     assert "https:" not in page

@@ -7,6 +7,8 @@ MAX_ENTRIES = (
     100_000  # beyond them the backend drops live entries, by default at 300: sessions, or counted attempts
 )
 
+REDIS_TIMEOUT_S = 2
+
 
 def shared_cache(redis_url: str) -> dict[str, Any]:
     """Return the settings of the cache: Redis at the URL, or a table of the database when it is empty.
@@ -14,7 +16,11 @@ def shared_cache(redis_url: str) -> dict[str, Any]:
     Never one in memory: each process would have its own, and a limit of ten would be ten for each worker.
     """
     if redis_url:
-        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}
+        return {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": redis_url,
+            "OPTIONS": {"socket_connect_timeout": REDIS_TIMEOUT_S, "socket_timeout": REDIS_TIMEOUT_S},
+        }
     return {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": CACHE_TABLE,

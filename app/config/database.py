@@ -10,7 +10,8 @@ from django.core.signals import request_started
 from django.db import connection
 
 SQLITE_BUSY_TIMEOUT_S = 20
-POOL_WAIT_S = 10
+POOL_WAIT_S = 2
+CONNECT_TIMEOUT_S = 2
 
 _held: list[sqlite3.Connection] = []
 _holding = threading.Lock()
@@ -80,4 +81,12 @@ def _sqlite() -> dict[str, Any]:
 
 
 def _postgresql(pool_size: int) -> dict[str, Any]:
-    return {"pool": {"min_size": 1, "max_size": max(2, pool_size), "timeout": POOL_WAIT_S}}
+    # A database that is away is told to the client soon (config.errors). By itself the pool would try again ever more
+    # rarely, for minutes; here it gives up as soon as its clients do, and the next one has it connect at once.
+    pool = {
+        "min_size": 1,
+        "max_size": max(2, pool_size),
+        "timeout": POOL_WAIT_S,
+        "reconnect_timeout": POOL_WAIT_S,
+    }
+    return {"pool": pool, "connect_timeout": CONNECT_TIMEOUT_S}

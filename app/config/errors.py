@@ -1,10 +1,18 @@
 """The answers of last resort, as JSON and without a word about the inside."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from redis.exceptions import RedisError
+
+AWAY = (OperationalError, InterfaceError, RedisError)
+"""What asking a database or a cache ends in that does not answer; all other errors of theirs are mistakes of ours."""
+
+RETRY_AFTER_S = 5
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -32,7 +40,13 @@ def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Answer 500."""
+    """Answer 500; 503 when the error was that the database or the cache does not answer.
+
+    Django calls this where it handles the error of a view or of a middleware, under WSGI and ASGI alike.
+    """
+    if isinstance(sys.exception(), AWAY):
+        later = {"Retry-After": str(RETRY_AFTER_S)}
+        return JsonResponse({"detail": "Temporarily unavailable."}, status=503, headers=later)
     return JsonResponse({"detail": "Internal server error."}, status=500)
 
 

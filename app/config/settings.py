@@ -111,7 +111,7 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_STORE = one_of(env.ENVIRON, "DJANGO_SESSION_STORE", ("database", "cache"))
 SESSION_ENGINE = {
     "database": "django.contrib.sessions.backends.db",
-    "cache": "django.contrib.sessions.backends.cache",
+    "cache": "config.sessions",
 }[SESSION_STORE]
 SESSION_COOKIE_SECURE = switched(env.ENVIRON, "DJANGO_SECURE_COOKIES", default=True)
 SESSION_COOKIE_NAME = cookie_name("sessionid", secure=SESSION_COOKIE_SECURE)

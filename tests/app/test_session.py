@@ -180,7 +180,7 @@ def test_a_foreign_bearer_beside_a_session_decides(session, django_user_model):
 
 def test_sessions_may_be_kept_in_the_shared_cache(settings, user):
     """No row of the session table; one browser's log-out is no other's."""
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+    settings.SESSION_ENGINE = "config.sessions"
     here, there = Way("session"), Way("session")
     here.log_in()
     there.log_in()

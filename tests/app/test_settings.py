@@ -112,6 +112,7 @@ def test_without_redis_what_processes_share_is_in_the_database(read_settings):
         "django.core.cache.backends.redis.RedisCache",
         "redis://cache:6379/0",
     )
+    assert there["OPTIONS"] == {"socket_connect_timeout": 2, "socket_timeout": 2}
 
 
 def test_debug_pages_are_for_this_machine_only(read_settings):
@@ -163,7 +164,10 @@ def test_postgresql_has_a_pool_for_the_threads(read_settings, threads, size):
         "db",
         0,
     )
-    assert found["OPTIONS"] == {"pool": {"min_size": 1, "max_size": size, "timeout": 10}}
+    assert found["OPTIONS"] == {
+        "pool": {"min_size": 1, "max_size": size, "timeout": 2, "reconnect_timeout": 2},
+        "connect_timeout": 2,
+    }
 
 
 @pytest.mark.parametrize(

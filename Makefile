@@ -105,7 +105,7 @@ lint: dev ## run every linter
 	git ls-files '*Dockerfile' | xargs $(BIN)/hadolint
 	git grep -lE '^#!.*[ /](ba|da)?sh$$' | xargs $(BIN)/shellcheck
 	$(BIN)/yamllint --strict .
-	for upstream in http uwsgi; do for realtime in "" realtime:8000; do LAB_UPSTREAM=$$upstream LAB_REALTIME_ADDRESS=$$realtime $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -c deploy/nginx/gixy.cfg -; done; done
+	for upstream in http uwsgi; do for kept in on off; do for realtime in "" realtime:8000; do LAB_UPSTREAM=$$upstream LAB_UPSTREAM_KEEPALIVE=$$kept LAB_REALTIME_ADDRESS=$$realtime $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -c deploy/nginx/gixy.cfg -; done; done; done
 
 format: dev # let ruff mend what it can
 	$(BIN)/ruff check --fix .

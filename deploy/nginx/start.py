@@ -8,6 +8,7 @@ Standard library only; `render` also runs outside of the container. Settings com
 
     LAB_UPSTREAM           http (default) or uwsgi: what the app speaks
     LAB_UPSTREAM_ADDRESS   app:8000; every address that the name has when nginx starts gets its share
+    LAB_UPSTREAM_KEEPALIVE on (default) or off: whether connections to an app that speaks http are kept
     LAB_TIMEOUT            30 (seconds): the app's limit; the edge waits five seconds longer
     LAB_ACCESS_LOG         off (default) or on
     LAB_EDGE_WORKERS       1
@@ -31,6 +32,7 @@ CERTIFICATE = STATE / "edge.crt"
 DEFAULTS = {
     "LAB_UPSTREAM": "http",
     "LAB_UPSTREAM_ADDRESS": "app:8000",
+    "LAB_UPSTREAM_KEEPALIVE": "on",
     "LAB_TIMEOUT": "30",
     "LAB_ACCESS_LOG": "off",
     "LAB_EDGE_WORKERS": "1",
@@ -82,6 +84,12 @@ LOGIN_ZONE = f"""
     limit_req_status 429;
 """
 LOGIN_LIMIT = "        limit_req zone=login burst=30 nodelay;\n"
+KEPT = """\
+        # Idle connections go before the shortest idle time-out of the servers behind (Daphne: 60 s; the others:
+        # LAB_KEEPALIVE, 75 s), so that none is closed just when it is used.
+        keepalive 64;
+        keepalive_timeout 30s;
+"""
 GROUPS = "X25519:prime256v1:secp384r1"
 NAMES = "subjectAltName=DNS:localhost,DNS:edge,IP:127.0.0.1"
 
@@ -107,9 +115,12 @@ def rendered(given: Mapping[str, str], *, openssl: tuple[int, ...] = ssl.OPENSSL
     read_timeout = f"{int(settings['LAB_TIMEOUT']) + PATIENCE_S}s"
     upstream, realtime = settings["LAB_UPSTREAM"], settings["LAB_REALTIME_ADDRESS"]
     limited = settings["LAB_LOGIN_LIMITS"] == "on"
+    kept = settings["LAB_UPSTREAM_KEEPALIVE"] == "on"
     return _template("nginx.conf.in").substitute(
         WORKERS=settings["LAB_EDGE_WORKERS"],
         ADDRESS=settings["LAB_UPSTREAM_ADDRESS"],
+        CONNECTION="" if kept else "close",
+        KEPT=KEPT if kept else "",
         ACCESS_LOG="/dev/stdout" if settings["LAB_ACCESS_LOG"] == "on" else "off",
         STATE=str(STATE),
         KEY=str(KEY),
@@ -128,7 +139,8 @@ def rendered(given: Mapping[str, str], *, openssl: tuple[int, ...] = ssl.OPENSSL
 
 
 def _refuse_unfit(settings: Mapping[str, str]) -> None:
-    known = {"LAB_UPSTREAM": UPSTREAMS, "LAB_ACCESS_LOG": SWITCH, "LAB_LOGIN_LIMITS": SWITCH}
+    switches = dict.fromkeys(("LAB_UPSTREAM_KEEPALIVE", "LAB_ACCESS_LOG", "LAB_LOGIN_LIMITS"), SWITCH)
+    known = {"LAB_UPSTREAM": UPSTREAMS, **switches}
     for name, values in known.items():
         if settings[name] not in values:
             raise EdgeError(f"{name}={settings[name]}: must be one of {', '.join(values)}")

@@ -25,6 +25,7 @@ def settings_of(target_name):
     return StackSettings(
         target=target,
         protocol=CATALOG.variant(target).protocol,
+        keeps_connections=CATALOG.variant(target).keeps_connections,
         cpus=2,
         replicas=CATALOG.replicas(target, cpus=2),
         split=CoreSplit(stack="0", generator="1", disjoint=True),
@@ -124,6 +125,13 @@ def test_an_edge_is_given_the_protocol_that_the_variant_speaks(resolved, setting
         assert resolved["services"]["app"]["environment"]["DJANGO_TRUSTED_PROXY"] == "true"
     else:
         assert "DJANGO_TRUSTED_PROXY" not in resolved["services"]["app"]["environment"]
+
+
+def test_an_edge_keeps_connections_unless_the_variant_closes_them_silently(resolved, settings):
+    if settings.target.edge:
+        kept = CATALOG.variant(settings.target).keeps_connections
+        told = resolved["services"]["edge"]["environment"]["LAB_UPSTREAM_KEEPALIVE"]
+        assert told == ("on" if kept else "off")
 
 
 def test_daphne_beside_a_server_is_what_the_app_is_but_for_its_server(resolved, settings):

@@ -105,6 +105,7 @@ def test_every_variable_of_the_compose_files_is_given():
         "LAB_LOAD_CPUSET": "1",
         "LAB_REPLICAS": "3",
         "LAB_UPSTREAM": "uwsgi",
+        "LAB_UPSTREAM_KEEPALIVE": "on",
         "LAB_PORT": "8000",
         "LAB_TLS_PORT": "8443",
         "LAB_RUN": "quick-1",
@@ -112,6 +113,11 @@ def test_every_variable_of_the_compose_files_is_given():
         "LAB_JWT_KEY": "j",
         "LAB_DB_PASSWORD": "d",
     }
+
+
+def test_the_edge_is_told_to_keep_no_connections_to_a_server_that_closes_them():
+    told = stack_settings("uwsgi:default+nginx", keeps_connections=False).variables()
+    assert told["LAB_UPSTREAM_KEEPALIVE"] == "off"
 
 
 def test_every_stack_has_keys_of_its_own():

@@ -55,16 +55,22 @@ def server_mistakes(server: Server) -> Iterator[str]:
     if server.default_variant not in server.variants:
         near = did_you_mean(server.default_variant, server.variants)
         yield f"default_variant: {server.default_variant!r} is not a variant{near}"
-    for name, variant in server.variants.items():
-        if variant.identity:
-            yield from _regex_mistakes(variant.identity, where=f"variants.{name}.identity")
-        if not variant.workers.for_cpus(1):
-            yield f"variants.{name}.workers: no worker at all for one core"
+    yield from _variant_mistakes(server)
     for index, setting in enumerate(server.settings):
         for name in setting.variants:
             if name not in server.variants:
                 yield f"settings[{index}].variants: unknown variant {name!r}{did_you_mean(name, server.variants)}"
     yield from _difference_mistakes(server)
+
+
+def _variant_mistakes(server: Server) -> Iterator[str]:
+    for name, variant in server.variants.items():
+        if variant.identity:
+            yield from _regex_mistakes(variant.identity, where=f"variants.{name}.identity")
+        if not variant.workers.for_cpus(1):
+            yield f"variants.{name}.workers: no worker at all for one core"
+        if not variant.keeps_connections and variant.protocol.value != "http":
+            yield f"variants.{name}.keeps_connections: means nothing where {variant.protocol.value} is spoken"
 
 
 def _difference_mistakes(server: Server) -> Iterator[str]:

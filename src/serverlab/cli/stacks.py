@@ -249,6 +249,7 @@ def _settings(
     return StackSettings(
         target=target,
         protocol=catalog.variant(target).protocol,
+        keeps_connections=catalog.variant(target).keeps_connections,
         cpus=cpus,
         replicas=catalog.replicas(target, cpus=cpus, wanted=replicas),
         split=host.assign_cores(cpus, host.cores_of(context.engine)),

@@ -93,8 +93,24 @@ class Setting(Record, frozen=True):
     variants: tuple[str, ...] = ()
 
 
+class Unanswered(Record, frozen=True):
+    """Requests that a variant ends by closing the connection, without an answer.
+
+    ``head_bytes``: every one whose request line and headers are that large (None = it answers those too); servers
+    count differently, so that a smaller one may be too large as well. ``unread_bodies``: whether a body that is refused
+    unread can cost the answer; chance decides.
+    """
+
+    head_bytes: Positive | None = None
+    unread_bodies: bool = False
+
+
 class Variant(Record, frozen=True):
-    """Named settings of a server."""
+    """Named settings of a server.
+
+    ``keeps_connections`` is false for one that closes connections without saying so while its clients take them for
+    kept; an edge then keeps none to it. One that says ``Connection: close`` needs no word here.
+    """
 
     title: str
     track: Track
@@ -102,6 +118,8 @@ class Variant(Record, frozen=True):
     workers: Workers
     threads: Count
     protocol: Protocol = Protocol.HTTP
+    keeps_connections: bool = True
+    unanswered: Unanswered = Unanswered()
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     identity: Identity | None = None
     replicas_per_cpu: Count = 0

@@ -43,8 +43,9 @@ def _key() -> str:
 class StackSettings:
     """Everything that decides what a stack is; ``label`` is the run, or "up" for one that was started by hand.
 
-    ``realtime`` puts Daphne beside the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_
-    variables of the app that this stack does not leave at their defaults.
+    ``keeps_connections`` is false where an edge may keep no connections to the server. ``realtime`` puts Daphne beside
+    the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_ variables of the app that this stack
+    does not leave at their defaults.
     """
 
     target: Target
@@ -53,6 +54,7 @@ class StackSettings:
     replicas: int
     split: CoreSplit
     label: str
+    keeps_connections: bool = True
     database: Database = Database.SQLITE
     cache: Cache = Cache.DATABASE
     realtime: bool = False
@@ -88,6 +90,7 @@ class StackSettings:
             "LAB_LOAD_CPUSET": self.split.generator,
             "LAB_REPLICAS": str(self.replicas),
             "LAB_UPSTREAM": self.protocol.value,
+            "LAB_UPSTREAM_KEEPALIVE": "on" if self.keeps_connections else "off",
             "LAB_PORT": str(self.port),
             "LAB_TLS_PORT": str(self.tls_port),
             "LAB_RUN": self.label,

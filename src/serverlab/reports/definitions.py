@@ -112,6 +112,7 @@ def _workers(workers: Workers) -> str:
 def _speaks(variant: Variant) -> str:
     words = [variant.protocol.value]
     words += [f"{plural(variant.replicas_per_cpu, 'container')} per core"] if variant.replicas_per_cpu else []
+    words += [] if variant.keeps_connections else ["closes kept connections silently"]
     needs_edge = variant.replicas_per_cpu or variant.protocol is not Protocol.HTTP
     return ", ".join([*words, *(["only behind an edge"] if needs_edge else [])])
 

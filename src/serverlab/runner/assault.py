@@ -67,6 +67,7 @@ def stage_settings(
     return StackSettings(
         target=target,
         protocol=catalog.variant(target).protocol,
+        keeps_connections=catalog.variant(target).keeps_connections,
         cpus=1,
         replicas=catalog.replicas(target, cpus=1, wanted=chosen.replicas),
         split=split,

@@ -63,6 +63,7 @@ def settings_of(
     settings = StackSettings(
         target=target,
         protocol=catalog.variant(target).protocol,
+        keeps_connections=catalog.variant(target).keeps_connections,
         cpus=planned.cpus,
         replicas=catalog.replicas(target, cpus=planned.cpus),
         split=environment.core_splits[str(planned.cpus)],

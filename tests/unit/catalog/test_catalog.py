@@ -183,7 +183,8 @@ def test_mistakes_of_all_files_are_gathered_with_paths_below_the_checkout(root):
     write(root, "loadtests/profile/workload.toml", PROFILE.replace("users = 16", "users = 0"))
     write(root, "loadtests/static/workload.toml", "format = ")
     known = (
-        "known: title, track, command, workers, threads, protocol, environment, identity, replicas_per_cpu"
+        "known: title, track, command, workers, threads, protocol, keeps_connections, unanswered, environment, "
+        "identity, replicas_per_cpu"
     )
     assert mistakes_of(root) == [
         f"deploy/gunicorn/server.toml: variants.gthread.thread: unknown key, did you mean 'threads'? ({known})",
@@ -210,6 +211,16 @@ def test_mistakes_of_all_files_are_gathered_with_paths_below_the_checkout(root):
         ('"SIGTERM"', '"TERM"', "signals.stop: 'TERM' is not a signal's name such as SIGTERM"),
         ("'^gunicorn$'", "'(gunicorn'", "identity.server_header: not a regular expression: "),
         ("per_cpu = 1 }", "per_cpu = 0 }", "variants.gthread.workers: no worker at all for one core"),
+        (
+            "threads = 16\n",
+            'threads = 16\nprotocol = "uwsgi"\nkeeps_connections = false\n',
+            "variants.gthread.keeps_connections: means nothing where uwsgi is spoken",
+        ),
+        (
+            "threads = 16\n",
+            "threads = 16\nunanswered = { head_bytes = 0 }\n",
+            "variants.gthread.unanswered.head_bytes: Expected `int` >= 1 (found 0)",
+        ),
         (
             'variants = ["gthread"]',
             'variants = ["gtread"]',

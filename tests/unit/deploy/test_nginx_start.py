@@ -53,6 +53,37 @@ def test_every_setting_arrives(start):
     assert not [line for line in found if line.startswith("proxy_pass")]
 
 
+def test_connections_to_the_app_are_kept_and_nothing_is_said_of_it(start):
+    found = lines(start.rendered({}))
+    begin = found.index("upstream app {")
+    assert [line for line in found[begin : found.index("}", begin)] if not line.startswith("#")] == [
+        "upstream app {",
+        "server app:8000 max_fails=0;",
+        "keepalive 64;",
+        "keepalive_timeout 30s;",
+    ]
+    assert unasked_connection(found) == 'default "";'
+
+
+@pytest.mark.parametrize("upstream", ["http", "uwsgi"])
+@pytest.mark.parametrize("realtime", ["", "realtime:8000"])
+def test_no_connection_is_kept_to_an_app_that_closes_them_and_it_is_told_so(start, upstream, realtime):
+    given = {"LAB_UPSTREAM": upstream, "LAB_REALTIME_ADDRESS": realtime, "LAB_UPSTREAM_KEEPALIVE": "off"}
+    found = lines(start.rendered(given))
+    begin = found.index("upstream app {")
+    assert found[begin + 1 : begin + 3] == ["server app:8000 max_fails=0;", "}"]
+    assert unasked_connection(found) == 'default "close";'
+    kept = lines(start.rendered(given | {"LAB_UPSTREAM_KEEPALIVE": "on"}))
+    assert {line for line in found if line not in kept} == {'default "close";'}
+
+
+def unasked_connection(found):
+    """What the app is told of the connection by a request that asks for no upgrade."""
+    begin = found.index("map $websocket $upstream_connection {")
+    assert found[begin + 1] == "websocket upgrade;"
+    return found[begin + 2]
+
+
 @pytest.mark.parametrize("upstream", ["http", "uwsgi"])
 def test_what_a_client_claims_about_itself_does_not_pass(start, upstream):
     """Each of these headers is set or emptied for both protocols."""
@@ -145,6 +176,7 @@ def test_every_error_of_the_edge_is_json(start):
     ("name", "value", "words"),
     [
         ("LAB_UPSTREAM", "fastcgi", "LAB_UPSTREAM=fastcgi: must be one of http, uwsgi"),
+        ("LAB_UPSTREAM_KEEPALIVE", "64", "LAB_UPSTREAM_KEEPALIVE=64: must be one of on, off"),
         ("LAB_TIMEOUT", "0", "LAB_TIMEOUT=0: must be a whole number of at least 1"),
         ("LAB_LOGIN_LIMITS", "yes", "LAB_LOGIN_LIMITS=yes: must be one of on, off"),
         ("LAB_EDGE_WORKERS", "auto", "LAB_EDGE_WORKERS=auto: must be a whole number of at least 1"),

@@ -39,6 +39,13 @@ command = ["run"]
 workers = { extra = 1 }
 threads = 0
 replicas_per_cpu = 1
+[variants.closing]
+title = "keeps no connections"
+track = "default"
+command = ["run"]
+workers = { extra = 1 }
+threads = 1
+keeps_connections = false
 [[settings]]
 setting = "--workers"
 why = "As the vendor says."
@@ -60,6 +67,7 @@ SERVER_SHOWN = """
 | :-- | :-- | :-- | :-- | :-- | :-- | :-- |
 | `example:many` (default) | production | some \\| workers | 2 x cores + 1 | 4 | http | `run ${LAB_WORKERS}` |
 | `example:copies` | default | one per core | 1 | unbounded | http, 1 container per core, only behind an edge | `run` |
+| `example:closing` | default | keeps no connections | 1 | 1 | http, closes kept connections silently | `run` |
 
 | setting | variants | why |
 | :-- | :-- | :-- |

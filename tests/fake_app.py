@@ -27,7 +27,9 @@ class FakeApp:
     hostnames: Sequence[str] = ("one",)
     books: int = 500
     username: str = "user01"
-    jwt_key: str = KEY
+    jwt_key: Any = KEY
+    jwt_public_key: Any = None
+    jwt_algorithm: str = "HS256"
     takes_any_token: bool = False
     asks_for_token: bool = True
     statuses: dict[str, int] = field(default_factory=dict)
@@ -53,7 +55,8 @@ class FakeApp:
         if path == "/ws/feed/":
             return 403 if self.identity.get("realtime") else 404, {"detail": "no"}
         if (method, path) == ("POST", "/api/auth/jwt/login/"):
-            return 200, {"access": jwt.encode({"user_id": "1"}, self.jwt_key, "HS256"), "refresh": "r"}
+            access = jwt.encode({"user_id": "1"}, self.jwt_key, self.jwt_algorithm)
+            return 200, {"access": access, "refresh": "r"}
         if path.startswith("/api/"):
             return self._for_members(path, token)
         return 200, {"status": "ok"}
@@ -61,7 +64,7 @@ class FakeApp:
     def verifies(self, token: str) -> bool:
         """Whether PyJWT, which the real app stands on, takes the token for a right one."""
         try:
-            jwt.decode(token, self.jwt_key, algorithms=["HS256"])
+            jwt.decode(token, self.jwt_public_key or self.jwt_key, algorithms=[self.jwt_algorithm])
         except jwt.InvalidTokenError:
             return False
         return True

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import base64
 import calendar
+import hashlib
 import json
 import re
 import time
-import uuid
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from joserfc import jwt
-from joserfc.errors import SecurityWarning
-from joserfc.jwk import OctKey
 
 from serverlab.compose import Container, Engine, StackDied, StackSettings, tails
 from serverlab.model.definitions import Edge, Identity, Interface, Server, Variant
 from serverlab.model.records import Check, Proof
 from serverlab.model.switches import to_be_stated
+from serverlab.tokens import Signer, control_token, signer_of, wrong_tokens
 
 READY_DEADLINE_S = 60.0
 READY_PAUSE_S = 0.05
@@ -42,6 +39,7 @@ HANDSHAKE = {
 }
 SEEDED_BOOKS = 500
 IDENTITY_REQUESTS_PER_REPLICA = 8
+DIGEST_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,16 @@ def wait_ready(engine: Engine, settings: StackSettings, *, deadline_s: float = R
 
 
 def prove(engine: Engine, expected: Expectation) -> Proof:
-    """Put every question to the stack and return the answers; a failed one is no exception.
+    """The proof of examine, for those who do not keep the list of packages."""
+    return examine(engine, expected)[0]
 
-    Each question has a connection of its own: what becomes of kept-alive ones is for the load to find out.
+
+def examine(engine: Engine, expected: Expectation) -> tuple[Proof, dict[str, str]]:
+    """Put every question to the stack; return the answers and the installed packages' versions by name.
+
+    A failed question is no exception. Each has a connection of its own: what becomes of kept-alive ones is for the load
+    to find out. In the place of the packages the proof's identity has ``packages``, their digest; none where the stack
+    did not state them.
     """
     url = front_url(engine, expected.settings)
     with httpx2.Client(base_url=url, timeout=ANSWER_TIMEOUT_S, limits=ONE_REQUEST_EACH) as client:
@@ -120,16 +125,26 @@ def prove(engine: Engine, expected: Expectation) -> Proof:
             _websocket_check(client, expected),
             _status("token for the right password", signed_in, 200),
             *_answer_checks(client, access),
-            *_refusal_checks(client, access, jwt_key=expected.settings.jwt_key),
+            *_refusal_checks(client, access, signer=signer_of(expected.settings)),
         ]
-    distributions = {_normal(name): str(version) for name, version in first.get("distributions", {}).items()}
-    return Proof(
-        checks=tuple(checks),
+    packages = {_normal(name): str(version) for name, version in first.get("distributions", {}).items()}
+    stated = {key: value for key, value in first.items() if key != "distributions"}
+    if packages:
+        stated["packages"] = digest_of(packages)
+    proof = Proof(
+        checks=tuple(check for check in checks if not check.ok),
+        passed={check.name: check.detail for check in checks if check.ok},
         workers=workers,
         processes=processes,
-        server_version=distributions.get(_normal(expected.server.distribution)),
-        identity={key: str(value) for key, value in first.items()},
+        server_version=packages.get(_normal(expected.server.distribution)),
+        identity={key: str(value) for key, value in stated.items()},
     )
+    return proof, packages
+
+
+def digest_of(packages: Mapping[str, str]) -> str:
+    """A short name for a list of packages; another list has another one."""
+    return hashlib.sha256(json.dumps(packages, sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 @dataclass(frozen=True)
@@ -216,7 +231,8 @@ def _header_check(answer: Answer, expected: Expectation) -> Check:
     pattern = (expected.edge or expected).identity.server_header
     found = answer.headers.get("server", "")
     right = bool(re.search(pattern, found)) if pattern else not found
-    return Check(name="Server header", ok=right, detail=f"{found!r}, expected {pattern or 'none'}")
+    detail = (found or "none") if right else f"{found!r}, expected {pattern or 'none'}"
+    return Check(name="Server header", ok=right, detail=detail)
 
 
 def _answer_checks(client: httpx2.Client, access: str) -> Iterator[Check]:
@@ -227,19 +243,17 @@ def _answer_checks(client: httpx2.Client, access: str) -> Iterator[Check]:
     )
     books = answered(client.get, BOOKS, headers=bearer)
     count = books.document.get("count", 0)
-    yield Check(
-        name="seeded books",
-        ok=count >= SEEDED_BOOKS,
-        detail=f"{count} of {SEEDED_BOOKS}, status {books.status}",
-    )
+    enough = count >= SEEDED_BOOKS
+    detail = str(count) if enough else f"{count} of {SEEDED_BOOKS}, status {books.status}"
+    yield Check(name="seeded books", ok=enough, detail=detail)
 
 
-def _refusal_checks(client: httpx2.Client, access: str, *, jwt_key: str) -> Iterator[Check]:
+def _refusal_checks(client: httpx2.Client, access: str, *, signer: Signer) -> Iterator[Check]:
     claims = claims_of(access)
-    control = control_token(claims, jwt_key)
+    control = control_token(claims, signer)
     yield _status("control token", answered(client.get, PROFILE, headers=_bearer(control)), 200)
     yield _refused("no token", answered(client.get, PROFILE))
-    for name, token in wrong_tokens(claims, jwt_key).items():
+    for name, token in wrong_tokens(claims, signer).items():
         yield _refused(name, answered(client.get, PROFILE, headers=_bearer(token)))
 
 
@@ -253,48 +267,27 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}
 
 
-def wrong_tokens(claims: Mapping[str, Any], jwt_key: str) -> dict[str, str]:
-    """Tokens that have to be refused, by what is wrong with them; in all else they say what an issued one says."""
-    expired = {**claims, "iat": int(time.time()) - 900, "exp": int(time.time()) - 60}
-    return {
-        "token signed with another key": _signed(claims, "another-key-" * 4),
-        "expired token": _signed(expired, jwt_key),
-        "token with alg none": _unsigned(claims),
-    }
-
-
-def control_token(claims: Mapping[str, Any], jwt_key: str) -> str:
-    """A token of ours that has to be accepted: the wrong ones are refused for nothing else than what is wrong."""
-    return _signed({**claims, "jti": uuid.uuid4().hex}, jwt_key)
-
-
-def _signed(claims: Mapping[str, Any], key: str) -> str:
-    return jwt.encode({"alg": "HS256", "typ": "JWT"}, dict(claims), OctKey.import_key(key))
-
-
-def _unsigned(claims: Mapping[str, Any]) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SecurityWarning)  # that it is deprecated is why it is sent
-        return jwt.encode({"alg": "none"}, dict(claims), OctKey.generate_key(), algorithms=["none"])
-
-
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
 def _refused(name: str, answer: Answer) -> Check:
     asks = "www-authenticate" in answer.headers
-    detail = f"status {answer.status}{'' if asks else ' without WWW-Authenticate'}, expected 401"
-    return Check(name=f"refused: {name}", ok=answer.status == 401 and asks, detail=detail)
+    right = answer.status == 401 and asks
+    wrong = f"status {answer.status}{'' if asks else ' without WWW-Authenticate'}, expected 401"
+    return Check(name=f"refused: {name}", ok=right, detail="401" if right else wrong)
 
 
 def _status(name: str, answer: Answer, wanted: int) -> Check:
+    if answer.status == wanted:
+        return Check(name=name, ok=True, detail=str(wanted))
     detail = f"status {answer.status}, expected {wanted}"
-    return Check(name=name, ok=answer.status == wanted, detail=detail if answer.status else answer.said)
+    return Check(name=name, ok=False, detail=detail if answer.status else answer.said)
 
 
 def _equal(name: str, *, found: object, wanted: object) -> Check:
-    return Check(name=name, ok=found == wanted, detail=f"{found}, expected {wanted}")
+    right = found == wanted
+    return Check(name=name, ok=right, detail=str(found) if right else f"{found}, expected {wanted}")
 
 
 def failed_checks(proof: Proof) -> list[str]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
-import joserfc.jwt
-import jwt
 import pytest
-from joserfc.jwk import OctKey
 
 from serverlab import probe
 from serverlab.catalog import load_catalog
 from serverlab.compose import Database, Engine, StackDied
+from serverlab.model.records import Check
 from serverlab.runner.trial import expectation
 from tests.checkout import make_checkout
 from tests.fake_app import KEY, FakeApp, identity_of, serving
 from tests.fake_engine import FakeClient
 from tests.unit.test_compose import stack_settings
+from tests.unit.test_tokens import jwk_set, key_pair
 
 ONE_CORE = ["gunicorn: master", "gunicorn: worker"]
 
@@ -60,7 +58,9 @@ def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
     proof = probe.prove(engine, expected)
     assert probe.failed_checks(proof) == []
     assert proof.ok
-    assert [check.name for check in proof.checks] == [
+    assert proof.checks == ()
+    assert proof.asked == len(proof.passed)
+    assert list(proof.passed) == [
         "identity: interface",
         "identity: variant",
         "identity: cpus",
@@ -97,6 +97,51 @@ def test_the_proof_keeps_what_the_stack_says_of_itself(engine, expected):
     proof = probe.prove(engine, expected)
     assert (proof.server_version, proof.workers) == ("27.0.1", 1)
     assert (proof.identity["django"], proof.identity["debug"]) == ("5.2.19", "False")
+
+
+def test_a_check_that_passed_is_kept_with_what_was_seen_and_one_that_failed_with_all_there_is_to_say(
+    app, engine, expected
+):
+    app.statuses = {"/healthz": 500}
+    proof = probe.prove(engine, expected)
+    assert proof.checks == (Check(name="/healthz", ok=False, detail="status 500, expected 200"),)
+    assert proof.asked == 29
+    assert not proof.ok
+    assert {name: seen for name, seen in proof.passed.items() if not name.startswith("identity: ")} == {
+        "replicas that answered": "1",
+        "Server header": "gunicorn",
+        "worker processes": "1",
+        "WebSocket without a ticket": "404",
+        "token for the right password": "200",
+        "profile of the token's user": "user01",
+        "seeded books": "500",
+        "control token": "200",
+        "refused: no token": "401",
+        "refused: token signed with another key": "401",
+        "refused: expired token": "401",
+        "refused: token with alg none": "401",
+    }
+    assert proof.passed["identity: interface"] == "wsgi"
+
+
+def test_the_packages_are_told_beside_the_proof_which_keeps_their_digest(app, engine, expected):
+    app.identity = identity_of(distributions={"mod_wsgi": "5.0.2", "Django": "5.2.19"})
+    proof, packages = probe.examine(engine, expected)
+    assert packages == {"mod-wsgi": "5.0.2", "django": "5.2.19"}
+    assert "distributions" not in proof.identity
+    assert proof.identity["packages"] == probe.digest_of({"django": "5.2.19", "mod-wsgi": "5.0.2"})
+
+
+def test_every_list_of_packages_has_a_digest_of_its_own():
+    lists = [{"a": "1"}, {"a": "2"}, {"b": "1"}, {"a": "1", "b": "1"}]
+    assert len({probe.digest_of(packages) for packages in lists}) == len(lists)
+
+
+def test_a_stack_that_does_not_state_its_packages_has_no_digest(app, engine, expected):
+    app.identity = identity_of(distributions={})
+    proof, packages = probe.examine(engine, expected)
+    assert (packages, proof.server_version, proof.ok) == ({}, None, True)
+    assert "packages" not in proof.identity
 
 
 @pytest.mark.parametrize(
@@ -245,63 +290,22 @@ def test_a_stack_whose_container_died_is_told_with_its_last_lines(client, engine
     assert died.value.what.endswith("\nserverlab-app-1 ended with 137:\n  | Killed")
 
 
-def issued():
-    """What a token that the app issued says."""
-    now = int(time.time())
-    return {
-        "token_type": "access",
-        "user_id": "1",
-        "jti": "0" * 32,
-        "fam": "f" * 32,
-        "iat": now,
-        "exp": now + 600,
-    }
-
-
-def read(token, key=KEY):
-    return jwt.decode(token, key, algorithms=["HS256"])
-
-
-def test_the_control_token_is_a_right_one():
-    claims = read(probe.control_token(issued(), KEY))
-    assert claims.pop("jti") != "0" * 32
-    assert claims == {name: value for name, value in issued().items() if name != "jti"}
+@pytest.mark.parametrize("algorithm", ["RS256", "EdDSA"])
+def test_a_stack_that_signs_with_another_algorithm_is_proven_with_tokens_of_its_own_key(
+    app, engine, catalog, algorithm
+):
+    kept = jwk_set(algorithm)
+    app.jwt_algorithm, app.jwt_key, app.jwt_public_key = algorithm, *key_pair(kept)
+    app.identity = identity_of(jwt_algorithm=algorithm)
+    settings = stack_settings(app={"LAB_JWT_ALGORITHM": algorithm, "LAB_JWT_KEYS": kept})
+    assert failures(engine, expectation(catalog, settings)) == []
+    other = stack_settings(app={"LAB_JWT_ALGORITHM": algorithm, "LAB_JWT_KEYS": jwk_set(algorithm)})
+    assert failures(engine, expectation(catalog, other)) == ["control token: status 401, expected 200"]
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.%%%.c", "a.bnVsbA.c", "a.e30.c"])
 def test_what_is_no_token_of_an_object_says_nothing(token):
     assert probe.claims_of(token) == {}
-
-
-def test_the_token_of_another_key_is_wrong_only_in_its_signature():
-    token = probe.wrong_tokens(issued(), KEY)["token signed with another key"]
-    with pytest.raises(jwt.InvalidSignatureError):
-        read(token)
-    assert unverified(token).keys() == unverified(probe.control_token(issued(), KEY)).keys()
-    assert unverified(token)["exp"] > unverified(token)["iat"]
-
-
-def test_the_expired_token_is_wrong_only_in_its_time():
-    token = probe.wrong_tokens(issued(), KEY)["expired token"]
-    with pytest.raises(jwt.ExpiredSignatureError):
-        read(token)
-    assert jwt.decode(token, KEY, algorithms=["HS256"], options={"verify_exp": False})["user_id"] == "1"
-
-
-@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
-def test_the_token_with_alg_none_has_no_signature_and_would_be_taken_by_an_app_that_allows_none():
-    token = probe.wrong_tokens(issued(), KEY)["token with alg none"]
-    assert jwt.get_unverified_header(token)["alg"] == "none"
-    assert token.endswith(".")
-    with pytest.raises(jwt.InvalidAlgorithmError):
-        read(token)
-    assert (
-        joserfc.jwt.decode(token, OctKey.generate_key(), algorithms=["none"]).claims["token_type"] == "access"
-    )
-
-
-def unverified(token):
-    return jwt.decode(token, options={"verify_signature": False})
 
 
 def test_readiness_is_the_time_since_the_first_container_started(client, engine):

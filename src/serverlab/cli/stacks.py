@@ -221,9 +221,7 @@ def _prove(context: Context, settings: StackSettings) -> None:
     for failed in probe.failed_checks(proof):
         context.say(f"warning: proof failed: {failed}")
     if proof.ok:
-        context.say(
-            f"proved by {len(proof.checks)} checks: {settings.target}, version {proof.server_version}"
-        )
+        context.say(f"proved by {proof.asked} checks: {settings.target}, version {proof.server_version}")
 
 
 def _settings(

@@ -82,6 +82,23 @@ class Environment(Record, frozen=True):
     format: int = FORMAT
 
 
+class Packages(Record, frozen=True):
+    """``packages.json``: what is installed in the images of a run, written when a trial states it for the first time.
+
+    ``lists`` maps a digest to versions by name; the ``packages`` of a proof's identity is such a digest. ``by_server``
+    has that of each server's first measured trial; a later one with another is VOID. A run made before there was such
+    a file has the list itself in each identity, as ``distributions``.
+    """
+
+    by_server: dict[str, str] = msgspec.field(default_factory=dict)
+    lists: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    format: int = FORMAT
+
+    def of(self, server: str) -> dict[str, str] | None:
+        """The versions by name that the server's first measured trial stated, None where there is none yet."""
+        return self.lists.get(self.by_server.get(server, ""))
+
+
 class State(enum.Enum):
     """Whether a trial's numbers may be used."""
 
@@ -100,7 +117,10 @@ class Check(Record, frozen=True):
 class Proof(Record, frozen=True):
     """All checks of one moment, and the target's versions as it states them.
 
-    ``processes`` are the engine's ids of the server's processes, supervisors included.
+    ``passed`` maps each check that passed to what was seen, in the order they were made in; ``checks`` has the others,
+    with all there is to say. In runs made before there was ``passed``, ``checks`` has them all. ``processes`` are the
+    engine's ids of the server's processes, supervisors included. Only in a line of ``trials.jsonl`` is there a proof
+    after that is ``as_before``: what its ``passed`` and ``identity`` leave out is as in the proof before.
     """
 
     checks: tuple[Check, ...]
@@ -108,6 +128,13 @@ class Proof(Record, frozen=True):
     server_version: str | None
     identity: dict[str, str]
     processes: tuple[int, ...] = ()
+    passed: dict[str, str] = msgspec.field(default_factory=dict)
+    as_before: bool = False
+
+    @property
+    def asked(self) -> int:
+        """How many checks were made."""
+        return len(self.checks) + len(self.passed)
 
     @property
     def ok(self) -> bool:

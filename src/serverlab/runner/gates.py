@@ -31,6 +31,24 @@ def of_proofs(before: Proof | None, after: Proof | None) -> Iterator[str]:
         yield f"the server's processes changed while it was measured: {len(gone)} gone, {len(new)} new"
 
 
+def of_packages(
+    before: Mapping[str, str], after: Mapping[str, str], *, earlier: Mapping[str, str] | None
+) -> Iterator[str]:
+    """Whether the installed packages are those of the run's ``earlier`` trials of the server, and stayed the same.
+
+    They are empty where a proof was not made or not answered, ``earlier`` is None where there is no such trial.
+    """
+    if earlier and before and before != earlier:
+        yield f"other packages than in the run's earlier trials of this server: {_changes(earlier, before)}"
+    if before and after and before != after:
+        yield f"the packages changed while it was measured: {_changes(before, after)}"
+
+
+def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    return ", ".join(f"{name} {new.get(name, 'absent')} instead of {old.get(name, 'none')}" for name in names)
+
+
 def of_load(load: LoadResult | None, usage: Mapping[str, Usage], *, cpus: int) -> Iterator[str]:
     """Whether the generator set the pace, and whether enough was seen to tell."""
     if load is None:

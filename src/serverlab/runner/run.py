@@ -147,18 +147,24 @@ def _measure_all(
 def _one(bench: Bench, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial) -> Trial:
     label, workload = f"{plan.name}-{environment.run}", plan.workloads[planned.workload]
     settings = settings_of(bench.catalog, planned, workload, environment=environment, label=label)
-    image = environment.images.get(settings.target.server)
-    trial, raw = run_trial(
+    server = settings.target.server
+    image = environment.images.get(server)
+    made = run_trial(
         bench,
         planned,
         workload,
         settings,
         image_bytes=image.size_bytes if image else None,
+        packages=store.read_packages(path).of(server),
     )
-    store.append_trial(path, trial)  # first: the raw files only explain it
-    for kind, text in raw.items():
+    measured = made.trial.state is State.MEASURED
+    store.keep_packages(
+        path, made.packages, server=server if measured else None
+    )  # before the line names them
+    store.append_trial(path, made.trial)  # before the raw files, which only explain it
+    for kind, text in made.raw.items():
         store.write_raw(path, trial_id=planned.id, kind=kind, text=text)
-    return trial
+    return made.trial
 
 
 def _check_disk(path: Path) -> None:

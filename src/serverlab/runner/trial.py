@@ -45,9 +45,20 @@ class Evidence:
     steal_share: float | None = None
     speed_before: float | None = None
     speed_after: float | None = None
+    packages_before: dict[str, str] = field(default_factory=dict)
+    packages_after: dict[str, str] = field(default_factory=dict)
     raw: dict[str, str] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     void: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A trial with what is kept beside its line: raw files by kind, and lists of packages by digest."""
+
+    trial: Trial
+    raw: dict[str, str]
+    packages: dict[str, dict[str, str]]
 
 
 def settings_of(
@@ -99,9 +110,11 @@ def run_trial(
     settings: StackSettings,
     *,
     image_bytes: int | None,
-) -> tuple[Trial, dict[str, str]]:
-    """Make one trial on fresh containers and return it with its raw files by kind; no container is left behind.
+    packages: Mapping[str, str] | None = None,
+) -> Made:
+    """Make one trial on fresh containers and return it with what is kept beside it; no container is left behind.
 
+    ``packages`` are those of the run's earlier trials of this server, None where there are none.
     What goes wrong with the target or its load makes the trial VOID with the reason; it is no exception. What goes
     wrong with the machine is one: it would spoil all other trials, too.
     """
@@ -116,6 +129,9 @@ def run_trial(
         evidence.void.append(broke.what)
     finally:
         evidence.void += gates.of_proofs(evidence.before, evidence.after)
+        evidence.void += gates.of_packages(
+            evidence.packages_before, evidence.packages_after, earlier=packages
+        )
         evidence.void += gates.of_load(evidence.load, evidence.usage, cpus=planned.cpus)
         evidence.log_tail = _logged(bench.engine) if evidence.void else ()
         bench.engine.remove_all()
@@ -138,7 +154,9 @@ def run_trial(
         speed_after=evidence.speed_after,
         log_tail=evidence.log_tail,
     )
-    return trial, evidence.raw
+    stated = (evidence.packages_before, evidence.packages_after)
+    lists = {probe.digest_of(packages): packages for packages in stated if packages}
+    return Made(trial=trial, raw=evidence.raw, packages=lists)
 
 
 def _gather(
@@ -148,7 +166,7 @@ def _gather(
     compose.up(bench.shell, bench.engine, bench.root, settings)
     evidence.ready_s = probe.wait_ready(bench.engine, settings)
     seeding.store_passwords(bench.engine, settings)
-    evidence.before = probe.prove(bench.engine, expected)
+    evidence.before, evidence.packages_before = probe.examine(bench.engine, expected)
     if not evidence.before.ok:
         return
     app = bench.engine.service("app")
@@ -158,7 +176,7 @@ def _gather(
             samples.watch(bench.engine.containers(role))
         _measure(bench, planned, workload, settings, evidence=evidence, samples=samples)
     evidence.speed_after = core_speed(app)
-    evidence.after = probe.prove(bench.engine, expected)
+    evidence.after, evidence.packages_after = probe.examine(bench.engine, expected)
     _check_alive(bench.engine, evidence)
 
 

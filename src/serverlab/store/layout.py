@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PLAN = "plan.json"
 ENVIRONMENT = "environment.json"
+PACKAGES = "packages.json"
 TRIALS = "trials.jsonl"
 ATTACKS = "attacks.jsonl"
 ASSAULTS = "attacks"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,10 +11,11 @@ import msgspec
 
 from serverlab.errors import UsageError
 from serverlab.model.base import FORMAT, Record
-from serverlab.model.records import Environment, Plan, PlannedTrial, Trial
+from serverlab.model.records import Environment, Packages, Plan, PlannedTrial, Trial
 from serverlab.model.runs import Problem, Run
 from serverlab.model.security import Assault, Finding
-from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PLAN, TRIALS
+from serverlab.store.folding import unfolded
+from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
 
 PLANNED_ID = re.compile(rb'"id":\s*"([^"]{1,200})"')
 
@@ -40,7 +42,7 @@ def read_run(path: Path) -> Run:
     Of two trials with one id the first is kept, so that measuring again never picks the better one.
 
     Raises:
-        UsageError: a file is missing or has another format number, or the plan or the environment is broken.
+        UsageError: a file is missing or has another format number, or one but the trials is broken.
     """
     plan = _read_whole(path / PLAN, Plan)
     environment = _read_whole(path / ENVIRONMENT, Environment)
@@ -57,6 +59,9 @@ def read_run(path: Path) -> Run:
                 continue
             outcome = wrong
         problems.append(Problem(file=f"{name}/{TRIALS}", line=number, message=outcome))
+    if unlisted := _unlisted(trials.values(), read_packages(path)):
+        message = f"lacks the packages of {', '.join(unlisted)}"
+        problems.append(Problem(file=f"{name}/{PACKAGES}", line=None, message=message))
     return Run(
         name=name, plan=plan, environment=environment, trials=tuple(trials.values()), problems=tuple(problems)
     )
@@ -82,10 +87,34 @@ def read_assault(path: Path) -> Assault:
     return Assault(name=name, environment=environment, findings=tuple(findings), problems=tuple(problems))
 
 
+def read_packages(path: Path) -> Packages:
+    """The packages that the run's trials stated; none where no trial has yet, or the run is older than the file.
+
+    Raises:
+        UsageError: the file has another format number, or is broken.
+    """
+    file = path / PACKAGES
+    return _read_whole(file, Packages) if file.exists() else Packages()
+
+
 def pending(run: Run) -> tuple[PlannedTrial, ...]:
     """The planned trials that have no readable line yet, in the order of the plan."""
     done = {trial.planned.id for trial in run.trials}
     return tuple(planned for planned in run.plan.trials if planned.id not in done)
+
+
+def _unlisted(trials: Iterable[Trial], packages: Packages) -> list[str]:
+    """The trials that name a list of packages which is not there."""
+    return [
+        trial.planned.id
+        for trial in trials
+        if {
+            proof.identity["packages"]
+            for proof in (trial.proof_before, trial.proof_after)
+            if proof and "packages" in proof.identity
+        }
+        - packages.lists.keys()
+    ]
 
 
 def _read_whole(path: Path, kind: type[R]) -> R:
@@ -115,7 +144,7 @@ def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
     """The trial, or what is wrong with the line."""
     try:
         _check_format(line, f"{path}, line {number},")
-        return _TRIAL.decode(line)
+        return unfolded(_TRIAL.decode(line))
     except BROKEN as broken:
         found = PLANNED_ID.search(line)
         whose = f"trial {found[1].decode('utf-8', 'replace')}" if found else "its trial"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.model.base import Record
-from serverlab.model.records import Environment, Plan, Trial
+from serverlab.model.records import Environment, Packages, Plan, Trial
 from serverlab.model.security import Finding
-from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PLAN, RAW, TRIALS
+from serverlab.store.folding import folded
+from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
+from serverlab.store.reading import read_packages
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]*")
 
@@ -55,7 +57,27 @@ def append_trial(path: Path, trial: Trial) -> None:
     Raises:
         EnvironmentLacks: it cannot be written, for instance because the disk is full.
     """
-    _append(path / TRIALS, trial)
+    _append(path / TRIALS, folded(trial))
+
+
+def keep_packages(path: Path, lists: Mapping[str, Mapping[str, str]], *, server: str | None) -> None:
+    """Keep the lists, by digest, that the run lacks; the first one becomes the server's where it has none yet.
+
+    ``server`` is None where no trial of it has to have these: it was not as it should be.
+
+    Raises:
+        UsageError: the file that is there is broken.
+        EnvironmentLacks: it cannot be written.
+    """
+    kept = read_packages(path)
+    firsts = {server: next(iter(lists))} if server and lists else {}
+    now = Packages(
+        by_server=firsts | kept.by_server,
+        lists={digest: dict(packages) for digest, packages in lists.items()} | kept.lists,
+    )
+    if now != kept:
+        with _writing(path / PACKAGES):
+            _write_whole(path / PACKAGES, _pretty(now))
 
 
 def append_finding(path: Path, finding: Finding) -> None:

@@ -46,6 +46,24 @@ def test_a_worker_that_was_replaced_while_it_was_measured_is_told():
     assert list(gates.of_proofs(with_processes(1, 2), with_processes(1, 2))) == []
 
 
+def test_packages_are_compared_with_those_of_earlier_trials_and_of_the_proof_before():
+    old, new = {"django": "5.2.18"}, {"django": "5.2.19", "uvloop": "0.22"}
+    changes = "django 5.2.19 instead of 5.2.18, uvloop 0.22 instead of none"
+    assert list(gates.of_packages(new, new, earlier=old)) == [
+        f"other packages than in the run's earlier trials of this server: {changes}"
+    ]
+    assert list(gates.of_packages(old, new, earlier=old)) == [
+        f"the packages changed while it was measured: {changes}"
+    ]
+
+
+def test_packages_that_were_not_stated_are_not_compared():
+    installed = {"django": "5.2.19"}
+    assert list(gates.of_packages(installed, {}, earlier=None)) == []
+    assert list(gates.of_packages({}, installed, earlier=installed)) == []
+    assert list(gates.of_packages(installed, installed, earlier=installed)) == []
+
+
 @pytest.mark.parametrize("cores", [0.0, 0.5, 0.85])
 def test_a_generator_below_its_ceiling_did_not_set_the_pace_of_a_busy_stack(cores):
     assert of_load(app=0.99, load=cores) == []

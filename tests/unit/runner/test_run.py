@@ -68,6 +68,68 @@ def test_raw_files_lie_beside_the_trials(fake, plan):
     assert names == {f"{each.id}.{kind}" for each in plan.trials for kind in ("load.json", "samples.jsonl")}
 
 
+def state_packages(fake, **versions):
+    """What the app of the stack that just started has installed."""
+    fake.app.identity.update(distributions={"gunicorn": "27.0.1", "django": "5.2.19"} | versions)
+
+
+def states_of(fake, server):
+    return [trial.state for trial in saved(fake).trials if trial.planned.target.startswith(server)]
+
+
+def test_each_list_of_packages_is_kept_once_and_every_trial_names_its_own(fake, plan):
+    path = start(fake, plan)
+    kept = store.read_packages(path)
+    assert list(kept.lists.values()) == [{"gunicorn": "27.0.1", "django": "5.2.19"}]
+    (digest,) = kept.lists
+    assert kept.by_server == {"gunicorn": digest, "runserver": digest}
+    assert {trial.proof_after.identity["packages"] for trial in saved(fake).trials} == {digest}
+    assert saved(fake).problems == ()
+
+
+def test_a_trial_with_other_packages_than_the_first_of_its_server_is_void_also_when_the_run_is_resumed(
+    fake, plan
+):
+    fake.trouble["up 3"] = interrupt
+    with pytest.raises(Interrupted):
+        start(fake, plan)
+    fake.trouble.clear()
+    third, fourth = (each.target.split(":")[0] for each in plan.trials[2:])
+    fake.trouble["up 4"] = lambda: state_packages(fake, django="5.2.20")
+    resume(fake)
+    assert states_of(fake, third) == [State.MEASURED, State.VOID]
+    assert states_of(fake, fourth) == [State.MEASURED, State.MEASURED]
+    void = next(trial for trial in saved(fake).trials if trial.state is State.VOID)
+    assert void.void_reasons == (
+        "other packages than in the run's earlier trials of this server: django 5.2.20 instead of 5.2.19",
+    )
+    (path,) = (fake.root / "results/quick").iterdir()
+    kept = store.read_packages(path)
+    assert kept.lists[void.proof_before.identity["packages"]]["django"] == "5.2.20"
+    assert kept.of(third)["django"] == "5.2.19"
+
+
+def test_what_a_void_trial_has_installed_binds_no_other_trial(fake, plan):
+    def go_wrong():
+        state_packages(fake, django="4.2")
+        fake.app.statuses.update({"/healthz": 500})
+
+    fake.trouble["up 1"] = go_wrong
+    fake.trouble["up 2"] = fake.app.statuses.clear
+    path = start(fake, plan)
+    assert [trial.state for trial in saved(fake).trials] == [State.VOID, *[State.MEASURED] * 3]
+    kept = store.read_packages(path)
+    assert sorted(packages["django"] for packages in kept.lists.values()) == ["4.2", "5.2.19"]
+    assert {kept.of(server)["django"] for server in kept.by_server} == {"5.2.19"}
+
+
+def test_a_measured_trial_is_a_line_of_less_than_4_kib(fake, plan):
+    path = start(fake, plan)
+    lines = (path / "trials.jsonl").read_bytes().splitlines()
+    assert len(lines) == len(plan.trials)
+    assert [len(line) for line in lines if len(line) >= 4096] == []
+
+
 def test_every_trial_is_named_with_what_is_left_and_what_came_out(fake, plan):
     start(fake, plan)
     first = plan.trials[0]

@@ -5,16 +5,28 @@ import json
 import pytest
 
 from serverlab.model.records import CoreSplit, Inspection, State
+from serverlab.probe import digest_of
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from tests.fake_lab import interrupt
 from tests.unit.builders import GTHREAD, a_workload, an_environment, planned
 
 
 @pytest.fixture
-def trial(fake):
+def trial(make):
     """Makes a trial and returns it with its raw files."""
 
-    def trial(target=GTHREAD, *, cpus=1, **workload):
+    def trial(*arguments, **keywords):
+        made = make(*arguments, **keywords)
+        return made.trial, made.raw
+
+    return trial
+
+
+@pytest.fixture
+def make(fake):
+    """Makes a trial and returns it with all that is kept beside it."""
+
+    def make(target=GTHREAD, *, cpus=1, packages=None, **workload):
         lab = fake.lab
         steal = iter([1.0, 1.0])
         bench = Bench(
@@ -29,9 +41,9 @@ def trial(fake):
         environment = an_environment(core_splits={str(cpus): split})
         load = a_workload(**workload)
         settings = settings_of(lab.catalog, cell, load, environment=environment, label="quick-1")
-        return run_trial(bench, cell, load, settings, image_bytes=300)
+        return run_trial(bench, cell, load, settings, image_bytes=300, packages=packages)
 
-    return trial
+    return make
 
 
 def test_a_measured_trial_holds_everything_that_was_recorded(trial, fake):
@@ -73,6 +85,36 @@ def test_with_the_real_hasher_the_seeded_passwords_are_stored_anew(trial, fake):
     assert not any("seed" in argv for argv in fake.client.executed)
     trial(app={"LAB_CHEAP_HASHER": "off"})
     assert ["/venv/bin/python", "/app/manage.py", "seed"] in fake.client.executed
+
+
+INSTALLED = {"gunicorn": "27.0.1", "django": "5.2.19"}
+
+
+def test_the_packages_lie_beside_the_trial_under_the_digest_that_both_proofs_name(make):
+    made = make(packages=INSTALLED)
+    assert made.trial.void_reasons == ()
+    assert made.packages == {digest_of(INSTALLED): INSTALLED}
+    proofs = (made.trial.proof_before, made.trial.proof_after)
+    assert [proof.identity["packages"] for proof in proofs] == [digest_of(INSTALLED)] * 2
+
+
+def test_a_trial_with_other_packages_than_earlier_ones_is_void(make):
+    made = make(packages={"gunicorn": "27.0.1", "django": "5.2.18", "uvloop": "0.22"})
+    changes = "django 5.2.19 instead of 5.2.18, uvloop absent instead of 0.22"
+    assert made.trial.void_reasons == (
+        f"other packages than in the run's earlier trials of this server: {changes}",
+    )
+    assert made.packages == {digest_of(INSTALLED): INSTALLED}
+
+
+def test_packages_that_change_while_they_are_measured_make_the_trial_void_and_both_lists_are_kept(make, fake):
+    changed = {"gunicorn": "27.0.1", "django": "5.2.20"}
+    fake.trouble["measured 1"] = lambda: fake.app.identity.update(distributions=changed)
+    made = make()
+    assert made.trial.void_reasons == (
+        "the packages changed while it was measured: django 5.2.20 instead of 5.2.19",
+    )
+    assert made.packages == {digest_of(INSTALLED): INSTALLED, digest_of(changed): changed}
 
 
 def test_raw_files_hold_the_generators_own_words_and_every_sample(trial):

@@ -13,7 +13,7 @@ from serverlab.shell import HostShell
 
 HERE = "tests/repo/test_files.py"
 LARGEST_BYTES = 1 << 20
-LARGEST_LINE_BYTES = 4 << 10  # on average over the trials of a run; how many there are depends on its question
+LARGEST_LINE_BYTES = 4 << 10  # on average over the trials of a run, whose number its question sets
 OF_THE_FORMER_KIND = {
     # Written when each trial had every package twice, and in full what every check that passed had expected:
     # 7030 bytes a line, the same trials now take 3800. It goes when the baseline is measured again.

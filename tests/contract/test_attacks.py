@@ -36,12 +36,7 @@ def stage(request: pytest.FixtureRequest, start: Start, catalog: Catalog, engine
     """Each target in turn under each profile, running."""
     target, name = request.param
     profile = PROFILES[name]
-    with start(
-        catalog.target(target),
-        app=profile.app(),
-        replicas=profile.replicas,
-        shared_data=profile.shared_data,
-    ) as settings:
+    with start(catalog.target(target), replicas=profile.replicas, **profile.stack()) as settings:
         yield stage_of(catalog, engine, settings, rounds=ROUNDS)
 
 

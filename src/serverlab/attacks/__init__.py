@@ -10,10 +10,12 @@ from serverlab.attacks import (
     containers,
     contention,
     crossing,
+    flood,
     headers,
     keys,
     limits,
     login,
+    outage,
     outside,
     revocation,
     rotation,
@@ -41,8 +43,10 @@ MODULES: tuple[tuple[Attack, ...], ...] = (
     sockets.ATTACKS,
     login.ATTACKS,
     limits.ATTACKS,
+    flood.ATTACKS,
     timing.ATTACKS,
     traits.ATTACKS,
+    outage.ATTACKS,
     contention.LAST,
 )
 """Each module's own attacks, one line per module."""

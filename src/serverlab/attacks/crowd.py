@@ -20,8 +20,10 @@ PROGRAM = """
 import concurrent.futures, http.client, json, sys, time
 
 asked = json.loads(sys.argv[1])
+began = time.perf_counter()
 
 def ask(attempt):
+    time.sleep(max(0, began + attempt.get("after_s", 0) - time.perf_counter()))
     link = http.client.HTTPConnection("127.0.0.1", asked["port"], timeout=60, source_address=(attempt["address"], 0))
     before = time.perf_counter()
     try:
@@ -34,12 +36,13 @@ def ask(attempt):
         link.endheaders(body)
         answer = link.getresponse()
         said = answer.read().decode(errors="replace")
-        took = time.perf_counter() - before
-        return {"status": answer.status, "headers": answer.getheaders(), "body": said, "took_s": took}
+        found = {"status": answer.status, "headers": answer.getheaders(), "body": said}
     except (OSError, http.client.HTTPException) as broken:
-        return {"status": 0, "headers": [], "body": repr(broken), "took_s": time.perf_counter() - before}
+        found = {"status": 0, "headers": [], "body": repr(broken)}
     finally:
+        took = time.perf_counter() - before
         link.close()
+    return found | {"took_s": took, "at": time.time()}
 
 with concurrent.futures.ThreadPoolExecutor(asked["at_once"]) as pool:
     answers = list(pool.map(ask, asked["attempts"]))
@@ -65,10 +68,12 @@ def attempt(
     password: str = "not the password",  # noqa: S107 - a wrong one on purpose
     way: str = "jwt",
     headers: Sequence[Sequence[str]] = (),
+    after_s: float = 0.0,
 ) -> Try:
-    """One attempt to sign in, for `attempts`."""
+    """One attempt to sign in, for `attempts`; not sent before ``after_s``, from when the program has started."""
     return {
         "address": address,
+        "after_s": after_s,
         "path": f"/api/auth/{way}/login/",
         "headers": [*CSRF, *map(list, headers)],
         "body": {"username": username, "password": password},
@@ -88,8 +93,8 @@ def a_name() -> str:
 def attempts(stage: Stage, wanted: Sequence[Try], *, at_once: int = 1) -> list[Try]:
     """The answers to requests from addresses of their choice, asked one after the other or so many ``at_once``.
 
-    Every address of 127.0.0.0/8 is a container's own. An answer is ``{"status", "headers", "body", "took_s"}``, with
-    status 0 when there was none.
+    Every address of 127.0.0.0/8 is a container's own. An answer is ``{"status", "headers", "body", "took_s",
+    "at"}``, with status 0 when there was none; ``at`` is the time of day (seconds of `time.time`) when it was there.
 
     Raises:
         TrialFailed: the container could not run the program; with what it said.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from joserfc.jwk import KeySet, RSAKey
 
 from serverlab.model.definitions import Target
+from serverlab.model.stacks import Cache, Database
 
 ACCESS_LIFETIME_S = 4
 """Of the profile `guarded`: short enough to wait for its end."""
@@ -19,12 +21,15 @@ CORS_ORIGIN = "https://app.example"
 REPLICATED = ("gunicorn:gthread+nginx", "daphne:production+nginx")
 """Where it is asked what two replicas have in common: one target of each interface."""
 
+ONE_OF_EACH = ("gunicorn:gthread", "daphne:production")
+"""One target of each interface, for what is the app's own and no server's."""
+
 
 @dataclass(frozen=True)
 class Profile:
     """``title`` says it to people; each call of ``app`` makes LAB_ variables with new keys, see StackSettings.app.
 
-    ``targets`` are those that it has a meaning for (none: all), ``replicas`` and ``shared_data`` how they are started.
+    ``targets`` are those that it has a meaning for (none: all); the rest says how they are started.
     """
 
     title: str
@@ -32,6 +37,17 @@ class Profile:
     targets: tuple[str, ...] = ()
     replicas: int | None = None
     shared_data: bool = True
+    database: Database = Database.SQLITE
+    cache: Cache = Cache.DATABASE
+
+    def stack(self) -> dict[str, Any]:
+        """What a stack of this profile is made of, by fields of StackSettings; replicas depend on the target, too."""
+        return {
+            "app": self.app(),
+            "shared_data": self.shared_data,
+            "database": self.database,
+            "cache": self.cache,
+        }
 
     def fits(self, target: Target) -> bool:
         """Whether attacks of this profile are put to the target."""
@@ -62,6 +78,10 @@ def _stateless() -> Mapping[str, str]:
     return {"LAB_JWT_VERIFY": "stateless"}
 
 
+def _in_redis() -> Mapping[str, str]:
+    return {"LAB_SESSION_STORE": "cache", "LAB_LOGIN_LIMITS": "on", "LAB_JWT_VERIFY": "stateless"}
+
+
 def _new_rsa_key(kid: str) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": kid, "alg": "RS256", "use": "sig"}, private=True)
 
@@ -75,6 +95,13 @@ PROFILES = {
         "two RS256 keys, tokens believed without a query for 4 s, plain tokens in secure cookies, one CORS origin, "
         "limits, Argon2id",
         _guarded,
+    ),
+    "postgres": Profile("as open, PostgreSQL in the place of SQLite", _open, database=Database.POSTGRES),
+    "redis": Profile(
+        "sessions and limits in Redis, tokens believed without a query",
+        _in_redis,
+        targets=ONE_OF_EACH,
+        cache=Cache.REDIS,
     ),
     "replicated": Profile("as open, two replicas with one database", _open, targets=REPLICATED, replicas=2),
     "unshared": Profile(

@@ -40,7 +40,7 @@ class Visitor:
         **options: Any,  # noqa: ANN401 - httpx2's own
     ) -> httpx2.Response:
         """The answer to a request with all credentials; ``headers`` replace those, and None leaves one out."""
-        wanted = {**self._credentials(), **(headers or {})}
+        wanted = {**self.credentials(), **(headers or {})}
         kept = {name: value for name, value in wanted.items() if value is not None}
         at = (self.url or self.stage.url) + path
         response = self.stage.client.request(method, at, headers=kept, **options)
@@ -48,7 +48,8 @@ class Visitor:
             self._keep(line)
         return response
 
-    def _credentials(self) -> dict[str, str]:
+    def credentials(self) -> dict[str, str]:
+        """The headers by which it is known."""
         found = {}
         if self.cookies:
             found["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

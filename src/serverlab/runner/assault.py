@@ -72,8 +72,7 @@ def stage_settings(
         replicas=catalog.replicas(target, cpus=1, wanted=chosen.replicas),
         split=split,
         label=label,
-        shared_data=chosen.shared_data,
-        app=chosen.app(),
+        **chosen.stack(),
     )
 
 

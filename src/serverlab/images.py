@@ -32,11 +32,12 @@ class ImageSource:
 
     name: str
     dockerfile: str
+    version: str = TAG
 
     @property
     def tag(self) -> str:
         """Return the reference under which the engine knows the image."""
-        return f"{PREFIX}{self.name}:{TAG}"
+        return f"{PREFIX}{self.name}:{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +92,13 @@ def ensure_images(
     ids = {tag: image.facts.id for tag, image in have.items() if tag == base}
     built: dict[str, ImageFacts] = {}
     for number, source in enumerate(sources, start=1):
-        arguments = {"BASE_IMAGE": base, "APP_IMAGE": f"{PREFIX}{APP}:{TAG}"}
+        arguments = _arguments(base)
         inputs = inputs_hash(root, source, arguments=arguments, parent_ids=ids)
         image = have.get(source.tag)
         if image is None or image.inputs != inputs:
             with step(say, f"image {number}/{len(sources)} {source.name}: building"):
-                _build(shell, root, source, arguments=arguments, inputs=inputs, environment=environment)
+                labels = [f"--label={INPUTS_LABEL}={inputs}"]
+                _build(shell, root, source, base=base, options=labels, environment=environment)
             image = _replace(shell, source, old=image)
         ids[source.tag] = image.facts.id
         built[source.name] = image.facts
@@ -128,27 +130,48 @@ def _chosen(sources: dict[str, ImageSource], names: Iterable[str] | None) -> lis
     return [source for source in sources.values() if source.name in wanted | {APP}]
 
 
+def build_again(
+    shell: Shell,
+    root: Path,
+    source: ImageSource,
+    *,
+    version: str,
+    base: str,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Build the image from nothing, as another version, from the base and the app that are there.
+
+    Raises CommandFailed with the last lines of the log when that fails.
+    """
+    again = ImageSource(source.name, source.dockerfile, version=version)
+    _build(shell, root, again, base=base, options=["--no-cache"], environment=environment)
+
+
+def _arguments(base: str) -> dict[str, str]:
+    return {"BASE_IMAGE": base, "APP_IMAGE": f"{PREFIX}{APP}:{TAG}"}
+
+
 def _build(
     shell: Shell,
     root: Path,
     source: ImageSource,
     *,
-    arguments: Mapping[str, str],
-    inputs: str,
+    base: str,
+    options: list[str],
     environment: Mapping[str, str],
 ) -> None:
     log = root / LOG_FOLDER / f"build-{source.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     context = shell.run(["docker", "context", "show"]).stdout.strip() or "default"
-    with log.open("w", encoding="utf-8") as out, build_options(shell, environment) as options:
+    with log.open("w", encoding="utf-8") as out, build_options(shell, environment) as reach:
 
         def keep(line: str) -> None:
             print(line, file=out, flush=True)
 
         command = ["docker", "buildx", "build", f"--builder={context}", "--load", "--progress=plain"]
-        command += [f"--file={source.dockerfile}", f"--tag={source.tag}"]
-        command += [f"--label={LABEL}=image", f"--label={INPUTS_LABEL}={inputs}", *options]
-        command += [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        command += [f"--file={source.dockerfile}", f"--tag={source.tag}", f"--label={LABEL}=image"]
+        command += [*options, *reach]
+        command += [f"--build-arg={name}={value}" for name, value in _arguments(base).items()]
         run_checked(
             shell,
             [*command, "."],

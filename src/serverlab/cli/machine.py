@@ -11,6 +11,10 @@ from serverlab.browser import ensure_browser
 from serverlab.cli.context import Context, show, show_json
 from serverlab.engine import ensure_engine
 from serverlab.errors import Exit
+from serverlab.reproduction import compare_builds, take_inventory
+
+SHOWN = 20
+"""How many differences of an image are told."""
 
 
 class Machine:
@@ -27,9 +31,32 @@ class Machine:
             f"engine {facts.version}, compose {facts.compose_version}, buildx {facts.buildx_version}"
         )
 
-    def images(self) -> None:
-        """Find, pull or bootstrap the base image and build every image that has changed."""
-        self._context.images()
+    def images(
+        self,
+        *,
+        verify: Annotated[bool, Parameter(negative="")] = False,
+        json: Annotated[bool, Parameter(negative="")] = False,
+    ) -> int:
+        """Find, pull or bootstrap the base image and build every image that has changed.
+
+        Parameters
+        ----------
+        verify
+            Also build each image twice from nothing; exit code 1 when two builds do not hold the same files.
+        json
+            Also print for a machine to read how large each image is and how many packages it holds.
+        """
+        context = self._context
+        context.images()
+        if json:
+            show_json(take_inventory(context.shell, context.root, context.say))
+        if not verify:
+            return int(Exit.OK)
+        found = compare_builds(context.shell, context.root, context.say)
+        for name, differences in found.items():
+            verdict = f"{len(differences)} files differ" if differences else "two builds are the same"
+            show("\n".join([f"{name}: {verdict}", *(f"  {line}" for line in differences[:SHOWN])]))
+        return int(Exit.VERDICT_FAILED if any(found.values()) else Exit.OK)
 
     def browser(self) -> None:
         """Find the Chromium that the browser tests drive, or install it (Debian, as root)."""

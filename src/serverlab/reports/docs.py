@@ -3,8 +3,9 @@
 ``<!-- table: results/... workload=profile cpus=1 edge=none columns=rps,ratio --> ... <!-- /table -->`` holds one
 section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
 -->`` holds one number within a sentence. ``<!-- attacks: results/... only=A1 --> ... <!-- /attacks -->`` holds
-attacks against servers, ``measured`` with the same arguments what they measured. ``<!-- definition: server gunicorn
---> ... <!-- /definition -->`` holds what a definition says. Markers in code are left alone.
+attacks against servers, ``measured`` with the same arguments what they measured. ``<!-- images: results/... --> ...
+<!-- /images -->`` holds what the images are made of, ``<!-- definition: server gunicorn --> ... <!-- /definition -->``
+what a definition says. Markers in code are left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from serverlab.errors import UsageError
 from serverlab.reports.markers import Results, render_marker
 
-KINDS = "table|figure|definition|attacks|measured"
+KINDS = "table|figure|definition|attacks|measured|images"
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
     r"|(?P<code>`[^`\n]+`)"

@@ -12,11 +12,13 @@ from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
+from serverlab.model.inventories import Inventory
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.definitions import render_definition
+from serverlab.reports.inventory import read_inventory, render_inventory
 from serverlab.reports.security import render_attacks, render_measured
 from serverlab.store import read_assault, read_run
 
@@ -26,6 +28,7 @@ KEYS = {
     "figure": (*SECTION_KEYS, "value"),
     "attacks": ("only",),
     "measured": ("only",),
+    "images": (),
 }
 ATTACKS = {"attacks": render_attacks, "measured": render_measured}
 
@@ -64,12 +67,25 @@ class Results:
             self._security[path] = security_table(assault, self.catalog.servers)
         return self._security[path]
 
+    def inventory(self, path: str) -> Inventory:
+        """The inventory of images in the file ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is none that can be read.
+        """
+        _check_below_root(path)
+        return read_inventory(self.root / path, path)
+
     def _folder(self, path: str) -> Path:
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-            raise UsageError(f"{path}: give the run's folder relative to the root of the repository")
+        _check_below_root(path)
         if not (self.root / path).is_dir():
             raise UsageError(f"{path}: no such run")
         return self.root / path
+
+
+def _check_below_root(path: str) -> None:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise UsageError(f"{path}: give the run's folder relative to the root of the repository")
 
 
 def render_marker(results: Results, *, kind: str, arguments: str) -> str:
@@ -81,6 +97,8 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     if kind == "definition":
         return render_definition(results.catalog, arguments)
     path, chosen = _parsed(kind, arguments)
+    if kind == "images":
+        return f"\n{render_inventory(results.inventory(path))}\n"
     if kind in ATTACKS:
         return f"\n{ATTACKS[kind](results.security(path), chosen.get('only', ''))}\n"
     table = results.table(path)

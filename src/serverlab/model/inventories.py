@@ -1,0 +1,24 @@
+"""What the lab's images are made of."""
+
+from __future__ import annotations
+
+from serverlab.model.base import Record
+
+
+class ImageInventory(Record):
+    """An image's size and the number of packages in it, those of its base included."""
+
+    name: str
+    size_bytes: int
+    debian_packages: int
+    python_packages: int
+
+
+class Inventory(Record):
+    """All images; ``known_vulnerabilities`` of the base is None where no list could be asked, and the note says why."""
+
+    format: int
+    base: str
+    known_vulnerabilities: int | None
+    vulnerabilities_note: str
+    images: tuple[ImageInventory, ...]

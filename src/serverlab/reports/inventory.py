@@ -1,0 +1,40 @@
+"""The images' table in the docs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from serverlab.errors import UsageError
+from serverlab.formatting import ABSENT
+from serverlab.model.base import FORMAT
+from serverlab.model.inventories import Inventory
+
+HEAD = "| image | size, MB | Debian packages | Python packages |\n| :-- | --: | --: | --: |"
+
+
+def read_inventory(path: Path, name: str) -> Inventory:
+    """Return what ``serverlab images --json`` wrote.
+
+    Raises:
+        UsageError: the file cannot be read, or another version of the lab wrote it.
+    """
+    try:
+        inventory = msgspec.json.decode(path.read_bytes(), type=Inventory)
+    except (OSError, msgspec.MsgspecError) as wrong:
+        raise UsageError(f"{name}: no inventory of images: {wrong}") from None
+    if inventory.format != FORMAT:
+        raise UsageError(f"{name}: has format {inventory.format}, this version reads {FORMAT}")
+    return inventory
+
+
+def render_inventory(inventory: Inventory) -> str:
+    """Return a Markdown table with a row for each image, and a line about the base."""
+    rows = [
+        f"| {image.name} | {image.size_bytes / 1e6:.0f} | {image.debian_packages} | {image.python_packages or ABSENT} |"
+        for image in inventory.images
+    ]
+    known = inventory.known_vulnerabilities
+    count = f"n/a ({inventory.vulnerabilities_note})" if known is None else str(known)
+    return "\n".join([HEAD, *rows, "", f"Base: `{inventory.base}`. Its known vulnerabilities: {count}."])

@@ -89,11 +89,11 @@ def _of_health(each: Told) -> bool:
     return each.asked.name == "/readyz"
 
 
-def back_s(ask: Callable[[], int], *, deadline_s: float = BACK_S) -> float | None:
-    """The seconds from now until the question is answered by 200; None if it is not before the deadline."""
+def back_s(ask: Callable[[], int]) -> float | None:
+    """The seconds from now until the question is answered by 200; None if it is not soon enough."""
     began = time.monotonic()
     while ask() != 200:
-        if time.monotonic() - began > deadline_s:
+        if time.monotonic() - began > BACK_S:
             return None
         time.sleep(POLL_S)
     return time.monotonic() - began

@@ -6,9 +6,11 @@ import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx2
 import pytest
 
-from serverlab.attacks import crowd, limits, login, timing
+from serverlab.attacks import crowd, flood, limits, login, timing
+from serverlab.attacks.flood import Read
 from serverlab.attacks.stage import Outcome
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import Container, Site, a_stage
@@ -68,10 +70,10 @@ def asked():
     """Put an attack to a server, and give its outcome."""
     servers = []
 
-    def ask(attack, server, **options) -> Outcome:
+    def ask(attack, server, *, site=None, **options) -> Outcome:
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        stage = a_stage(Site(), container=Container(port=server.server_address[1]), **options)
+        stage = a_stage(site or Site(), container=Container(port=server.server_address[1]), **options)
         return attack(stage)
 
     yield ask
@@ -179,3 +181,80 @@ def test_an_interval_holds_what_lies_between_two_samples_and_the_p_value_is_of_r
     found = timing.gap([value + 5 for value in one], one)
     assert found.low_s < 5 < found.high_s
     assert timing.gap(one, one).p == pytest.approx(1.0)
+
+
+class Library(Site):
+    """Lends books to who has a session, while it is not closed."""
+
+    closed = False
+
+    def _signed_in(self, action, user, cookies):
+        if action != "books":
+            return super()._signed_in(action, user, cookies)
+        return httpx2.Response(503 if self.closed else 200, json={"user": user})
+
+
+@pytest.fixture
+def shorter(monkeypatch):
+    """A flood of three log-ins."""
+    monkeypatch.setattr(flood, "BEFORE_S", 0.1)
+    monkeypatch.setattr(flood, "FLOOD_S", 0.3)
+
+
+def test_reads_that_go_on_in_a_flood_of_log_ins_pass(asked, shorter):
+    server = Guarded()
+    outcome = asked(flood.flood, server, site=Library())
+    assert outcome.verdict is Verdict.PASS, outcome
+    assert sorted(server.counted.values()) == [1, 1, 1]
+    assert outcome.measured["reads"] >= 3
+    assert outcome.measured["read_p50_s"] <= outcome.measured["read_slowest_s"]
+
+
+def test_reads_that_are_refused_in_a_flood_are_found(asked, shorter):
+    library = Library()
+
+    class Closing(Guarded):
+        def allows(self, request):
+            library.closed = True
+            return super().allows(request)
+
+    outcome = asked(flood.flood, Closing(), site=library)
+    assert (outcome.verdict, "reads in the flood: 503" in outcome.seen) == (Verdict.FAIL, True), outcome
+
+
+def test_a_flood_that_the_limits_stop_is_none(asked, shorter):
+    outcome = asked(flood.flood, Guarded(limit=1, key=lambda _: "all"), site=Library())
+    assert (outcome.verdict, outcome.seen) == (Verdict.FAIL, "log-ins looked at: 1 of 3")
+
+
+def test_only_reads_that_were_due_beside_a_log_in_are_of_the_flood():
+    reads = [Read(due, 200, 0.01) for due in (9.0, 10.0, 11.0, 12.5, 13.0)]
+    log_ins = [{"at": 10.5, "took_s": 1.0}, {"at": 12.5, "took_s": 0.5}]
+    assert [each.due for each in flood.during(reads, log_ins)] == [10.0, 11.0, 12.5]
+
+
+def test_a_flood_is_told_with_what_it_did_to_reads():
+    quiet = [Read(0, 200, took_s) for took_s in (0.010, 0.011, 0.012)]
+    flooded = [Read(0, 200, took_s) for took_s in (0.020, 0.030, 0.090)]
+    found = flood.outcome_of(quiet, flooded, [{"status": 401, "took_s": 0.2}])
+    assert (found.verdict, found.seen, found.measured) == (
+        Verdict.PASS,
+        "p50 11 ms, 30 in the flood; slowest 12 ms, 90 in the flood",
+        {
+            "reads": 3,
+            "read_p50_s": 0.011,
+            "read_slowest_s": 0.012,
+            "flooded_read_p50_s": 0.030,
+            "flooded_read_slowest_s": 0.090,
+            "log_in_p50_s": 0.2,
+        },
+    )
+    assert flood.outcome_of(quiet, [], [{"status": 401, "took_s": 0.2}]).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("wrong", [Read(0, 0, 0.01), Read(0, 502, 0.01), Read(0, 200, 0.01, "/app/")])
+def test_one_read_without_its_answer_is_found(wrong):
+    sound = Read(0, 200, 0.01)
+    log_ins = [{"status": 401, "took_s": 0.2}]
+    assert flood.outcome_of([sound], [sound, wrong], log_ins).verdict is Verdict.FAIL
+    assert flood.outcome_of([wrong], [sound], log_ins).verdict is Verdict.FAIL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,12 +41,10 @@ class BadRequest:
         return self.name
 
 
-def all_refused(client: httpx2.Client) -> list[str]:
-    """What is wrong with the refusals of all of them, asked a few at a time; nothing if they are as they should be."""
+def all_refused(client: httpx2.Client, requests: Iterable[BadRequest]) -> list[str]:
+    """What is wrong with their refusals, asked a few at a time; nothing if they are as they should be."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [
-            said for wrong in pool.map(partial(refused, client), (*BAD_REQUESTS, *NO_TEXT)) for said in wrong
-        ]
+        return [said for wrong in pool.map(partial(refused, client), requests) for said in wrong]
 
 
 def leaked(body: bytes) -> list[bytes]:
@@ -253,3 +252,5 @@ NO_TEXT = (
     _send("/api/auth/jwt/login/?a=1", "a charset of no text", CREDENTIALS, 400, kind=f"{JSON}; charset=zlib"),
     _get("/api/books/?page=1", 400, **{"Content-Type": f"{JSON}; charset=zlib"}),
 )
+# Refused by its length, before anything is read of it.
+UNREAD = tuple(bad for bad in BAD_REQUESTS if bad.status == 413)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
@@ -18,30 +17,6 @@ from serverlab.shell import HostShell
 
 CATALOG = load_catalog(CHECKOUT)
 Start = Callable[..., AbstractContextManager[StackSettings]]
-
-# What uWSGI's quickstart does not hold is published (docs/findings.md, docs/servers.md), not mended: that variant shows
-# what `--http` does as installed. Not strict, because which request meets a closed connection is chance.
-KNOWN_FAILURES = {
-    (
-        "test_schema",
-        "uwsgi:default",
-    ): "a request line above 4096 bytes, and a body that nobody reads, end the connection without an answer",
-    **{
-        (
-            module,
-            "uwsgi:default+nginx",
-        ): "the router closes connections that nginx keeps, without saying so: any request may be 502"
-        for module in ("test_every_target", "test_schema", "test_attacks")
-    },
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect the known failures."""
-    for item in items:
-        for (module, target), why in KNOWN_FAILURES.items():
-            if item.path.stem == module and re.search(rf"\[{re.escape(target)}[\]-]", item.name):
-                item.add_marker(pytest.mark.xfail(reason=why, strict=False))
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +53,7 @@ def start(engine: Engine) -> Start:
         settings = StackSettings(
             target=target,
             protocol=CATALOG.variant(target).protocol,
+            keeps_connections=CATALOG.variant(target).keeps_connections,
             cpus=cpus,
             replicas=CATALOG.replicas(target, cpus=cpus, wanted=replicas),
             split=host.assign_cores(cpus, host.cores_of(engine)),

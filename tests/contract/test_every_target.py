@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx2
 import pytest
 
 from serverlab import probe
 from serverlab.catalog import Catalog
+from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Container, Engine, StackSettings
 from serverlab.runner.trial import expectation
 
 SERVICES = ("app", "edge")
 GIBIBYTE = 1 << 30
+SITE = CHECKOUT / "app" / "page" / "site"
+TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+PING = b"GET /api/ping/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
@@ -136,6 +142,46 @@ def test_static_files_are_served_exactly_where_the_target_says_so(
     assert answer.status_code == (200 if can else 404)
     if can:
         assert answer.headers["content-type"].startswith("text/css")
+
+
+def test_the_page_and_its_files_are_served_as_they_are(url: str) -> None:
+    wanted = {f"/site/{path.name}": path for path in SITE.iterdir()} | {"/": SITE / "index.html"}
+    answers = {address: httpx2.get(f"{url}{address}") for address in wanted}
+    assert len(wanted) > 10
+    for address, path in wanted.items():
+        answer = answers[address]
+        found = (answer.status_code, answer.headers["content-type"].partition(";")[0], answer.content)
+        assert found == (200, TYPES[path.suffix], path.read_bytes()), address
+
+
+def test_a_connection_is_kept_or_said_to_be_closed_unless_the_variant_is_known_to_close_it_silently(
+    url: str, stack: StackSettings, catalog: Catalog
+) -> None:
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5) as connection:
+        says_so = b"connection: close" in head_of_answer(connection)
+        if stack.target.edge is None and not catalog.variant(stack.target).keeps_connections:
+            assert (says_so, is_closed(connection)) == (False, True)
+        else:
+            assert says_so or b"http/1.1 200" in head_of_answer(connection)
+
+
+def head_of_answer(connection: socket.socket) -> bytes:
+    """The status and headers of an answer to a ping, in small letters; its body is read as well."""
+    connection.sendall(PING)
+    read = b""
+    while not read.endswith(b"}"):
+        more = connection.recv(4096)
+        assert more, f"closed after {read!r}"
+        read += more
+    return read.partition(b"\r\n\r\n")[0].lower()
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the other side ends the connection by itself; TimeoutError if it does not."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def test_a_client_cannot_forge_its_address(url: str, stack: StackSettings) -> None:

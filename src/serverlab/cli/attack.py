@@ -59,12 +59,14 @@ class Attacks:
         """
         catalog = self._context.sound_catalog
         chosen = [catalog.target(name) for name in targets] or list(catalog.targets())
+        attacks = chosen_attacks(only)
+        images = images_attacked(self._context.images(), chosen, attacks)
         path = start_assault(
             self._context.lab,
             chosen,
-            chosen_attacks(only),
+            attacks,
             cores=host.cores_of(self._context.engine),
-            describe=_describer(self._context, images_attacked(self._context.images(), chosen), rounds),
+            describe=_describer(self._context, images, rounds),
             rounds=rounds,
         )
         return self._judge(path, json=json)

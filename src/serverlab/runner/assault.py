@@ -81,9 +81,14 @@ def stage_of(catalog: Catalog, engine: Engine, settings: StackSettings, *, round
     return Stage(engine=engine, expected=expectation(catalog, settings), rounds=rounds)
 
 
-def images_attacked(images: Mapping[str, ImageFacts], targets: Sequence[Target]) -> dict[str, ImageFacts]:
-    """The images that these targets are made of."""
+def images_attacked(
+    images: Mapping[str, ImageFacts], targets: Sequence[Target], attacks: Sequence[Attack]
+) -> dict[str, ImageFacts]:
+    """The images that these targets are made of, as these attacks have them set up."""
     used = {"app", *(target.server for target in targets), *(target.edge for target in targets)}
+    profiles = [PROFILES[name] for name in {attack.profile for attack in attacks}]
+    for profile in profiles:
+        used |= {profile.database.value, profile.cache.value} if any(map(profile.fits, targets)) else set()
     return {name: facts for name, facts in images.items() if name in used}
 
 

@@ -100,6 +100,19 @@ def opens_files_to_everybody(text):
     )
 
 
+def keeps_logs(text):
+    """They hold the time of the build, so that no two builds are the same."""
+    runs = [rest for rest in rests(last_stage(text), "RUN") if "apt-get install" in rest]
+    made = ("/var/log/apt/*", "/var/log/*.log", "/var/cache/ldconfig/aux-cache")
+    return any(path not in rest for rest in runs for path in made)
+
+
+def compiles_with_times(text):
+    """As pip compiles Python left alone: with the time at which it wrote the source."""
+    runs = " ; ".join(rests(last_stage(text), "RUN"))
+    return any("--no-compile" not in call for call in re.findall(r"pip3? install[^&;]*", runs))
+
+
 RULES = (
     fetches_a_front_end,
     is_built_from_elsewhere,
@@ -114,6 +127,8 @@ RULES = (
     holds_a_secret,
     keeps_setuid_programs,
     opens_files_to_everybody,
+    keeps_logs,
+    compiles_with_times,
 )
 
 

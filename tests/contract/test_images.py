@@ -1,4 +1,8 @@
-"""No layer of any image holds a secret, also none that a later layer removed."""
+"""No layer of any image holds a secret, also none that a later layer removed; and two builds hold the same files.
+
+Built twice are the app, in which most of the files of every server are, and one server that is compiled; all others
+take minutes: `serverlab images --verify`.
+"""
 
 import io
 import subprocess
@@ -6,8 +10,11 @@ import tarfile
 
 import pytest
 
+from serverlab.base import ensure_base
 from serverlab.cli.context import CHECKOUT
-from serverlab.images import find_sources
+from serverlab.images import ImageSource, find_sources
+from serverlab.reproduction import build_twice, compare_builds
+from serverlab.shell import HostShell
 from tests.image_layers import secrets_in
 
 
@@ -51,3 +58,36 @@ def test_no_layer_of_any_image_holds_a_secret(engine):
     with subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE) as saving:
         assert secrets_in(saving.stdout) == []
     assert saving.returncode == 0
+
+
+# Left to themselves these all differ from one build to the next: a clock, chance, the time in compiled Python, a log.
+UNLIKE = """ARG BASE_IMAGE=python:3.13-slim-trixie
+FROM ${BASE_IMAGE}
+RUN date +%s%N > /clock && head -c 8 /dev/urandom > /chance && echo the same > /constant
+RUN echo 'answer = 42' > /module.py && touch -d @$(shuf -i 1-999999999 -n 1) /module.py
+RUN python3 -m compileall -q /module.py
+RUN mktemp -d /named-XXXXXX
+"""
+
+
+@pytest.mark.timeout(300)
+def test_two_builds_hold_the_same_files(engine):
+    assert compare_builds(HostShell(), CHECKOUT, print, names=["app", "uwsgi"]) == {"app": [], "uwsgi": []}
+
+
+@pytest.mark.timeout(120)
+def test_a_build_that_depends_on_clock_and_chance_is_noticed(engine, tmp_path):
+    (tmp_path / "Dockerfile").write_text(UNLIKE)
+    shell = HostShell()
+    differences = build_twice(
+        shell, tmp_path, ImageSource("unlike", "Dockerfile"), base=ensure_base(shell, print)
+    )
+    names = [line for line in differences if not line.startswith("named-")]
+    assert [line.split("/")[-1] for line in names] == [
+        "module.cpython-313.pyc: not the same",
+        "chance: not the same",
+        "clock: not the same",
+    ]
+    assert [line.split(": ")[1] for line in differences if line.startswith("named-")] == [
+        "in one build only"
+    ] * 2

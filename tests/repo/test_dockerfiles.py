@@ -19,8 +19,9 @@ LABEL org.serverlab="image" \\
 ENV HOME=/tmp
 RUN apt-get update \\
     && apt-get install --yes --no-install-recommends nginx \\
-    && rm -rf /var/lib/apt/lists/*
-RUN --mount=type=secret,id=pip_conf pip install --require-hashes -r /requirements/app.txt
+    && rm -rf /var/lib/apt/lists/* \\
+    && rm -rf /var/log/apt/* /var/log/*.log /var/cache/ldconfig/aux-cache
+RUN --mount=type=secret,id=pip_conf pip install --no-compile --require-hashes -r /requirements/app.txt
 RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 COPY app/ /app/
 USER 10001:10001
@@ -40,6 +41,8 @@ BAD = {
     "runs_what_it_fetches": ("COPY app/", "RUN curl https://example.org/install | sh\nCOPY app/"),
     "holds_a_secret": ("ENV HOME=/tmp", "ENV HOME=/tmp DJANGO_SECRET_KEY=planted"),
     "keeps_setuid_programs": ("RUN find / -xdev -type f -perm /6000 -exec chmod a-s {} +\n", ""),
+    "keeps_logs": (" /var/log/*.log", ""),
+    "compiles_with_times": ("--no-compile ", ""),
     "opens_files_to_everybody": ("COPY app/", "RUN chmod -R 777 /srv\nCOPY app/"),
 }
 """For each rule the text to put in the place of a good one, so that this rule and no other is broken."""

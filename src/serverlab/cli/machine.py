@@ -54,8 +54,11 @@ class Machine:
             return int(Exit.OK)
         found = compare_builds(context.shell, context.root, context.say)
         for name, differences in found.items():
-            verdict = f"{len(differences)} files differ" if differences else "two builds are the same"
-            show("\n".join([f"{name}: {verdict}", *(f"  {line}" for line in differences[:SHOWN])]))
+            show(
+                "\n".join(
+                    [f"{name}: {_compared(differences)}", *(f"  {line}" for line in differences[:SHOWN])]
+                )
+            )
         return int(Exit.VERDICT_FAILED if any(found.values()) else Exit.OK)
 
     def browser(self) -> None:
@@ -76,6 +79,12 @@ class Machine:
         else:
             show("\n".join(checks.line(each) for each in findings))
         return int(Exit.ENVIRONMENT if any(each.state.value == "fail" for each in findings) else Exit.OK)
+
+
+def _compared(differences: list[str]) -> str:
+    if not differences:
+        return "two builds are the same"
+    return "1 file differs" if len(differences) == 1 else f"{len(differences)} files differ"
 
 
 def register(app: App, context: Context) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from serverlab.model.base import Record
 
 
-class ImageInventory(Record):
+class ImageInventory(Record, frozen=True):
     """An image's size and the number of packages in it, those of its base included."""
 
     name: str
@@ -14,7 +14,7 @@ class ImageInventory(Record):
     python_packages: int
 
 
-class Inventory(Record):
+class Inventory(Record, frozen=True):
     """All images; ``known_vulnerabilities`` of the base is None where no list could be asked, and the note says why."""
 
     format: int

@@ -15,8 +15,6 @@ from serverlab import probe
 from serverlab.catalog import Catalog
 from serverlab.compose import Engine, StackSettings
 
-APP_PORT = 8000
-ESTABLISHED = "01"  # as /proc/net/tcp has it
 Start = Callable[..., AbstractContextManager[StackSettings]]
 
 
@@ -73,27 +71,3 @@ def test_no_header_of_the_app_is_sent_twice(engine: Engine, pair: StackSettings)
     names = Counter(name.lower() for name, _ in answer.headers.multi_items())
     assert [name for name, count in names.items() if count > 1] == []
     assert {"content-security-policy", "x-frame-options", "referrer-policy"} <= set(names)
-
-
-def test_connections_to_the_app_are_kept(engine: Engine, pair: StackSettings) -> None:
-    url = probe.front_url(engine, pair)
-    assert {httpx2.get(f"{url}/api/ping/").status_code for _ in range(4)} == {200}
-    assert connections_to_the_app(engine) > 0
-
-
-def test_no_connection_is_kept_to_an_app_that_closes_them_silently_and_no_request_is_lost(
-    engine: Engine, start: Start, catalog: Catalog
-) -> None:
-    with start(catalog.target("uwsgi:default+nginx")) as settings:
-        with httpx2.Client(base_url=probe.front_url(engine, settings)) as client:
-            assert Counter(client.get("/api/ping/").status_code for _ in range(300)) == {200: 300}
-        assert connections_to_the_app(engine) == 0
-
-
-def connections_to_the_app(engine: Engine) -> int:
-    """How many connections the edge holds that both sides have open."""
-    table = engine.service("edge").exec_run(["cat", "/proc/net/tcp"]).output.decode()
-    rows = (line.split() for line in table.splitlines()[1:])
-    return sum(
-        remote.endswith(f":{APP_PORT:04X}") and state == ESTABLISHED for _, _, remote, state, *_ in rows
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ SERVICES = ("app", "edge")
 GIBIBYTE = 1 << 30
 SITE = CHECKOUT / "app" / "page" / "site"
 TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MANY = 200
 PING = b"GET /api/ping/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -163,6 +165,15 @@ def test_a_connection_is_kept_or_said_to_be_closed_unless_the_variant_is_known_t
             assert (says_so, is_closed(connection)) == (False, True)
         else:
             assert says_so or b"http/1.1 200" in head_of_answer(connection)
+
+
+def test_behind_an_edge_no_request_is_lost_to_a_connection_that_the_server_closes(
+    url: str, stack: StackSettings
+) -> None:
+    if stack.target.edge:
+        with httpx2.Client(base_url=url, timeout=10) as client:
+            statuses = Counter(client.get("/api/ping/").status_code for _ in range(MANY))
+        assert statuses == {200: MANY}
 
 
 def head_of_answer(connection: socket.socket) -> bytes:

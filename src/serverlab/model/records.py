@@ -213,12 +213,12 @@ class LoadResult(Record, frozen=True):
     ``opened`` within the window, and those ``replaced`` because the server had closed them while they were idle.
     ``inspections`` are by request name; None where a run was made before requests were inspected.
 
-    Where the ``arrival`` is open, a request begins when it is due: latency counts from there, whenever it was sent. Of the
-    ``scheduled`` arrivals, those due within the window, ``sent`` were sent, ``queued`` of them late because all users
-    were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the time that
-    they had waited when the window ended, since leaving them out would flatter. ``lost`` were sent neither though a user
-    was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a tick
-    every 10 ms, of either arrival. ``rate`` is the mean of the scheduled rate.
+    Where the ``arrival`` is open, a request begins when it is due: latency counts from there, whenever it was sent. Of
+    the ``scheduled`` arrivals, those due within the window, ``sent`` were sent, ``queued`` of them late because all
+    users were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the time
+    that they had waited when the window ended, since leaving them out would flatter. ``lost`` were not sent though a
+    user was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a
+    tick every 10 ms, of either arrival. ``rate`` is the mean of the scheduled rate.
     """
 
     users: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
-from serverlab.model.definitions import Arrival
+from serverlab.model.definitions import Arrival, Spacing, Workload
 from serverlab.model.records import LoadResult, Proof, Usage
 from serverlab.sampler import INTERVAL_S
 
@@ -14,6 +15,10 @@ GENERATOR_CEILING = 0.85
 BUSY_GENERATOR = 0.6
 IDLE_STACK = 0.1
 """A generator that is busier than the first while the stack leaves more than the second idle has set the pace, too."""
+
+LEAST_LAG_US = 2000
+LAG_SHARE = 0.1
+"""How late the generator may be for one request in a hundred: see of_arrivals."""
 
 ENOUGH_SAMPLES = 0.5
 """Share of the samples due that must have been taken within the window."""
@@ -97,6 +102,40 @@ def of_clock(jump_s: float | None) -> Iterator[str]:
     if jump_s is not None and abs(jump_s) > CLOCK_JUMP_S:
         where = "forward" if jump_s > 0 else "back"
         yield f"the clock was set {where} by {abs(jump_s):.2f} s within the window; let it settle, measure again"
+
+
+def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:
+    """Whether the generator kept the schedule of an open workload; nothing of a closed one.
+
+    What it sends late is in every latency, so their 99th percentile may be off by as much as the lag's: a tenth of the
+    former is borne, and so are two milliseconds, which is what a few requests at once take in Python. A loop that is
+    too busy to take answers keeps users waiting, too, and then nobody is free to lag; so the loop's own lag is held to
+    the same bound. What waits for the server is no fault of the generator's: it is in the latencies, and queued.
+    """
+    if load is None or load.lag is None or load.scheduled is None:
+        return
+    bound_us = max(LEAST_LAG_US, LAG_SHARE * (load.latency.p99_us or 0))
+    for what, lag in (("what it could have sent at once", load.lag), ("its own ticks", load.loop_lag)):
+        if lag is not None and (lag.p99_us or 0) > bound_us:
+            yield (
+                f"generator-bound: p99 of its lag on {what} was {(lag.p99_us or 0) / 1000:.1f} ms, more than "
+                f"{bound_us / 1000:.1f} ms; lower the rate, or give it a core that is quiet"
+            )
+    yield from _off_schedule(load, workload)
+
+
+def _off_schedule(load: LoadResult, workload: Workload) -> Iterator[str]:
+    """Requests = rate x time, and each arrival one request; random arrivals may differ by five standard deviations."""
+    scheduled, unsent, lost = load.scheduled or 0, load.unsent or 0, load.lost or 0
+    due = (load.rate or 0) * load.window_s
+    apart = 5 * math.sqrt(due) if workload.spacing is Spacing.POISSON else 1.5
+    if abs(scheduled - due) > apart:
+        yield f"{scheduled} arrivals were scheduled where rate x time makes {due:.0f}; report it with the raw file"
+    if lost:
+        yield f"{lost} of {scheduled} arrivals were never sent though users were free: a task must ask for something"
+    began = load.latency.count - unsent + load.latency_failed.count
+    if began != load.sent:
+        yield f"{began} requests for {load.sent} arrivals that were sent: a task of an open workload is one request"
 
 
 def _generator_bound(load: LoadResult, usage: Mapping[str, Usage], cpus: int) -> Iterator[str]:

@@ -133,6 +133,7 @@ def run_trial(
         evidence.void += gates.of_proofs(evidence.before, evidence.after)
         evidence.void += gates.of_load(evidence.load, evidence.usage, cpus=planned.cpus)
         evidence.void += gates.of_counts(evidence.load, arrival=workload.arrival)
+        evidence.void += gates.of_arrivals(evidence.load, workload)
         evidence.void += gates.of_clock(evidence.clock_jump_s)
         evidence.log_tail = _logged(bench.engine) if evidence.void else ()
         bench.engine.remove_all()

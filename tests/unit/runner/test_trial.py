@@ -77,7 +77,7 @@ def test_with_the_real_hasher_the_seeded_passwords_are_stored_anew(trial, fake):
 
 def test_raw_files_hold_the_generators_own_words_and_every_sample(trial):
     _, raw = trial()
-    assert sorted(raw) == ["load.json", "samples.jsonl"]
+    assert sorted(raw) == ["hgrm", "hlog", "load.json", "samples.jsonl"]
     assert json.loads(raw["load.json"])["ok_ended"] == 100
     assert {json.loads(line)["role"] for line in raw["samples.jsonl"].splitlines()} == {"app", "load"}
 

@@ -73,7 +73,7 @@ def test_few_rounds_for_all_rows_alike_mark_no_row():
     (section,) = tabulate(run).sections
     (doubt,) = section.doubts
     assert (doubt.kind, doubt.number, doubt.everywhere) == (DoubtKind.FEW_ROUNDS, 1, True)
-    assert doubt.details == (Detail(targets=(GTHREAD, RUNSERVER), text="3 rounds: 25 %"),)
+    assert doubt.details == (Detail(targets=(GTHREAD, RUNSERVER), text="3 rounds"),)
     assert [row.doubts for row in section.rows] == [(), ()]
 
 
@@ -158,20 +158,20 @@ def test_machine_speed_names_each_slow_round():
 @pytest.mark.parametrize(
     ("rates", "raised"),
     [
-        ((399, 401, 401, 401, 401), True),
-        ((396, 397, 398, 399, 404), True),
+        ((399, 401, 401, 405, 405), True),
+        ((390, 397, 398, 399, 404), True),
         ((396, 397, 398, 399, 400), False),
         ((401, 402, 403, 404, 405), False),
     ],
 )
-def test_no_difference_when_the_paired_ratios_include_1(rates, raised):
+def test_no_difference_when_the_interval_of_the_ratios_includes_1(rates, raised):
     found = doubts_of(five(GTHREAD), trials(RUNSERVER, *rates))
     assert (DoubtKind.NO_DIFFERENCE in found) is raised
 
 
 def test_no_difference_is_not_said_of_the_reference():
     found = doubts_of(five(GTHREAD), trials(RUNSERVER, *FIVE))
-    assert texts(found[DoubtKind.NO_DIFFERENCE]) == [(RUNSERVER, "1.00 [1.00–1.00]")]
+    assert texts(found[DoubtKind.NO_DIFFERENCE]) == [(RUNSERVER, "1.00 [1.00–1.00], less than 0 would not show")]
 
 
 @pytest.mark.parametrize(("highest", "raised"), [(375, False), (376, True)])
@@ -371,10 +371,10 @@ def test_cheap_hasher_when_users_log_in_within_the_window(request_name, hasher, 
 def test_doubts_are_numbered_in_a_fixed_order():
     made = [
         a_trial(RUNSERVER, round=number, load=a_load(rps, failures=[a_failure(500)]))
-        for number, rps in enumerate((300, 500), start=1)
+        for number, rps in enumerate((300, 500, 400), start=1)
     ]
     (section,) = tabulate(
-        a_run(trials(GTHREAD, 400, 400), made, environment=an_environment(dirty=True))
+        a_run(trials(GTHREAD, 400, 400, 400), made, environment=an_environment(dirty=True))
     ).sections
     assert [(doubt.number, doubt.kind) for doubt in section.doubts] == [
         (1, DoubtKind.FEW_ROUNDS),

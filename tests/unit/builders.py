@@ -144,15 +144,17 @@ def an_environment(**changes: Any) -> Environment:
     return Environment(**plain | changes)
 
 
-def a_latency(count: int = 4000, *, p50_us: int = 30_000, factor: float = 1.0) -> Latency:
-    """A tidy distribution around ``p50_us``."""
+def a_latency(
+    count: int = 4000, *, p50_us: int = 30_000, factor: float = 1.0, mean_us: float | None = None
+) -> Latency:
+    """A tidy distribution around ``p50_us``, which is the mean too unless told otherwise."""
     return Latency(
         count=count,
         p50_us=p50_us,
         p95_us=round(p50_us * 1.5 * factor),
         p99_us=round(p50_us * 2 * factor),
         max_us=round(p50_us * 4 * factor),
-        mean_us=float(p50_us),
+        mean_us=float(p50_us) if mean_us is None else mean_us,
     )
 
 
@@ -178,7 +180,7 @@ def a_load(
         "late": 16,
         "body_bytes": ok * 100,
         "failures": tuple(failures),
-        "latency": a_latency(ok),
+        "latency": a_latency(ok, mean_us=changes.get("users", 16) / rps * 1e6 if rps else None),
         "latency_failed": a_latency(failed) if failed else NO_LATENCY,
         "by_name": {"GET /api/auth/jwt/me/": a_latency(ok)},
         "versions": {"locust": "2.47.0", "python": "3.13.5"},

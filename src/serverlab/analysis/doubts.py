@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serverlab.analysis import comparisons, suspicions
+from serverlab.analysis import artefacts, comparisons, suspicions
 from serverlab.analysis.evidence import Evidence, Ground
 from serverlab.model.tables import Detail, Doubt, DoubtKind
 
@@ -192,6 +192,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         "do not read the cost of log-ins from this table",
         suspicions.cheap_hasher,
     ),
+    *(RowRule(*artefact) for artefact in artefacts.ARTEFACTS),
 )
 
 

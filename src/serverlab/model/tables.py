@@ -96,6 +96,17 @@ class DoubtKind(enum.Enum):
     LATE = "late"
     FEW_SAMPLES = "few-samples"
     CHEAP_HASHER = "cheap-hasher"
+    LISTEN_OVERFLOWS = "listen-overflows"
+    RETRANSMITS = "retransmits"
+    LITTLES_LAW = "littles-law"
+    MEAN_AS_P99 = "mean-as-p99"
+    EQUAL_PERCENTILES = "equal-percentiles"
+    FAST_ERRORS = "fast-errors"
+    UNEQUAL_WORKERS = "unequal-workers"
+    ACCESS_LOG = "access-log"
+    STOLEN_TIME = "stolen-time"
+    LOAD_AVERAGE = "load-average"
+    OTHER_WORK = "other-work"
 
 
 class Detail(Record, frozen=True):

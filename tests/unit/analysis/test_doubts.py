@@ -13,6 +13,7 @@ from serverlab.model.tables import Detail, DoubtKind
 from tests.unit.builders import (
     GTHREAD,
     RUNSERVER,
+    WINDOW_S,
     a_failure,
     a_latency,
     a_load,
@@ -344,7 +345,8 @@ def test_late_above_5_percent_in_one_round(late, raised):
 )
 def test_few_samples_names_the_percentiles_that_are_absent(samples, said):
     made = five()
-    made[0] = a_trial(RUNSERVER, round=1, load=a_load(300.0, latency=a_latency(samples), late=0))
+    latency = a_latency(samples, mean_us=16 * WINDOW_S / samples * 1e6)
+    made[0] = a_trial(RUNSERVER, round=1, load=a_load(300.0, latency=latency, late=0))
     found = doubts_of(five(GTHREAD), made)
     assert (texts(found[DoubtKind.FEW_SAMPLES]) if found else None) == ([(RUNSERVER, said)] if said else None)
 

@@ -178,6 +178,7 @@ targets = ["gunicorn", "runserver"]
 workloads = ["profile"]
 reference = "gunicorn:gthread"
 rounds = 2
+control = false
 seed = 7
 """
 

@@ -128,8 +128,12 @@ def a_result(start: float, end: float, *, ok: int) -> dict[str, Any]:
     encoded = histogram.encode().decode("ascii")
     return {
         "event": "result",
-        "format": 1,
+        "format": 2,
         "users": 16,
+        "arrival": "closed",
+        "arrivals": None,
+        "steps": [],
+        "loop_lag": encoded,
         "window_start": start,
         "window_end": end,
         "requests_ended": ok,
@@ -137,7 +141,10 @@ def a_result(start: float, end: float, *, ok: int) -> dict[str, Any]:
         "bytes": 100 * ok,
         "late": 0,
         "errors": [],
-        "histograms": [{"name": "GET /api/auth/jwt/me/", "outcome": "ok", "count": ok, "encoded": encoded}],
+        "seconds": [{"ended": ok, "ok": ok}],
+        "histograms": [
+            {"second": 0, "name": "GET /api/auth/jwt/me/", "outcome": "ok", "count": ok, "encoded": encoded}
+        ],
         "versions": {"locust": "2.47.0"},
         "connections": {"opened": 16, "replaced": 0},
         "inspections": {

@@ -6,25 +6,25 @@ Free of Locust, so that it can be tested by feeding it requests.
 from __future__ import annotations
 
 import enum
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from hdrh.histogram import HdrHistogram
-
 from shared.answers import Failure, Kind
-
-FLOOR_US = 1
-CAP_US = 120_000_000
-DIGITS = 3
+from shared.counts import Counts
 
 
 class Outcome(enum.StrEnum):
-    """Which histogram of its name a request belongs to; time-outs are failures with a histogram of their own."""
+    """Which histogram of its name a request belongs to; time-outs are failures with a histogram of their own.
+
+    ``UNSENT`` holds how long arrivals had waited, when the window ended, for a user to send them.
+    """
 
     OK = "ok"
     TIMEOUT = "timeout"
     FAIL = "fail"
+    UNSENT = "unsent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,15 @@ class Window:
     def holds(self, moment_s: float) -> bool:
         """Whether the moment is in the window."""
         return self.start_s <= moment_s < self.end_s
+
+    def second_of(self, moment_s: float) -> int:
+        """Which second of the window a moment in it belongs to, from 0."""
+        return min(int(moment_s - self.start_s), self.seconds - 1)
+
+    @property
+    def seconds(self) -> int:
+        """How many seconds it has, the last of them maybe shorter."""
+        return math.ceil(round(self.end_s - self.start_s, 6))
 
 
 @dataclass(slots=True)
@@ -52,7 +61,8 @@ class Recorder:
     """Counts the requests of a window.
 
     The rule: latency and failures are those of every request that *started* in the window, however late it ended;
-    throughput (``requests_ended``, ``ok_ended``, ``body_bytes``) is that of the requests that *ended* in it.
+    throughput (``requests_ended``, ``ok_ended``, ``body_bytes``) is that of the requests that *ended* in it. So it is
+    for each second of the window, too. A request that was due starts when it was due, whenever it was sent.
     Nothing is counted before ``window`` is set.
     """
 
@@ -61,8 +71,10 @@ class Recorder:
     ok_ended: int = 0
     body_bytes: int = 0
     late: int = 0
-    _histograms: defaultdict[tuple[str, Outcome], HdrHistogram] = field(
-        default_factory=lambda: defaultdict(_histogram)
+    _ended: Counter[int] = field(default_factory=Counter)
+    _ok: Counter[int] = field(default_factory=Counter)
+    _latencies: defaultdict[tuple[int, str, Outcome], Counts] = field(
+        default_factory=lambda: defaultdict(Counts)
     )
     _failures: dict[tuple[str, Kind, int | None], FailureCount] = field(default_factory=dict)
 
@@ -75,17 +87,25 @@ class Recorder:
             return
         started_inside = window.holds(start_s)
         if window.holds(start_s + latency_ms / 1000):
+            second = window.second_of(start_s + latency_ms / 1000)
             self.requests_ended += 1
             self.body_bytes += body_bytes
+            self._ended[second] += 1
             if error is None:
                 self.ok_ended += 1
+                self._ok[second] += 1
         elif started_inside:
             self.late += 1
         if started_inside:
-            latency_us = min(max(round(latency_ms * 1000), FLOOR_US), CAP_US)
-            self._histograms[name, _outcome(error)].record_value(latency_us)
+            self._latencies[window.second_of(start_s), name, _outcome(error)].add(latency_ms / 1000)
             if error is not None:
                 self._count_failure(name, error)
+
+    def note_unsent(self, due_s: float) -> None:
+        """Count an arrival of the window that was never sent: it had waited since then when the window ended."""
+        if self.window is not None:
+            second = self.window.second_of(due_s)
+            self._latencies[second, "", Outcome.UNSENT].add(self.window.end_s - due_s)
 
     def summary(self) -> dict[str, Any]:
         """Counts, failures and encoded histograms in the shape of the ``result`` event.
@@ -102,6 +122,10 @@ class Recorder:
             "ok_ended": self.ok_ended,
             "bytes": self.body_bytes,
             "late": self.late,
+            "seconds": [
+                {"ended": self._ended[second], "ok": self._ok[second]}
+                for second in range(self.window.seconds)
+            ],
             "errors": self._errors(),
             "histograms": self._encoded_histograms(),
         }
@@ -122,17 +146,16 @@ class Recorder:
     def _encoded_histograms(self) -> list[dict[str, Any]]:
         return [
             {
+                "second": second,
                 "name": name,
                 "outcome": outcome.value,
-                "count": histogram.get_total_count(),
-                "encoded": histogram.encode().decode("ascii"),
+                "count": latencies.total,
+                "encoded": latencies.encoded(),
             }
-            for (name, outcome), histogram in sorted(self._histograms.items(), key=lambda each: each[0])
+            for (second, name, outcome), latencies in sorted(
+                self._latencies.items(), key=lambda each: each[0]
+            )
         ]
-
-
-def _histogram() -> HdrHistogram:
-    return HdrHistogram(FLOOR_US, CAP_US, DIGITS)
 
 
 def _outcome(error: BaseException | None) -> Outcome:

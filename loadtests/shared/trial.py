@@ -11,7 +11,7 @@ import logging
 import os
 import platform
 import sys
-import time
+from dataclasses import asdict
 from typing import Any
 
 import gevent
@@ -24,10 +24,13 @@ from locust.event import EventHook
 from locust.log import greenlet_exception_logger
 from locust.runners import logger
 
+from shared.clock import now_s
+from shared.counts import Counts
 from shared.inspection import Inspections
 from shared.line import CONNECTIONS
 from shared.recorder import Recorder, Window
 from shared.settings import Settings
+from shared.turns import STAGE, Alarm
 
 READY = EventHook()
 """Fired with ``user`` by every user that is ready to be measured."""
@@ -36,6 +39,10 @@ UNABLE = EventHook()
 """Fired with ``reason`` by every user that cannot get ready."""
 
 SETUP_DEADLINE_S = 20.0
+TICK_S = 0.01
+OVERDUE_DEADLINE_S = 1.0
+FORMAT = 2
+"""Of the ``result`` event: 2 since histograms are by second."""
 EXIT_OK = 0
 EXIT_BROKEN = 1
 
@@ -54,6 +61,7 @@ class Trial:
         self.users = environment.parsed_options.num_users or 1
         self.recorder = Recorder()
         self.inspections = Inspections()
+        self.loop_lag = Counts()
         self._crew: list[User] = []
         self._broken: str | None = None
         self._set_up = Event()
@@ -117,6 +125,7 @@ class Trial:
             self._wait_for_users()
             window = self._warm_up()
             connections = self._measure(window)
+            self._let_due_arrivals_go()
             self._let_users_finish()
             self._check_users()
             self._emit_result(connections)
@@ -141,9 +150,10 @@ class Trial:
             raise GeneratorBrokenError("Locust or a listener raised; its log says where")
 
     def _warm_up(self) -> Window:
-        start_s = time.time() + self.settings.warmup_s
+        start_s = now_s() + self.settings.warmup_s
         window = Window(start_s=start_s, end_s=start_s + self.settings.duration_s)
         self.recorder.window = window
+        STAGE.open(window)
         emit("warming", users=self.users)
         gc.collect()
         gc.freeze()  # so that no collection in the window walks through Locust itself
@@ -153,6 +163,7 @@ class Trial:
     def _measure(self, window: Window) -> dict[str, int]:
         opened, replaced = CONNECTIONS.opened, CONNECTIONS.replaced
         emit("measuring", duration_s=self.settings.duration_s)
+        gevent.spawn(self._watch_loop, window).link_exception(greenlet_exception_logger(logger))
         for second in range(1, int(self.settings.duration_s) + 1):
             _sleep_until(min(window.start_s + second, window.end_s))
             emit("progress", requests=self.recorder.requests_ended)
@@ -160,6 +171,23 @@ class Trial:
         _sleep_until(window.end_s)
         emit("measured")
         return {"opened": CONNECTIONS.opened - opened, "replaced": CONNECTIONS.replaced - replaced}
+
+    def _watch_loop(self, window: Window) -> None:
+        """See how late the generator wakes, whoever is to blame that nobody else has anything to send."""
+        alarm, moment_s = Alarm(), window.start_s + TICK_S
+        while moment_s < window.end_s:
+            alarm.sleep_until(moment_s)
+            self.loop_lag.add(now_s() - moment_s)
+            moment_s += TICK_S
+        alarm.close()
+
+    def _let_due_arrivals_go(self) -> None:
+        """Wait for users who had a request to send before the window's end, and are late."""
+        arrivals, give_up_s = STAGE.arrivals, now_s() + OVERDUE_DEADLINE_S
+        while arrivals is not None and arrivals.held and now_s() < give_up_s:
+            gevent.sleep(0.001)
+        for due_s in arrivals.unsent() if arrivals else ():
+            self.recorder.note_unsent(due_s)
 
     def _let_users_finish(self) -> None:
         # Not by runner.stop(): it holds up all answers for some 20 ms before it stops anybody.
@@ -169,10 +197,15 @@ class Trial:
 
     def _emit_result(self, connections: dict[str, int]) -> None:
         versions = {"locust": locust.__version__, "python": platform.python_version()}
+        arrivals = STAGE.arrivals
         emit(
             "result",
-            format=1,
+            format=FORMAT,
             users=self.users,
+            arrival=self.settings.arrival.value,
+            steps=[asdict(step) for step in self.settings.steps],
+            arrivals=None if arrivals is None else arrivals.summary(),
+            loop_lag=self.loop_lag.encoded(),
             **self.recorder.summary(),
             connections=connections,
             inspections=self.inspections.summary(),
@@ -182,20 +215,23 @@ class Trial:
 
 def emit(event: str, **fields: object) -> None:
     """Write one event to stdout, at once."""
-    sys.stdout.write(json.dumps({"event": event, "t": time.time()} | fields) + "\n")
+    sys.stdout.write(json.dumps({"event": event, "t": now_s()} | fields) + "\n")
     sys.stdout.flush()
 
 
 @locust.events.init.add_listener
 def attach(environment: Environment, **_: object) -> None:
-    """Make headless runs trials."""
+    """Make headless runs trials; with the page, arrivals begin with the first user who is ready."""
     options = environment.parsed_options
     if options is not None and options.headless:
         # Tables with rounded percentiles of everything, warm-up included, would only bury a last error.
         logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
         Trial(environment, Settings.read(os.environ)).listen()
+    else:
+        READY.add_listener(lambda **_: STAGE.open(None))
+        environment.events.test_stop.add_listener(lambda **_: STAGE.reset())
 
 
 def _sleep_until(moment_s: float) -> None:
-    while (left_s := moment_s - time.time()) > 0:
+    while (left_s := moment_s - now_s()) > 0:
         gevent.sleep(left_s)

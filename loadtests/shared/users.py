@@ -13,9 +13,12 @@ from locust import FastHttpUser
 from locust.env import Environment
 
 from shared.answers import Expected, Kind
+from shared.arrivals import Due
+from shared.clock import now_s
 from shared.line import BREAKS, InspectedLine, Line, failure_of
 from shared.settings import Settings
 from shared.trial import READY, UNABLE
+from shared.turns import STAGE, Alarm, turns_of
 
 SETTINGS = Settings.read(os.environ)
 PASSWORD = "lab-password"  # noqa: S105 - of the seeded users, in every copy of the lab
@@ -36,10 +39,13 @@ class Visitor(FastHttpUser):
     """Asks without a token, over one kept-alive connection.
 
     Answers are asked for as they are (``Accept-Encoding: identity``), redirects are not followed, cookies not kept.
-    The time-out bounds the whole exchange: connect, send and the last byte of the answer.
+    The time-out bounds the whole exchange: connect, send and the last byte of the answer. Where the arrival is open,
+    the first request of a task counts from when it was due.
     """
 
     abstract = True
+    stage = STAGE
+    arrival: Due | None = None
     concurrency = 1
     connection_timeout = network_timeout = SETTINGS.timeout_s
     default_headers = HEADERS
@@ -54,6 +60,7 @@ class Visitor(FastHttpUser):
         self.choose = random.Random(self.number)
         self.headers = HEADERS if self.keep_alive else HEADERS | {"Connection": "close"}
         self.line = self._new_line()
+        self.alarm = Alarm()
         if SETTINGS.think_s is not None:
             self.think_s = SETTINGS.think_s
 
@@ -66,7 +73,12 @@ class Visitor(FastHttpUser):
             raise GreenletExit from None
         if self.number == 0 and self.environment.parsed_options.headless:
             self._inspect()
+        self._taskset_instance = turns_of(self)
         READY.fire(user=self)
+
+    def on_stop(self) -> None:
+        """Give back what is not closed by itself."""
+        self.alarm.close()
 
     def prepare(self) -> None:
         """What must have been done before the warm-up begins; nothing by default."""
@@ -105,13 +117,17 @@ class Visitor(FastHttpUser):
         body = None if content is None else json.dumps(content).encode()
         headers = self.headers if body is None else self.headers | JSON
         answer, failure = b"", None
-        start_s, began = time.time(), time.perf_counter()
+        arrival, self.arrival = (self.arrival, None) if counted else (None, self.arrival)
+        sent_s = now_s()
+        if arrival is not None:
+            self.stage.arrivals.note_sent(arrival, sent_s)
         try:
             with Timeout(SETTINGS.timeout_s):
                 status, answer = self.line.ask(method, path, headers=headers, body=body)
         except BREAKS as error:
             failure = failure_of(error)
-        latency_ms = (time.perf_counter() - began) * 1000
+        start_s = sent_s if arrival is None else arrival.due_s
+        latency_ms = (now_s() - start_s) * 1000
         if failure is None:
             failure = expect.failure(status, answer)
         elif failure.kind is Kind.TIMEOUT:

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 
-from serverlab.model.tables import Spread
+from serverlab.model.tables import Interval, Spread
 
 ABSENT = "–"
 """Stands where there is no number."""
@@ -93,9 +93,26 @@ def factor(value: float | None) -> str:
     return significant(value, 2 if value < 1 else 3)
 
 
-def ratio(value: Spread | None) -> str:
-    """The median ratio with its range over the rounds: 0.83 [0.79–0.88]."""
-    return ABSENT if value is None else f"{factor(value.median)} [{factor(value.low)}–{factor(value.high)}]"
+def estimate(value: Interval | None, show: Callable[[float], str] = factor) -> str:
+    """The middle with its interval: 0.83 [0.79–0.88]."""
+    return ABSENT if value is None else f"{show(value.middle)} [{show(value.low)}–{show(value.high)}]"
+
+
+def ratio(value: Spread | None, interval: Interval | None) -> str:
+    """The ratio with its interval, or the median alone where there are too few rounds for one."""
+    return estimate(interval) if interval else factor(value.median if value else None)
+
+
+def spread(value: Spread | None) -> str:
+    """The median ratio with its smallest and largest: 0.83 (0.79–0.88)."""
+    return ABSENT if value is None else f"{factor(value.median)} ({factor(value.low)}–{factor(value.high)})"
+
+
+def points(share: float | None) -> str:
+    """A difference of two shares in percentage points with its sign and two decimals: +0.12, 0."""
+    if share is None:
+        return ABSENT
+    return f"{share * 100:+.2f}" if share else "0"
 
 
 def span(low: float, high: float, show: Callable[[float], str]) -> str:

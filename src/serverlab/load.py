@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,17 @@ import msgspec
 
 from serverlab.compose import Container, Engine, follow, log_lines, tails
 from serverlab.errors import TrialFailed
-from serverlab.histogram import latency_of
-from serverlab.model.base import FORMAT
-from serverlab.model.definitions import Workload
-from serverlab.model.records import Failure, Inspection, LoadResult
+from serverlab.histogram import Latencies, Part, interval_log, latencies_of, latency_of
+from serverlab.model.definitions import Spacing, Workload
+from serverlab.model.records import Failure, Inspection, LoadResult, Second, StepResult
 
 MARGIN_S = 30.0
 """How much longer than warm-up, window and one time-out a generator may take before it is stopped."""
 
 PAGE_DEADLINE_S = 30.0
+
+FORMAT = 2
+"""Number of the generator's ``result`` event that this lab reads: histograms are by second since 2."""
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 
@@ -33,14 +35,21 @@ class GeneratorBroke(TrialFailed):
 
 @dataclass(frozen=True)
 class Generated:
-    """The generator's result, and its own words."""
+    """The generator's result and, by kind of file, what is kept of it: its own words, and its latencies.
+
+    ``hgrm`` is the percentile distribution of all that counts as latency, ``hlog`` the log of all histograms by second,
+    name and outcome; both in HdrHistogram's formats.
+    """
 
     result: LoadResult
-    raw: str
+    raw: dict[str, str]
 
 
-def headless_variables(name: str, workload: Workload, *, url: str) -> dict[str, str]:
-    """The generator's environment for one measurement of the workload called ``name``, be it a variant."""
+def headless_variables(name: str, workload: Workload, *, url: str, seed: int = 1) -> dict[str, str]:
+    """The generator's environment for one measurement of the workload called ``name``, be it a variant.
+
+    The same ``seed`` gives the same Poisson arrivals.
+    """
     return {
         "LOCUST_HEADLESS": "true",
         "LOCUST_LOCUSTFILE": _locustfile(name),
@@ -53,6 +62,8 @@ def headless_variables(name: str, workload: Workload, *, url: str) -> dict[str, 
         "LAB_LOAD_TIMEOUT_S": str(workload.timeout_s),
         "LAB_LOAD_THINK_MS": str(workload.think_time_ms),
         "LAB_LOAD_PARAMETERS": json.dumps(workload.parameters),
+        **_arrival_variables(workload),
+        "LAB_LOAD_SEED": str(seed),
     }
 
 
@@ -72,6 +83,17 @@ def web_variables(names: Iterable[str], chosen: str, workload: Workload, *, url:
         "LOCUST_SPAWN_RATE": str(workload.users),
         "LAB_LOAD_TIMEOUT_S": str(workload.timeout_s),
         "LAB_LOAD_PARAMETERS": json.dumps(workload.parameters),
+        **_arrival_variables(workload),
+    }
+
+
+def _arrival_variables(workload: Workload) -> dict[str, str]:
+    steps = [[step.level, step.ramp_to or step.level, step.duration_s] for step in workload.course()]
+    spacing = workload.spacing or Spacing.CONSTANT
+    return {
+        "LAB_LOAD_ARRIVAL": workload.arrival.value,
+        "LAB_LOAD_SPACING": spacing.value,
+        "LAB_LOAD_STEPS": json.dumps(steps),
     }
 
 
@@ -89,13 +111,24 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
             event = _event(line)
             on_event(event)
             if event.get("event") == "result":
-                return Generated(result=read_result(event), raw=line)
+                return _generated(event, line)
     finally:
         stop.cancel()
     container.wait(timeout=30)
     container.reload()
     said = tails([container]) or "\n".join(log_lines(container, lines=12))
     raise GeneratorBroke(f"the generator ended without a result{said}")
+
+
+def _generated(event: Mapping[str, Any], line: str) -> Generated:
+    result = read_result(event)
+    parts = _parts(event)
+    raw = {
+        "load.json": line + "\n",
+        "hgrm": latencies_of(parts).everything.hgrm(),
+        "hlog": interval_log(parts, start_s=result.window_start, end_s=result.window_end),
+    }
+    return Generated(result=result, raw=raw)
 
 
 def read_result(event: Mapping[str, Any]) -> LoadResult:
@@ -109,9 +142,7 @@ def read_result(event: Mapping[str, Any]) -> LoadResult:
         raise GeneratorBroke(
             f"the generator speaks format {event.get('format')}, this lab reads {FORMAT}", hint
         )
-    histograms = event["histograms"]
-    counted = [each for each in histograms if each["outcome"] in ("ok", "timeout")]
-    names = sorted({each["name"] for each in counted})
+    latencies = latencies_of(_parts(event))
     return LoadResult(
         users=event["users"],
         window_start=event["window_start"],
@@ -121,15 +152,67 @@ def read_result(event: Mapping[str, Any]) -> LoadResult:
         late=event["late"],
         body_bytes=event["bytes"],
         failures=tuple(_failure(each) for each in event["errors"]),
-        latency=latency_of(each["encoded"] for each in counted),
-        latency_failed=latency_of(each["encoded"] for each in histograms if each["outcome"] == "fail"),
-        by_name={
-            name: latency_of(each["encoded"] for each in counted if each["name"] == name) for name in names
-        },
+        latency=latencies.everything.latency(),
+        latency_failed=latencies.failed,
+        by_name=latencies.by_name,
         versions=event["versions"],
         connections=event["connections"],
         inspections=msgspec.convert(event["inspections"], dict[str, Inspection]),
+        arrival=event["arrival"],
+        loop_lag=latency_of([event["loop_lag"]]),
+        per_second=tuple(_seconds(event, latencies)),
+        steps=tuple(_steps(event)),
+        **_schedule(event),
     )
+
+
+def _schedule(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of the arrivals; nothing of a closed workload."""
+    arrivals = event["arrivals"]
+    if arrivals is None:
+        return {}
+    steps = event["steps"]
+    due = sum((step["level"] + step["ramp_to"]) / 2 * step["duration_s"] for step in steps)
+    counts = {key: arrivals[key] for key in ("scheduled", "sent", "queued", "unsent", "lost")}
+    rate = due / sum(step["duration_s"] for step in steps)
+    return {**counts, "rate": rate, "lag": latency_of([arrivals["lag"]])}
+
+
+def _parts(event: Mapping[str, Any]) -> list[Part]:
+    return [
+        Part(second=each["second"], name=each["name"], outcome=each["outcome"], encoded=each["encoded"])
+        for each in event["histograms"]
+    ]
+
+
+def _seconds(event: Mapping[str, Any], latencies: Latencies) -> Iterator[Second]:
+    for second, counted in enumerate(event["seconds"]):
+        latency = latencies.by_second.get(second)
+        yield Second(
+            ended=counted["ended"],
+            ok=counted["ok"],
+            failed=counted["ended"] - counted["ok"],
+            count=latency.count if latency else 0,
+            p50_us=latency.p50_us if latency else None,
+            p99_us=latency.p99_us if latency else None,
+        )
+
+
+def _steps(event: Mapping[str, Any]) -> Iterator[StepResult]:
+    """Each step of a window that has several, or a ramp; steps are of whole seconds."""
+    steps, began = event["steps"], 0
+    if len(steps) == 1 and steps[0]["level"] == steps[0]["ramp_to"]:
+        return
+    for step in steps:
+        seconds = range(began, began + round(step["duration_s"]))
+        parts = [each for each in _parts(event) if each.second in seconds]
+        yield StepResult(
+            **step,
+            ended=sum(event["seconds"][each]["ended"] for each in seconds),
+            ok=sum(event["seconds"][each]["ok"] for each in seconds),
+            latency=latencies_of(parts).everything.latency(),
+        )
+        began = seconds.stop
 
 
 def _locustfile(name: str) -> str:

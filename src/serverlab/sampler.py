@@ -1,27 +1,46 @@
-"""Reads what the containers use, as a series of samples, and cuts a window out of it."""
+"""Reads what the containers use, as a series of samples, and cuts a window out of it.
+
+CPU, working set and throttling are the engine's words, on cgroup v1 and v2 alike. Proportional set sizes and open
+connections are read from the files of proc(5) on this machine: from outside, because a command in a container would
+use CPU time that is then charged to it.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
 import docker.errors
 
+from serverlab import procfs
 from serverlab.compose import ENGINE_ERRORS, SERVICE_LABEL, Container
 from serverlab.errors import TrialFailed
 from serverlab.model.records import Usage
 
 INTERVAL_S = 0.5
 
+WEIGHED_EVERY = 4
+"""The memory of single processes is read with every so many samples: each reading costs about 1 ms per 100 MB."""
+
+EDGE_S = 1.0
+"""A reading of memory so shortly after the window still counts as one of its end."""
+
+DATABASE, DATABASE_PORT = "db", 5432
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one container had used up to ``t`` (seconds since the epoch): CPU and throttling are running totals."""
+    """What one container had used up to ``t`` (seconds since the epoch): CPU and throttling are running totals.
+
+    ``pss`` holds the proportional set size of each process where it was read this time, ``connections`` how many
+    connections to the database were open.
+    """
 
     t: float
     role: str
@@ -29,6 +48,10 @@ class Sample:
     cpu_s: float
     memory_bytes: int
     throttled_s: float
+    user_s: float | None = None
+    system_s: float | None = None
+    pss: dict[int, int] | None = None
+    connections: int | None = None
 
 
 class Sampler:
@@ -38,6 +61,7 @@ class Sampler:
         """Watch nothing yet."""
         self._watched: list[Container] = []
         self._samples: list[Sample] = []
+        self._weighed: dict[str, list[int]] = {}
         self._over = threading.Event()
         self._broke: BaseException | None = None
         self._thread = threading.Thread(target=self._sample_on, daemon=True)
@@ -61,25 +85,38 @@ class Sampler:
         """All samples up to now."""
         return list(self._samples)
 
+    @property
+    def watched(self) -> tuple[Container, ...]:
+        """The containers that are sampled."""
+        return tuple(self._watched)
+
     def watch(self, containers: Iterable[Container]) -> None:
         """Sample these containers too, from now on."""
         self._watched += containers
         self.sample()
 
-    def sample(self) -> None:
-        """Take one sample of every watched container at once."""
-        self._samples += [sample for sample in map(read, list(self._watched)) if sample is not None]
+    def weigh(self, pids: Mapping[str, Iterable[int]]) -> None:
+        """Read the memory of these processes, by container, now and then from now on."""
+        self._weighed = {container: list(each) for container, each in pids.items()}
+
+    def sample(self, *, weighing: bool = False) -> None:
+        """Take one sample of every watched container at once, with the memory of its processes or without."""
+        pids = self._weighed if weighing else {}
+        samples = (read(each, pids.get(each.id[:12])) for each in list(self._watched))
+        self._samples += [sample for sample in samples if sample is not None]
 
     def _sample_on(self) -> None:
+        turn = 0
         try:
             while not self._over.wait(INTERVAL_S):
-                self.sample()
+                turn += 1
+                self.sample(weighing=turn % WEIGHED_EVERY == 0)
         except ENGINE_ERRORS as broke:
             self._broke = broke
 
 
-def read(container: Container) -> Sample | None:
-    """What the container has used up to now, or None when it is not running."""
+def read(container: Container, pids: Sequence[int] | None = None) -> Sample | None:
+    """What the container has used up to now, with the memory of its processes ``pids``; None when it is not running."""
     before = time.time()
     try:
         stats = container.client.api.stats(container.id, stream=False, one_shot=True)
@@ -87,13 +124,22 @@ def read(container: Container) -> Sample | None:
         return None
     if not stats.get("memory_stats", {}).get("usage"):
         return None
+    moment, role, cpu = (
+        (before + time.time()) / 2,
+        container.labels.get(SERVICE_LABEL, "?"),
+        stats["cpu_stats"],
+    )
     return Sample(
-        t=(before + time.time()) / 2,
-        role=container.labels.get(SERVICE_LABEL, "?"),
+        t=moment,
+        role=role,
         container=container.id[:12],
-        cpu_s=stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9,
+        cpu_s=cpu["cpu_usage"]["total_usage"] / 1e9,
         memory_bytes=working_set(stats["memory_stats"]),
-        throttled_s=stats["cpu_stats"].get("throttling_data", {}).get("throttled_time", 0) / 1e9,
+        throttled_s=cpu.get("throttling_data", {}).get("throttled_time", 0) / 1e9,
+        user_s=_seconds(cpu["cpu_usage"].get("usage_in_usermode")),
+        system_s=_seconds(cpu["cpu_usage"].get("usage_in_kernelmode")),
+        pss=None if pids is None else _pss(pids),
+        connections=_connections(container) if role == DATABASE else None,
     )
 
 
@@ -118,6 +164,14 @@ def usage_within(samples: Sequence[Sample], *, start: float, end: float) -> dict
     return {role: _summed(list(series.values()), start, end) for role, series in roles.items()}
 
 
+def largest_pss(samples: Iterable[Sample], *, start: float, end: float) -> dict[int, int]:
+    """The largest proportional set size of each process that was read within the window or at its end, in bytes."""
+    found: dict[int, int] = {}
+    for pid, size in chain.from_iterable(each.items() for each in _weighed(samples, start, end)):
+        found[pid] = max(size, found.get(pid, 0))
+    return found
+
+
 def as_lines(samples: Sequence[Sample]) -> str:
     """The samples as JSON, one per line."""
     return "".join(json.dumps(asdict(sample)) + "\n" for sample in samples)
@@ -125,12 +179,74 @@ def as_lines(samples: Sequence[Sample]) -> str:
 
 def _summed(containers: list[list[Sample]], start: float, end: float) -> Usage:
     inside = [[each for each in series if start <= each.t <= end] for series in containers]
+    cpu_s = sum(_grown(series, "cpu_s", start, end) for series in containers)
+    user_s = _user_s(containers, cpu_s, start, end)
     return Usage(
-        cpu_s=sum(_grown(series, "cpu_s", start, end) for series in containers),
+        cpu_s=cpu_s,
         memory_peak_bytes=sum(max((each.memory_bytes for each in series), default=0) for series in inside),
         throttled_s=sum(_grown(series, "throttled_s", start, end) for series in containers),
         samples=min(len(series) for series in inside),
+        user_s=user_s,
+        system_s=None if user_s is None else cpu_s - user_s,
+        memory_pss_bytes=_peak_pss(containers, start, end),
+        connections=_most_connections(inside),
     )
+
+
+def _user_s(containers: list[list[Sample]], cpu_s: float, start: float, end: float) -> float | None:
+    """The part of the CPU time that was spent in user mode.
+
+    Control groups v1 tell it in clock ticks, which do not add up to the exact total; as the kernel does for processes
+    (cputime_adjust in kernel/sched/cputime.c), the exact total is split in the ticks' proportion.
+    """
+    if any(each.user_s is None or each.system_s is None for series in containers for each in series):
+        return None
+    user, system = (
+        sum(_grown(series, field, start, end) for series in containers) for field in ("user_s", "system_s")
+    )
+    if user + system > 0:
+        return cpu_s * user / (user + system)
+    return 0.0 if cpu_s == 0 else None
+
+
+def _peak_pss(containers: list[list[Sample]], start: float, end: float) -> int | None:
+    """The largest sum over the processes of each container, summed over containers; None if one was never read."""
+    peaks = [
+        max((sum(each.values()) for each in _weighed(series, start, end)), default=None)
+        for series in containers
+    ]
+    known = [peak for peak in peaks if peak is not None]
+    return sum(known) if len(known) == len(peaks) else None
+
+
+def _weighed(samples: Iterable[Sample], start: float, end: float) -> list[dict[int, int]]:
+    return [each.pss for each in samples if each.pss is not None and start <= each.t <= end + EDGE_S]
+
+
+def _most_connections(inside: list[list[Sample]]) -> int | None:
+    """The most connections that were open at once in a sample, summed over containers."""
+    found = [[each.connections for each in series if each.connections is not None] for series in inside]
+    return sum(max(each) for each in found) if all(found) else None
+
+
+def _pss(pids: Sequence[int]) -> dict[int, int] | None:
+    """The memory of each process; None as soon as one may not be read: a sum without it would be too small."""
+    sizes = {pid: procfs.pss_bytes(pid) for pid in pids}
+    known = {pid: size for pid, size in sizes.items() if size is not None}
+    return known if len(known) == len(sizes) else None
+
+
+def _connections(container: Container) -> int | None:
+    """How many connections to the database are open, by the kernel's table of its network namespace.
+
+    The database is not asked itself: the question would be a connection, and work, of its own.
+    """
+    pid = int(container.attrs["State"].get("Pid") or 0)
+    return procfs.established(pid, DATABASE_PORT) if procfs.is_of_container(pid, container.id) else None
+
+
+def _seconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
 
 
 def _grown(series: list[Sample], field: str, start: float, end: float) -> float:

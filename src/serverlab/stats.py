@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from serverlab.model.tables import Spread
+from serverlab.model.tables import Interval, Spread
+
+K = TypeVar("K")
+
+CONFIDENCE = 0.95
+"""The level of every interval, and one less the share of sections with a false difference."""
+
+FEWEST_ROUNDS = 3
+"""With fewer there is no interval: how far the values lie apart is then not known."""
+
+BCA_FROM = 200
+"""From so many rounds on BCa keeps its promise for all noise that was simulated (docs/decisions/0012)."""
+
+RESAMPLES = 9999
 
 SAMPLES_BEYOND = 10
 """How many samples must lie beyond a percentile before it is stated."""
@@ -48,24 +63,100 @@ def spread(values: Sequence[float]) -> Spread | None:
     )
 
 
-def paired_ratios(of: Mapping[int, float], to: Mapping[int, float]) -> Spread | None:
-    """The spread of ``of / to`` over the rounds (the keys) that both have, None where they share none.
+def paired_ratios(of: Mapping[int, float], to: Mapping[int, float]) -> tuple[float, ...]:
+    """``of / to`` for each round (key) that both have, in the order of the rounds.
 
     Pairing takes out what a whole round had in common; a round in which ``to`` is 0 has no ratio.
     Source: R. Jain, The Art of Computer Systems Performance Analysis (1991), 13.4.1 "Paired Observations";
-    the median instead of the mean of ratios because the mean depends on which of the two is called the
-    reference: P. J. Fleming and J. J. Wallace, "How not to lie with statistics", CACM 29 (1986), 218-221.
     """
-    return spread([of[key] / to[key] for key in sorted(of.keys() & to.keys()) if to[key]])
+    return tuple(of[key] / to[key] for key in sorted(of.keys() & to.keys()) if to[key])
 
 
-def one_side_by_chance(rounds: int) -> float:
-    """How often all rounds of two equal servers fall on one side of 1, as a share: 2^(1 - rounds), 0.25 for three.
+def interval(values: Sequence[float], *, level: float = CONFIDENCE) -> Interval | None:
+    """The geometric mean of positive values and its interval; None for fewer than FEWEST_ROUNDS, or a value of 0.
 
-    Each round is then a fair coin, and all may fall on either side.
-    Source: W. J. Conover, Practical Nonparametric Statistics (1999), 3.4 "The Sign Test".
+    The geometric mean, because it does not depend on which of two is called the reference: P. J. Fleming and
+    J. J. Wallace, "How not to lie with statistics", CACM 29 (1986), 218-221. Below BCA_FROM values the interval is
+    Student's, because BCa covers too little there (docs/decisions/0012).
     """
-    return float(2.0 ** (1 - rounds))
+    if len(values) < FEWEST_ROUNDS or min(values) <= 0:
+        return None
+    logs = [math.log(value) for value in values]
+    method, ends = ("BCa", bca) if len(logs) >= BCA_FROM else ("Student's t", student)
+    low, high = ends(logs, level=level)
+    return Interval(
+        middle=math.exp(statistics.fmean(logs)),
+        low=math.exp(low),
+        high=math.exp(high),
+        level=level,
+        method=method,
+        count=len(logs),
+    )
+
+
+def student(values: Sequence[float], *, level: float = CONFIDENCE) -> tuple[float, float]:
+    """Student's interval for the mean of at least two values.
+
+    Source: NIST/SEMATECH e-Handbook, 1.3.5.2 "Confidence Limits for the Mean".
+    """
+    middle, half = statistics.fmean(values), half_width(values, level=level)
+    return middle - half, middle + half
+
+
+def half_width(values: Sequence[float], *, level: float) -> float:
+    """Half of ``student``: how far the mean must lie from a value to be told from it. Source: the same."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow, and most verbs do without
+
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return float(stdtrit(len(values) - 1, (1 + level) / 2)) * error
+
+
+def bca(values: Sequence[float], *, level: float = CONFIDENCE) -> tuple[float, float]:
+    """The bias-corrected and accelerated bootstrap interval for the mean, the same for the same values.
+
+    Source: B. Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987), 171-185.
+    """
+    import numpy as np  # noqa: PLC0415 - slow, and most verbs do without
+    from scipy.stats import bootstrap  # noqa: PLC0415 - the same
+
+    if min(values) == max(values):
+        return values[0], values[0]
+    found = bootstrap(
+        (np.array(values),),
+        np.mean,
+        method="BCa",
+        confidence_level=level,
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def chance_if_equal(values: Sequence[float]) -> float:
+    """How often ratios of equals lie as far from 1 as these, or farther: the two-sided p of Student's test on logs.
+
+    Source: NIST/SEMATECH e-Handbook, 1.3.5.2; on pairs: R. Jain (1991), 13.4.1.
+    """
+    from scipy.special import stdtr  # noqa: PLC0415 - slow, and most verbs do without
+
+    logs = [math.log(value) for value in values]
+    middle, error = statistics.fmean(logs), statistics.stdev(logs) / math.sqrt(len(logs))
+    if error == 0:
+        return 1.0 if middle == 0 else 0.0
+    return float(2 * stdtr(len(logs) - 1, -abs(middle) / error))
+
+
+def holm(chances: Mapping[K, float], *, alpha: float = 1 - CONFIDENCE) -> frozenset[K]:
+    """The keys whose equality is rejected, so that a false one is among them in at most ``alpha`` of all families.
+
+    Source: S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statist. 6 (1979), 65-70.
+    """
+    rejected: set[K] = set()
+    for key in sorted(chances, key=lambda each: chances[each]):
+        if chances[key] > alpha / (len(chances) - len(rejected)):
+            break
+        rejected.add(key)
+    return frozenset(rejected)
 
 
 def samples_needed(percent: int) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from typing import cast
 
+STALL_AFTER_S = 2.0
+STALL_S = 1.0
+SERVICE_S = 0.01
 PONG = b'{"ping": "pong"}'
 
 
@@ -39,6 +43,17 @@ class Planted(asyncio.Protocol):
     def right(self) -> None:
         """The right answer at once."""
         self.transport.write(answer())
+
+    def stalls_once(self) -> None:
+        """The right answer at once; once, some time after the first request, nobody is answered for a while."""
+        if Planted.requests == 1:
+            asyncio.get_running_loop().call_later(STALL_AFTER_S, time.sleep, STALL_S)
+        self.right()
+
+    def one_at_a_time(self) -> None:
+        """The right answer after a time in which nobody else is served: so many requests per second, no more."""
+        time.sleep(SERVICE_S)
+        self.right()
 
     def traced(self) -> None:
         """The right answer; to a traced request also how long it would be without the trace, as if it were queries."""

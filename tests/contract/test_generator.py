@@ -11,9 +11,15 @@ import pytest
 
 from serverlab.histogram import latency_of
 from serverlab.shell import HostShell
-from tests.contract.planted_server import answer
+from serverlab import load
+from serverlab.model.definitions import Arrival, Step, Workload
+from serverlab.model.records import LoadResult
+from serverlab.runner import gates
+from tests.contract.planted_server import SERVICE_S, STALL_S, answer
+from tests.unit.builders import a_workload
 
 PLANTED = Path(__file__).with_name("planted_server.py")
+BURNING = Path(__file__).with_name("burning_locustfile.py")
 WINDOW_S = 1.5
 TIMEOUT_S = 0.5
 USERS = 8
@@ -35,8 +41,12 @@ Measure = Callable[..., dict[str, Any]]
 def measure() -> Measure:
     """A function that puts load on a server of known behaviour and returns the generator's result."""
 
-    def measured(behaviour: str, *, workload: str = "ping") -> dict[str, Any]:
-        variables = VARIABLES | {"LOCUST_LOCUSTFILE": f"/loadtests/{workload}/locustfile.py"}
+    def measured(
+        behaviour: str, *, workload: str = "ping", changes: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        variables = (
+            VARIABLES | {"LOCUST_LOCUSTFILE": f"/loadtests/{workload}/locustfile.py"} | (changes or {})
+        )
         command = [
             "docker",
             "run",
@@ -50,6 +60,7 @@ def measure() -> Measure:
         command += [
             "--label=org.serverlab=contract",
             f"--volume={PLANTED}:/planted_server.py:ro",
+            f"--volume={BURNING}:/loadtests/burning/locustfile.py:ro",
             "--entrypoint=sh",
         ]
         command += [f"--env={name}={value}" for name, value in variables.items()]
@@ -159,3 +170,106 @@ def test_a_connection_for_every_request(measure: Measure) -> None:
     result = measure("right", workload="ping-close")
     assert result["connections"]["opened"] == pytest.approx(result["requests_ended"], abs=2 * USERS)
     assert errors(result) == {}
+
+
+RATE = 100.0
+STALL_WINDOW_S = 4.0
+STALLED = RATE * STALL_S / (RATE * STALL_WINDOW_S)
+"""The share of the arrivals of the window that are due while the server stalls."""
+
+
+def an_open_workload(**changes: Any) -> Workload:
+    """100 requests per second for 4 s, up to 64 in flight."""
+    plain = {
+        "arrival": Arrival.OPEN,
+        "rate": RATE,
+        "users": 64,
+        "warmup_s": 0.5,
+        "duration_s": STALL_WINDOW_S,
+        "timeout_s": 5.0,
+    }
+    return a_workload(**plain | changes)
+
+
+def seen(measure: Measure, behaviour: str, workload: Workload, *, name: str = "ping") -> LoadResult:
+    """What the lab reads of such a load."""
+    variables = load.headless_variables(name, workload, url=str(VARIABLES["LOCUST_HOST"]))
+    return load.read_result(measure(behaviour, changes=variables))
+
+
+def test_open_arrival_shows_a_stall_to_everybody_who_came_meanwhile(measure: Measure) -> None:
+    """A quarter of the arrivals come while the server stalls for a second, and wait evenly between 0 and 1 s for its end.
+
+    So 0.25 * (1 - x) of all wait longer than x: p90 is 0.6 s, p99 0.96 s. There are 64 users, so that 36 of the 100 find
+    nobody free to send them. None is lost, and the server answers all of them before the window ends.
+    """
+    workload = an_open_workload()
+    result = seen(measure, "stalls_once", workload)
+    assert result.latency.p90_us == pytest.approx((1 - 0.1 / STALLED) * STALL_S * 1e6, abs=100_000)
+    assert result.latency.p99_us == pytest.approx((1 - 0.01 / STALLED) * STALL_S * 1e6, abs=100_000)
+    assert result.latency.max_us == pytest.approx(STALL_S * 1e6, abs=100_000)
+    assert result.scheduled == result.sent == result.ok == RATE * STALL_WINDOW_S
+    assert result.queued == pytest.approx(RATE * STALL_S - workload.users, abs=15)
+    assert result.unsent == result.lost == 0
+
+
+def test_closed_arrival_hides_the_same_stall(measure: Measure) -> None:
+    """Nobody comes who would wait: of thousands of requests only as many are slow as there are users."""
+    workload = an_open_workload(arrival=Arrival.CLOSED, rate=None, users=USERS)
+    result = seen(measure, "stalls_once", workload)
+    assert result.latency.max_us == pytest.approx(STALL_S * 1e6, abs=100_000)
+    assert result.latency.count > 100 * USERS
+    assert result.latency.p99_us is not None
+    assert result.latency.p99_us < STALL_S * 1e6 / 5
+
+
+def test_more_than_the_server_can_do_waits_and_is_counted_and_is_no_lag(measure: Measure) -> None:
+    """Twice its rate: half of the arrivals are never sent, latency grows by a second each second."""
+    capacity = 1 / SERVICE_S
+    workload = an_open_workload(rate=2 * capacity, users=16, duration_s=3.0)
+    result = seen(measure, "one_at_a_time", workload)
+    due = 2 * capacity * workload.duration_s
+    assert result.ok <= 1.05 * capacity * workload.duration_s
+    assert result.scheduled == pytest.approx(due, abs=1)
+    assert (result.sent or 0) + (result.unsent or 0) == result.scheduled
+    assert result.unsent is not None
+    assert result.unsent > due / 4
+    assert result.queued == result.sent
+    assert result.lag is not None
+    assert result.lag.count == result.lost == 0
+    first, second, *_ = result.per_second
+    assert second.p50_us is not None
+    assert first.p50_us is not None
+    assert second.p50_us - first.p50_us > 300_000
+    assert list(gates.of_arrivals(result, workload)) == []
+
+
+def test_a_generator_that_cannot_keep_the_rate_says_so_and_is_void(measure: Measure) -> None:
+    """Its tasks take 15 ms of its own CPU for each arrival every 10 ms: it is late for requests that users were free for."""
+    workload = an_open_workload(duration_s=1.5)
+    result = seen(measure, "right", workload, name="burning")
+    assert result.lag is not None
+    assert result.loop_lag is not None
+    assert (result.lag.p50_us or 0) > 10_000 or (result.loop_lag.p50_us or 0) > 10_000
+    reasons = list(gates.of_arrivals(result, workload))
+    assert reasons
+    assert all(reason.startswith("generator-bound: p99 of its lag on ") for reason in reasons)
+
+
+def test_a_ramp_is_what_is_asked_for_second_by_second(measure: Measure) -> None:
+    """From 50 to 150 per second within 2 s, then a second at 150: the sum of each step is its mean rate by its length."""
+    steps = (Step(duration_s=2.0, rate=50.0, ramp_to=150.0), Step(duration_s=1.0, rate=150.0))
+    result = seen(measure, "right", an_open_workload(rate=None, steps=steps, duration_s=3.0))
+    assert [each.latency.count for each in result.steps] == pytest.approx([200, 150], abs=1)
+    assert [each.count for each in result.per_second] == pytest.approx([75, 125, 150], abs=1)
+    assert result.rate == pytest.approx(350 / 3)
+
+
+def test_steps_of_users_bring_more_of_them(measure: Measure) -> None:
+    """Of answers that take 50 ms, one user gets 20 in a second, eight get 160."""
+    steps = (Step(duration_s=1.0, users=1), Step(duration_s=1.0, users=USERS))
+    workload = an_open_workload(
+        arrival=Arrival.CLOSED, rate=None, users=USERS, steps=steps, duration_s=2.0, warmup_s=0.5
+    )
+    result = seen(measure, "delayed", workload)
+    assert [each.latency.count for each in result.steps] == pytest.approx([20, 160], rel=0.15)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
+import msgspec
+
 from serverlab.model.definitions import Arrival, Experiment, ReferenceScope, Workload
 from serverlab.model.records import (
     Check,
@@ -47,7 +49,7 @@ def a_workload(**changes: Any) -> Workload:
 
 
 def an_experiment(**changes: Any) -> Experiment:
-    """Gunicorn (the reference) and runserver, five rounds of ``profile`` on one core."""
+    """Gunicorn (the reference) and runserver, five rounds of ``profile`` on one core, no controls."""
     plain: dict[str, Any] = {
         "format": 1,
         "title": "Quick",
@@ -59,6 +61,7 @@ def an_experiment(**changes: Any) -> Experiment:
         "rounds": 5,
         "seed": 7,
         "cpus": (1,),
+        "control": False,
     }
     return Experiment(**plain | changes)
 
@@ -69,10 +72,11 @@ def planned(
     round: int = 1,  # noqa: A002 - the word of the plan
     workload: str = "profile",
     cpus: int = 1,
+    control: bool = False,
 ) -> PlannedTrial:
     """One planned trial, with an id as the plan gives it."""
-    name = f"r{round:02}-{workload}-c{cpus}-{target}".replace(":", ".")
-    return PlannedTrial(id=name, round=round, workload=workload, cpus=cpus, target=target)
+    name = f"r{round:02}-{workload}-c{cpus}-{target}{'-control' if control else ''}".replace(":", ".")
+    return PlannedTrial(id=name, round=round, workload=workload, cpus=cpus, target=target, control=control)
 
 
 def a_plan(
@@ -104,6 +108,17 @@ def a_plan(
     )
 
 
+def with_controls(plan: Plan) -> Plan:
+    """The plan with a second trial of each reference in every round."""
+    experiment = plan.experiment
+    again = tuple(
+        msgspec.structs.replace(each, id=f"{each.id}-control", control=True)
+        for each in plan.trials
+        if each.target == experiment.reference or each.workload in experiment.comparisons
+    )
+    return msgspec.structs.replace(plan, trials=plan.trials + again)
+
+
 def an_environment(**changes: Any) -> Environment:
     """A clean checkout on two cores, stack and generator apart."""
     plain: dict[str, Any] = {
@@ -129,15 +144,17 @@ def an_environment(**changes: Any) -> Environment:
     return Environment(**plain | changes)
 
 
-def a_latency(count: int = 4000, *, p50_us: int = 30_000, factor: float = 1.0) -> Latency:
-    """A tidy distribution around ``p50_us``."""
+def a_latency(
+    count: int = 4000, *, p50_us: int = 30_000, factor: float = 1.0, mean_us: float | None = None
+) -> Latency:
+    """A tidy distribution around ``p50_us``, which is the mean too unless told otherwise."""
     return Latency(
         count=count,
         p50_us=p50_us,
         p95_us=round(p50_us * 1.5 * factor),
         p99_us=round(p50_us * 2 * factor),
         max_us=round(p50_us * 4 * factor),
-        mean_us=float(p50_us),
+        mean_us=float(p50_us) if mean_us is None else mean_us,
     )
 
 
@@ -163,7 +180,7 @@ def a_load(
         "late": 16,
         "body_bytes": ok * 100,
         "failures": tuple(failures),
-        "latency": a_latency(ok),
+        "latency": a_latency(ok, mean_us=changes.get("users", 16) / rps * 1e6 if rps else None),
         "latency_failed": a_latency(failed) if failed else NO_LATENCY,
         "by_name": {"GET /api/auth/jwt/me/": a_latency(ok)},
         "versions": {"locust": "2.47.0", "python": "3.13.5"},
@@ -189,8 +206,8 @@ def a_proof(**identity: str) -> Proof:
 
 
 def a_trial(target: str = GTHREAD, *, round: int = 1, rps: float = 400.0, **changes: Any) -> Trial:  # noqa: A002
-    """A valid trial; ``workload`` and ``cpus`` go to its plan, other changes to the record itself."""
-    cell = {key: changes.pop(key) for key in ("workload", "cpus") if key in changes}
+    """A valid trial; ``workload``, ``cpus`` and ``control`` go to its plan, other changes to the record itself."""
+    cell = {key: changes.pop(key) for key in ("workload", "cpus", "control") if key in changes}
     plain: dict[str, Any] = {
         "planned": planned(target, round=round, **cell),
         "state": State.MEASURED,
@@ -218,6 +235,11 @@ def a_void_trial(target: str = GTHREAD, *, reasons: tuple[str, ...], **changes: 
 def trials(target: str, *rates: float, **changes: Any) -> list[Trial]:
     """One valid trial per rate, for rounds 1, 2, ..."""
     return [a_trial(target, round=number, rps=rate, **changes) for number, rate in enumerate(rates, start=1)]
+
+
+def controls(target: str, *rates: float, **changes: Any) -> list[Trial]:
+    """One valid control per rate, for rounds 1, 2, ..."""
+    return trials(target, *rates, control=True, **changes)
 
 
 def a_run(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serverlab import formatting
-from serverlab.model.tables import Spread
+from serverlab.model.tables import Interval, Spread
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,29 @@ def test_a_factor_has_two_decimals_around_1(value, text):
     assert formatting.factor(value) == text
 
 
-def test_a_ratio_is_shown_with_its_range():
-    assert (
-        formatting.ratio(Spread(median=0.834, low=0.79, high=0.88, mad=0.02, count=5)) == "0.83 [0.79–0.88]"
-    )
+SPREAD = Spread(median=0.834, low=0.79, high=0.88, mad=0.02, count=5)
+INTERVAL = Interval(middle=0.836, low=0.801, high=0.872, level=0.95, method="Student's t", count=5)
+
+
+def test_a_ratio_is_shown_with_its_interval():
+    assert formatting.ratio(SPREAD, INTERVAL) == "0.84 [0.80–0.87]"
+
+
+def test_a_ratio_without_an_interval_is_shown_alone():
+    assert formatting.ratio(SPREAD, None) == "0.83"
 
 
 def test_an_absent_ratio_is_a_dash():
-    assert formatting.ratio(None) == "–"
+    assert formatting.ratio(None, None) == formatting.spread(None) == formatting.estimate(None) == "–"
+
+
+def test_a_spread_has_brackets_that_are_none_of_an_interval():
+    assert formatting.spread(SPREAD) == "0.83 (0.79–0.88)"
+
+
+def test_an_estimate_is_shown_in_the_unit_of_its_numbers():
+    rate = Interval(middle=412.3, low=397.8, high=427.1, level=0.95, method="Student's t", count=5)
+    assert formatting.estimate(rate, formatting.per_second) == "412 [398–427]"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """What containers used within a window, worked out by hand."""
 
 import json
+import os
 
 import pytest
 
 from serverlab.errors import LabError
 from serverlab.model.records import Usage
-from serverlab.sampler import Sample, Sampler, as_lines, read, usage_within, working_set
+from serverlab.sampler import Sample, Sampler, as_lines, largest_pss, read, usage_within, working_set
 from tests.fake_engine import FakeClient, plain_stats
 
 
@@ -123,5 +124,94 @@ def test_samples_are_kept_as_one_json_object_per_line():
         "cpu_s": 2.0,
         "memory_bytes": 3,
         "throttled_s": 0.0,
+        "user_s": None,
+        "system_s": None,
+        "pss": None,
+        "connections": None,
     }
     assert len(lines) == 2
+
+
+def detailed(t, *, cpu_s=0.0, container="one", role="app", **details):
+    return Sample(
+        t=t, role=role, container=container, cpu_s=cpu_s, memory_bytes=1, throttled_s=0.0, **details
+    )
+
+
+def test_user_and_system_time_are_the_exact_total_split_as_the_ticks_are():
+    samples = [
+        detailed(0, cpu_s=0.0, user_s=0.0, system_s=0.0),
+        detailed(10, cpu_s=4.2, user_s=3.0, system_s=1.0),
+    ]
+    usage = usage_within(samples, start=0, end=10)["app"]
+    assert (usage.user_s, usage.system_s) == (pytest.approx(3.15), pytest.approx(1.05))
+
+
+@pytest.mark.parametrize(
+    ("ticks", "cpu_s", "split"),
+    [
+        pytest.param({}, 4.0, (None, None), id="the engine does not tell"),
+        pytest.param({"user_s": 0.0, "system_s": 0.0}, 4.0, (None, None), id="the engine tells nothing"),
+        pytest.param({"user_s": 0.0, "system_s": 0.0}, 0.0, (0.0, 0.0), id="nothing was used"),
+    ],
+)
+def test_user_and_system_time_that_are_not_told_are_absent_and_not_0(ticks, cpu_s, split):
+    usage = usage_within([detailed(0, **ticks), detailed(10, cpu_s=cpu_s, **ticks)], start=0, end=10)["app"]
+    assert (usage.user_s, usage.system_s) == split
+
+
+def test_pss_is_the_largest_sum_over_the_processes_that_was_read_up_to_the_windows_end():
+    samples = [
+        detailed(0, pss={7: 900, 8: 900}),
+        detailed(1, pss={7: 100, 8: 50}),
+        detailed(2),
+        detailed(3, pss={7: 90, 8: 70}),
+        detailed(4.5, pss={7: 80, 8: 90}),
+        detailed(9, pss={7: 999, 8: 999}),
+    ]
+    assert usage_within(samples, start=1, end=4)["app"].memory_pss_bytes == 170
+    assert largest_pss(samples, start=1, end=4) == {7: 100, 8: 90}
+
+
+def test_pss_of_replicas_is_summed_and_absent_where_one_was_not_read():
+    two = [detailed(t, container="two", pss={9: 30}) for t in (0, 5)]
+    one = [detailed(t, pss={7: 100}) for t in (0, 5)]
+    unread = [detailed(t, container="three") for t in (0, 5)]
+    assert usage_within([*one, *two], start=0, end=5)["app"].memory_pss_bytes == 130
+    assert usage_within([*one, *unread], start=0, end=5)["app"].memory_pss_bytes is None
+
+
+def test_connections_are_the_most_that_were_open_in_a_sample_of_the_window():
+    samples = [detailed(t, role="db", connections=n) for t, n in ((0, 99), (1, 4), (2, 7), (3, 5), (4, 99))]
+    usage = usage_within([*samples, detailed(0), detailed(4)], start=1, end=3)
+    assert (usage["db"].connections, usage["app"].connections) == (7, None)
+
+
+def test_memory_of_processes_is_read_when_it_is_asked_for_and_user_time_always():
+    client = FakeClient()
+    app = client.add("app")
+    client.stats_of = lambda container: (
+        plain_stats(container)
+        | {
+            "cpu_stats": {
+                "cpu_usage": {
+                    "total_usage": 3_000_000_000,
+                    "usage_in_usermode": 2_000_000_000,
+                    "usage_in_kernelmode": 1_000_000_000,
+                }
+            }
+        }
+    )
+    sampler = Sampler()
+    sampler.watch([app])
+    sampler.weigh({app.id[:12]: [os.getpid()]})
+    sampler.sample(weighing=True)
+    sampler.sample()
+    first, weighed, last = sampler.samples
+    assert (first.pss, last.pss, list(weighed.pss)) == (None, None, [os.getpid()])
+    assert weighed.pss[os.getpid()] > 1_000_000
+    assert (first.user_s, first.system_s, first.connections) == (2.0, 1.0, None)
+
+
+def test_connections_of_a_database_that_runs_elsewhere_are_absent():
+    assert read(FakeClient().add("db", state={"Pid": os.getpid()})).connections is None

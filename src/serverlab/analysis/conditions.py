@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from serverlab import stats
+from serverlab.analysis.differences import Compared
 from serverlab.analysis.evidence import Evidence, Ground, is_valid, speeds
-from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural, significant, span
-from serverlab.model.definitions import Target
+from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural, ratio, significant, span
+from serverlab.model.definitions import Spacing, Target, Workload
 from serverlab.model.records import Environment, Plan, Proof, Trial
 from serverlab.model.runs import Run
 from serverlab.model.tables import Fact
@@ -26,6 +27,7 @@ NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "
     "time-outs; CPU and peak memory are the app's"
 )
+OF_RATIOS = "geometric mean [95 % interval, of each row alone]"
 OF_WORKLOADS = (
     "queries and bytes are those of one request before the warm-up; bytes are line, headers and body "
     "as they were sent"
@@ -69,7 +71,7 @@ def environment_facts(environment: Environment) -> tuple[Fact, ...]:
 
 
 def section_facts(ground: Ground) -> tuple[Fact, ...]:
-    """What holds for one section: workload, load model, window, budget and cores, reference."""
+    """What holds for one section: workload, load model, window, budget and cores, reference and noise floor."""
     return tuple(
         Fact(label=label, value=one_line(value))
         for label, value in (
@@ -79,6 +81,7 @@ def section_facts(ground: Ground) -> tuple[Fact, ...]:
             ("Budget", _budget(ground)),
             *(("App", words) for words in [_app(ground)] if words),
             ("Ratios", _ratios(ground)),
+            *(("Noise floor", words) for words in [_noise_floors(ground)] if words),
             ("Numbers", NUMBERS if ground.workload else f"{NUMBERS}; {OF_WORKLOADS}"),
         )
     )
@@ -145,11 +148,36 @@ def _add_versions(found: dict[str, set[str]], server: str, proof: Proof) -> None
 
 def _load(ground: Ground) -> str:
     workload = ground.load
+    time_out = f"time-out {exact(workload.timeout_s)} s, counted as an error and in the latencies"
+    if workload.is_open:
+        return (
+            f"open: {_rates(workload)}, {_spacing(workload)}, whatever the answers do; latency counts from when a "
+            f"request was due; at most {workload.users} in flight, each on its own connection; {time_out}"
+        )
     think = f"{exact(workload.think_time_ms)} ms" if workload.think_time_ms else "no"
-    return (
-        f"{workload.arrival.value}: {plural(workload.users, 'user')}, each waits for its answer, {think} think time; "
-        f"time-out {exact(workload.timeout_s)} s, counted as an error and in the latencies"
+    users = plural(workload.users, "user")
+    if workload.steps:
+        users = ", then ".join(
+            f"{plural(step.users or 0, 'user')} for {exact(step.duration_s)} s" for step in workload.steps
+        )
+    return f"closed: {users}, each waits for its answer, {think} think time; {time_out}"
+
+
+def _rates(workload: Workload) -> str:
+    """The arrivals per second, step by step where there are several."""
+    if workload.rate is not None:
+        return f"{exact(workload.rate)} requests/s"
+    steps = (
+        f"{exact(step.level)}{f' to {exact(step.ramp_to)}' if step.ramp_to else ''} for {exact(step.duration_s)} s"
+        for step in workload.steps
     )
+    return f"requests/s {', then '.join(steps)}"
+
+
+def _spacing(workload: Workload) -> str:
+    if workload.spacing is Spacing.POISSON:
+        return "as independent visitors come (Poisson, the same in each round for all)"
+    return "evenly spaced"
 
 
 def _window(ground: Ground) -> str:
@@ -200,5 +228,21 @@ def _ratios(ground: Ground) -> str:
     if not ground.references:
         return "none: the reference is not in this section"
     if ground.reference is None:
-        return "requests/s to those of the nearest reference above in the same round: median [min–max]"
-    return f"requests/s to those of {ground.reference} in the same round: median [min–max]"
+        return f"requests/s to those of the nearest reference above in the same round: {OF_RATIOS}"
+    return f"requests/s to those of {ground.reference} in the same round: {OF_RATIOS}"
+
+
+def _noise_floors(ground: Ground) -> str:
+    """Each reference against itself; "" where the run measured none of them twice."""
+    return "; ".join(
+        f"{name} against itself {_floor(ground.floors.get(name), len(control.planned))}"
+        for name, control in ground.controls.items()
+    )
+
+
+def _floor(floor: Compared | None, planned: int) -> str:
+    if floor is None:
+        return "in no valid pair of trials"
+    count = floor.spread.count
+    over = plural(count, "round") if count == planned else f"{count} of {plural(planned, 'round')}"
+    return f"{ratio(floor.spread, floor.interval)} over {over}"

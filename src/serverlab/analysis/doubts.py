@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from serverlab.analysis import comparisons, suspicions
+from serverlab.analysis import artefacts, comparisons, suspicions
 from serverlab.analysis.evidence import Evidence, Ground
 from serverlab.model.tables import Detail, Doubt, DoubtKind
 
@@ -46,8 +46,8 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.FEW_ROUNDS,
-        "fewer than 5 rounds: a range is what was seen, not an interval for what may come; with n rounds two equal "
-        "servers still fall on one side of 1 in 2^(1-n) of the cases, 25 % for 3",
+        "few rounds: with fewer than 3 there is no interval, and no difference is shown; with 3 or 4 intervals are "
+        "wide, and too narrow where the ratios jump between two values",
         "measure with --rounds 5 or more",
         suspicions.few_rounds,
     ),
@@ -70,12 +70,31 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         "commit and measure again before anything is published",
         suspicions.dirty,
     ),
+    SectionRule(
+        DoubtKind.SELF_DIFFERENCE,
+        "a reference that was measured twice in each round differs from itself; by chance that is so in one of 20 "
+        "sections",
+        "do not trust small differences here; look at the trials for what changed between them, and measure again",
+        comparisons.self_difference,
+    ),
     RowRule(
         DoubtKind.NO_DIFFERENCE,
-        "no difference shown: the paired ratios to the reference reach from below 1 to above it; two equal servers "
-        "lack this note in 2^(1-n) of the cases with n rounds, 25 % for 3",
+        "tie: the interval of the ratio includes 1, so no difference to the reference was shown",
         "do not rank these against the reference; more rounds may tell",
         comparisons.no_difference,
+    ),
+    RowRule(
+        DoubtKind.UNCLEAR,
+        "unclear: the interval of this row alone excludes 1, but among so many rows one does by chance: after Holm's "
+        "correction over the section no difference was shown",
+        "do not rank these against the reference; more rounds may tell",
+        comparisons.unclear,
+    ),
+    RowRule(
+        DoubtKind.NOISE_FLOOR,
+        "the reference differs from itself by as much as these differ from it, so no difference is shown",
+        "add rounds until the noise floor is narrower",
+        comparisons.noise_floor,
     ),
     RowRule(
         DoubtKind.UNSTABLE_ORDER,
@@ -98,7 +117,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.NO_GAIN,
-        "no gain by cores shown: the paired gains reach from below 1 to above it",
+        "no gain by cores shown, after Holm's correction over all rows of the section",
         "do not say that it gains, or loses; more rounds may tell",
         comparisons.no_gain,
     ),
@@ -106,7 +125,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         DoubtKind.IMPOSSIBLE_GAIN,
         "the gain is larger than cores alone can give: the trials with fewer cores were slow, or more than the "
         "cores changed",
-        "read the range, not the median; look at the spread with fewer cores, and add rounds",
+        "read the rounds, not the mean; look at the spread with fewer cores, and add rounds",
         comparisons.impossible_gain,
     ),
     SectionRule(
@@ -173,6 +192,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         "do not read the cost of log-ins from this table",
         suspicions.cheap_hasher,
     ),
+    *(RowRule(*artefact) for artefact in artefacts.ARTEFACTS),
 )
 
 

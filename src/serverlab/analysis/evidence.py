@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from serverlab.analysis.differences import Compared, Ratios
 from serverlab.model.definitions import Workload
 from serverlab.model.records import (
     CoreSplit,
@@ -17,7 +18,7 @@ from serverlab.model.records import (
     State,
     Trial,
 )
-from serverlab.stats import samples_needed
+from serverlab.stats import paired_ratios, samples_needed
 
 STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 """The roles that share the stack's cores."""
@@ -133,6 +134,9 @@ class Ground:
     one that it is compared with, itself where it is a reference; it is empty where the section holds no reference.
     ``smallest`` is the evidence at the smallest budget, by row; ``core_speed`` the median of all readings of the
     calibration loop in the run, None where there is none.
+
+    ``controls`` is the evidence of the references' second trials, by reference. What follows from all of these is in
+    ``floors`` (reference against itself), ``ratios`` and ``gains``, by row; a row that has none is not in them.
     """
 
     plan: Plan
@@ -145,6 +149,10 @@ class Ground:
     evidence: tuple[Evidence, ...]
     smallest: dict[str, Evidence]
     core_speed: float | None = None
+    controls: dict[str, Evidence] = field(default_factory=dict)
+    floors: dict[str, Compared] = field(default_factory=dict)
+    ratios: dict[str, Compared] = field(default_factory=dict)
+    gains: dict[str, Compared] = field(default_factory=dict)
 
     @property
     def load(self) -> Workload:
@@ -181,6 +189,34 @@ class Ground:
         """The reference of a row, itself where it is one, None where the section holds none for it."""
         wanted = self.references.get(evidence.name)
         return next((each for each in self.evidence if each.name == wanted), None)
+
+    def ratios_by_row(self) -> dict[str, Ratios]:
+        """Requests per second relative to the row's reference, round by round; a reference is not in it."""
+        found = {
+            each.name: paired_ratios(each.rps_by_round, reference.rps_by_round)
+            for each in self.evidence
+            if (reference := self.compared_with(each)) is not None and reference is not each
+        }
+        return {name: ratios for name, ratios in found.items() if ratios}
+
+    def ratios_of_controls(self) -> dict[str, Ratios]:
+        """Requests per second of each reference's second trials relative to its first, round by round."""
+        found = {
+            reference.name: paired_ratios(self.controls[reference.name].rps_by_round, reference.rps_by_round)
+            for reference in self.reference_evidence()
+            if reference.name in self.controls
+        }
+        return {name: ratios for name, ratios in found.items() if ratios}
+
+    def gains_by_row(self) -> dict[str, Ratios]:
+        """Requests per second relative to the same row with the smallest budget; nothing at that budget."""
+        if self.cpus == self.smallest_cpus:
+            return {}
+        found = {
+            each.name: paired_ratios(each.rps_by_round, self.smallest[each.name].rps_by_round)
+            for each in self.evidence
+        }
+        return {name: ratios for name, ratios in found.items() if ratios}
 
     def busy_share(self, sample: Sample) -> float:
         """How busy the budget's cores were: app, edge, database, and the generator where it shares them."""

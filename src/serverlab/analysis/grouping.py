@@ -9,6 +9,7 @@ from dataclasses import replace
 import msgspec
 
 from serverlab import stats
+from serverlab.analysis.differences import compare_all
 from serverlab.analysis.evidence import Evidence, Ground, collect, speeds
 from serverlab.model.definitions import ReferenceScope, Target
 from serverlab.model.records import Plan, PlannedTrial, Trial
@@ -20,6 +21,8 @@ DIRECT = "none"
 Cell = tuple[str, int, str]
 """Workload, cores, target."""
 
+Cells = dict[Cell, Evidence]
+
 
 def grounds(run: Run) -> list[Ground]:
     """What each section of the run stands on, in the order of the experiment.
@@ -27,14 +30,25 @@ def grounds(run: Run) -> list[Ground]:
     Where targets are compared that is a section for each workload, budget and (with references per edge) edge; where
     workloads are compared, one for each target and budget.
     """
-    cells = _cells(run)
-    found = _of_targets(run, cells) if not run.plan.experiment.comparisons else _of_workloads(run, cells)
+    cells, controls = _cells(run, control=False), _cells(run, control=True)
+    compare = _of_workloads if run.plan.experiment.comparisons else _of_targets
+    found = compare(run, cells, controls)
     core_speeds = [speed for trial in run.trials for speed in speeds(trial)]
     core_speed = stats.median(core_speeds) if core_speeds else None
-    return [replace(ground, core_speed=core_speed) for ground in found]
+    return [_with_comparisons(replace(ground, core_speed=core_speed)) for ground in found]
 
 
-def _of_targets(run: Run, cells: dict[Cell, Evidence]) -> Iterator[Ground]:
+def _with_comparisons(ground: Ground) -> Ground:
+    """The ground with what follows from its ratios; each of the three is a family of comparisons of its own."""
+    floors = compare_all(ground.ratios_of_controls(), {})
+    beside = {
+        row: floors[reference].interval for row, reference in ground.references.items() if reference in floors
+    }
+    ratios, gains = compare_all(ground.ratios_by_row(), beside), compare_all(ground.gains_by_row(), {})
+    return replace(ground, floors=floors, ratios=ratios, gains=gains)
+
+
+def _of_targets(run: Run, cells: Cells, controls: Cells) -> Iterator[Ground]:
     plan, smallest = run.plan, min(run.plan.experiment.cpus)
     for workload in plan.experiment.workloads:
         for cpus in plan.experiment.cpus:
@@ -50,10 +64,17 @@ def _of_targets(run: Run, cells: dict[Cell, Evidence]) -> Iterator[Ground]:
                     references=dict.fromkeys(targets, reference) if reference else {},
                     evidence=tuple(cells[workload, cpus, target] for target in targets),
                     smallest={target: cells[workload, smallest, target] for target in targets},
+                    controls=_measured(
+                        {
+                            target: controls[workload, cpus, target]
+                            for target in targets
+                            if target == reference
+                        }
+                    ),
                 )
 
 
-def _of_workloads(run: Run, cells: dict[Cell, Evidence]) -> Iterator[Ground]:
+def _of_workloads(run: Run, cells: Cells, controls: Cells) -> Iterator[Ground]:
     experiment = run.plan.experiment
     smallest, workloads = min(experiment.cpus), experiment.measured_workloads()
     for target in experiment.targets:
@@ -69,7 +90,13 @@ def _of_workloads(run: Run, cells: dict[Cell, Evidence]) -> Iterator[Ground]:
                 references={each: experiment.reference_workload(each) or each for each in workloads},
                 evidence=tuple(rows.values()),
                 smallest={each: cells[each, smallest, target] for each in workloads},
+                controls=_measured({each: controls[each, cpus, target] for each in experiment.comparisons}),
             )
+
+
+def _measured(controls: dict[str, Evidence]) -> dict[str, Evidence]:
+    """Those that the run has planned."""
+    return {name: evidence for name, evidence in controls.items() if evidence.planned}
 
 
 def edge_of(target: str) -> str:
@@ -97,14 +124,16 @@ def _reference(plan: Plan, edge: str | None) -> str | None:
     return str(reference) if str(reference) in plan.experiment.targets else None
 
 
-def _cells(run: Run) -> dict[Cell, Evidence]:
-    """The evidence of every cell of the experiment, named after its target."""
+def _cells(run: Run, *, control: bool) -> Cells:
+    """The evidence of every cell of the experiment, named after its target: of its trials or of its controls."""
     planned: dict[Cell, list[PlannedTrial]] = defaultdict(list)
     trials: dict[Cell, list[Trial]] = defaultdict(list)
     for each in run.plan.trials:
-        planned[_cell(each)].append(each)
+        if each.control is control:
+            planned[_cell(each)].append(each)
     for trial in run.trials:
-        trials[_cell(trial.planned)].append(trial)
+        if trial.planned.control is control:
+            trials[_cell(trial.planned)].append(trial)
     found = {}
     for workload in run.plan.experiment.measured_workloads():
         for cpus in run.plan.experiment.cpus:

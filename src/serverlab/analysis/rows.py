@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
 from serverlab import stats
+from serverlab.analysis import costs
 from serverlab.analysis.evidence import Evidence, Ground, Sample
 from serverlab.model.records import Inspection, Trial
-from serverlab.model.tables import Errors, FailureCount, Row, RowState, Spread, VoidTrials
+from serverlab.model.tables import Errors, FailureCount, Row, RowState, Shown, Spread, VoidTrials
 
 ROLES = ("app", "edge", "db", "cache", "realtime", "load")
 
@@ -18,6 +19,7 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
     samples = evidence.samples
     state = state_of(evidence)
     compared_with = ground.references.get(evidence.name)
+    ratio, gain = ground.ratios.get(evidence.name), ground.gains.get(evidence.name)
     return Row(
         name=evidence.name,
         target=evidence.target,
@@ -31,8 +33,8 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         void=_void_trials(evidence.void),
         doubts=doubts,
         rps=stats.spread([sample.rps for sample in samples]),
-        ratio=ratio_to_reference(ground, evidence),
-        scaling=gain_by_cores(ground, evidence),
+        ratio=ratio.spread if ratio else None,
+        scaling=gain.spread if gain else None,
         p50_us=_percentile(samples, 50),
         p95_us=_percentile(samples, 95),
         p99_us=_percentile(samples, 99),
@@ -40,12 +42,24 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         errors=_errors(samples),
         cpu_ms=_by_role(samples, Sample.cpu_ms),
         memory_bytes=_by_role(samples, _memory_bytes),
+        per_cpu_s=_over_all(samples, costs.per_cpu_s),
+        cpu_user_ms=_by_role(samples, costs.user_ms),
+        cpu_system_ms=_by_role(samples, costs.system_ms),
+        pss_bytes=_by_role(samples, costs.pss_bytes),
+        switches=_by_role(samples, costs.switches),
+        connections=_over_all(samples, costs.connections),
         ready_s=_over_all(samples, lambda sample: sample.trial.ready_s),
         image_bytes=max((each.trial.image_bytes for each in samples if each.trial.image_bytes), default=None),
         replicas=max((each.trial.replicas for each in samples), default=None),
         queries=_per_request(samples, lambda seen: seen.queries),
         request_bytes=_per_request(samples, lambda seen: seen.request_bytes),
         response_bytes=_per_request(samples, lambda seen: seen.response_bytes),
+        rps_interval=stats.interval([sample.rps for sample in samples]),
+        ratio_interval=ratio.interval if ratio else None,
+        scaling_interval=gain.interval if gain else None,
+        shown=ratio.shown if ratio else None,
+        group=_group(ground, evidence),
+        smallest=ratio.smallest if ratio else None,
     )
 
 
@@ -58,19 +72,14 @@ def state_of(evidence: Evidence) -> RowState:
     return RowState.VOID if evidence.void else RowState.NOT_RUN
 
 
-def ratio_to_reference(ground: Ground, evidence: Evidence) -> Spread | None:
-    """Requests per second relative to the row's reference, round by round; None for a reference."""
-    reference = ground.compared_with(evidence)
-    if reference is None or reference is evidence:
+def _group(ground: Ground, evidence: Evidence) -> int | None:
+    """The number of the row's group: that of its reference, for it and all rows that tie with it; None for others."""
+    reference = ground.references.get(evidence.name)
+    tied = [name for name, found in ground.ratios.items() if found.shown is Shown.TIE]
+    leaders = list(dict.fromkeys(ground.references[name] for name in tied))
+    if reference not in leaders or evidence.name not in (reference, *tied):
         return None
-    return stats.paired_ratios(evidence.rps_by_round, reference.rps_by_round)
-
-
-def gain_by_cores(ground: Ground, evidence: Evidence) -> Spread | None:
-    """Requests per second relative to the same target with the smallest budget; None at that budget."""
-    if ground.cpus == ground.smallest_cpus:
-        return None
-    return stats.paired_ratios(evidence.rps_by_round, ground.smallest[evidence.name].rps_by_round)
+    return leaders.index(reference) + 1
 
 
 def _percentile(samples: tuple[Sample, ...], percent: int) -> Spread | None:

@@ -9,6 +9,7 @@ from serverlab.analysis.evidence import Evidence, Ground, Sample
 from serverlab.formatting import factor, milliseconds, per_second, percent, plural, span
 
 ENOUGH_ROUNDS = 5
+"""With fewer an interval leans on how evenly the noise lies; docs/decisions/0012 has the coverage for each number."""
 WIDE_SPREAD = 1.25
 SLOW_CORE = 0.9
 """Below this share of the run's median speed a core counts as slowed down."""
@@ -29,11 +30,11 @@ CHEAP_HASHERS = re.compile(r"md5|sha1|cheap|unsalted", re.IGNORECASE)
 
 
 def few_rounds(_ground: Ground, evidence: Evidence) -> str | None:
-    """Whether there are too few rounds to speak of an interval, and how often equal servers would look unequal."""
+    """Whether there are too few rounds for an interval, or for one that may be leant on."""
     count = len(evidence.samples)
     if count >= ENOUGH_ROUNDS:
         return None
-    return f"{plural(count, 'round')}: {percent(stats.one_side_by_chance(count))}"
+    return f"{plural(count, 'round')}{'' if count >= stats.FEWEST_ROUNDS else ': no interval'}"
 
 
 def shared_core(ground: Ground) -> str | None:

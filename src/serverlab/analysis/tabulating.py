@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from serverlab.analysis.conditions import run_facts, section_facts
+from serverlab.analysis.differences import as_share, reach_of
 from serverlab.analysis.doubts import find_doubts
 from serverlab.analysis.evidence import Ground
 from serverlab.analysis.grouping import grounds
+from serverlab.analysis.predictions import score_all
 from serverlab.analysis.rows import make_row
 from serverlab.model.runs import Run
-from serverlab.model.tables import Row, RowState, Section, Table
+from serverlab.model.tables import NoiseFloor, Row, RowState, Section, Table
 
 STATE_ORDER = (RowState.MEASURED, RowState.VOID, RowState.NOT_RUN, RowState.NOT_APPLICABLE)
 
@@ -52,6 +54,16 @@ def _section(ground: Ground) -> Section:
         conditions=section_facts(ground),
         rows=tuple(rows if ground.workload is None else sorted(rows, key=_order)),
         doubts=doubts,
+        noise_floors=tuple(
+            NoiseFloor(
+                name=name,
+                ratio=floor.spread,
+                interval=floor.interval,
+                reach=as_share(reach_of(floor.interval)) if floor.interval else None,
+            )
+            for name, floor in ground.floors.items()
+        ),
+        predictions=tuple(score_all(ground)),
     )
 
 

@@ -96,10 +96,52 @@ def workload_mistakes(workload: Workload) -> Iterator[str]:
     """What is wrong between the keys of a ``workload.toml``."""
     yield from _capability_mistakes(workload.needs, where="needs")
     yield from _app_mistakes(workload.app, where="app")
+    yield from arrival_mistakes(workload)
     for name, variant in workload.variants.items():
         if not VARIANT.fullmatch(name):
             yield f"variants.{name}: a name has small letters and digits, and single hyphens within"
         yield from _app_mistakes(variant.app, where=f"variants.{name}.app")
+
+
+def arrival_mistakes(workload: Workload) -> Iterator[str]:
+    """What is wrong in how the workload says that requests arrive."""
+    yield from _open_mistakes(workload) if workload.is_open else _closed_mistakes(workload)
+    for index, step in enumerate(workload.steps):
+        if step.duration_s % 1:
+            yield f"steps[{index}].duration_s: {step.duration_s:g} is no whole number of seconds"
+    lasts_s = sum(step.duration_s for step in workload.steps)
+    if workload.steps and lasts_s != workload.duration_s:
+        yield f"steps: they last {lasts_s:g} s together, the window {workload.duration_s:g} s"
+
+
+def _open_mistakes(workload: Workload) -> Iterator[str]:
+    if workload.rate is None and not workload.steps:
+        yield "rate: missing; where arrival is open it says how many requests are due per second"
+    if workload.rate is not None and workload.steps:
+        yield "rate: steps have their own; leave one of the two out"
+    if workload.think_time_ms:
+        yield "think_time_ms: nobody thinks where requests are due at a rate; leave it out"
+    if "websocket" in workload.needs:
+        yield "arrival: only requests can be due at a rate, and these users hold sockets; closed is what they can"
+    for index, step in enumerate(workload.steps):
+        if step.rate is None:
+            yield f"steps[{index}].rate: missing; where arrival is open each step has one"
+        if step.users is not None:
+            yield f"steps[{index}].users: where arrival is open the rate changes; users at the top is their bound"
+
+
+def _closed_mistakes(workload: Workload) -> Iterator[str]:
+    for key in ("rate", "spacing"):
+        if getattr(workload, key) is not None:
+            yield f"{key}: only where arrival is open; closed users ask as fast as they are answered"
+    for index, step in enumerate(workload.steps):
+        for key in ("rate", "ramp_to"):
+            if getattr(step, key) is not None:
+                yield f"steps[{index}].{key}: only where arrival is open; here each step has users"
+        if step.users is None:
+            yield f"steps[{index}].users: missing; where arrival is closed each step has them"
+        elif step.users > workload.users:
+            yield f"steps[{index}].users: {step.users} is more than the workload's {workload.users}"
 
 
 def _app_mistakes(app: Mapping[str, str], *, where: str) -> Iterator[str]:
@@ -125,6 +167,7 @@ def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]
     if not experiment.targets or not experiment.measured_workloads() or not experiment.cpus:
         yield "targets, workloads and cpus each need at least one entry"
     yield from _reference_mistakes(experiment, targets, catalog)
+    yield from _prediction_mistakes(experiment, targets, catalog)
 
 
 def _workload_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
@@ -135,9 +178,13 @@ def _workload_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
         names |= {f"comparisons.{reference!r}[{index}]": name for index, name in enumerate(others)}
     for key, name in names.items():
         try:
-            catalog.workload(name)
+            workload = catalog.workload(name)
         except UsageError as unknown:
             yield f"{key}: {unknown.what}"
+        else:
+            changed = experiment.load.applied_to(workload)
+            if changed != workload:
+                yield from (f"load, with {name}: {mistake}" for mistake in arrival_mistakes(changed))
     key = "comparisons" if experiment.comparisons else "workloads"
     yield from _repetitions(key, experiment.measured_workloads(), what="workload")
     if experiment.comparisons and experiment.workloads:
@@ -170,6 +217,35 @@ def _reference_mistakes(experiment: Experiment, targets: list[Target], catalog: 
         needed = Target(server=reference.server, variant=reference.variant, edge=edge)
         if needed not in targets:
             yield f"reference: {needed} is not among the targets"
+
+
+def _prediction_mistakes(experiment: Experiment, targets: list[Target], catalog: Names) -> Iterator[str]:
+    """Predictions that no row could ever be scored by."""
+    key = "workload" if experiment.comparisons else "target"
+    for index, prediction in enumerate(experiment.predictions):
+        where, (low, high) = f"predictions[{index}]", prediction.ratio
+        if not 0 < low < high:
+            yield f"{where}.ratio: {low:g} and {high:g} are not two ratios, the lower one first"
+        if not prediction.source.strip():
+            yield f"{where}.source: say where the prediction is from"
+        if getattr(prediction, key) is None:
+            yield f"{where}.{key}: missing"
+        if prediction.workload is not None and prediction.workload not in experiment.measured_workloads():
+            near = did_you_mean(prediction.workload, experiment.measured_workloads())
+            yield f"{where}.workload: {prediction.workload!r} is not measured{near}"
+        if prediction.cpus is not None and prediction.cpus not in experiment.cpus:
+            yield f"{where}.cpus: {prediction.cpus} is not among the budgets"
+        yield from _unmeasured_target(prediction.target, targets, catalog, where=f"{where}.target")
+
+
+def _unmeasured_target(
+    name: str | None, targets: list[Target], catalog: Names, *, where: str
+) -> Iterator[str]:
+    try:
+        if name is not None and catalog.target(name) not in targets:
+            yield f"{where}: {name!r} is not among the targets"
+    except UsageError as unknown:
+        yield f"{where}: {unknown.what}"
 
 
 def _common_mistakes(identity: Identity, signals: Signals, capabilities: tuple[str, ...]) -> Iterator[str]:

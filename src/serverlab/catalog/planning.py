@@ -9,7 +9,7 @@ import msgspec
 
 from serverlab.catalog.catalog import Catalog
 from serverlab.errors import UsageError
-from serverlab.model.definitions import Experiment, LoadOverrides, Target, Workload
+from serverlab.model.definitions import Experiment, LoadOverrides, ReferenceScope, Target, Workload
 from serverlab.model.records import Plan, PlannedTrial
 
 
@@ -18,7 +18,7 @@ def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment
 
     Within a round the order of the blocks is shuffled, and the trials within each block. A block is one workload,
     budget and edge with all targets; where workloads are compared, one target and budget with a reference and those
-    compared with it.
+    compared with it. Unless the experiment says otherwise each block holds its reference a second time, as a control.
 
     Cells whose target lacks what the workload needs are left out and told in ``skipped``.
 
@@ -30,6 +30,10 @@ def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment
         experiment,
         targets=tuple(str(target) for target in targets),
         reference=None if experiment.reference is None else str(catalog.target(experiment.reference)),
+        predictions=tuple(
+            msgspec.structs.replace(each, target=each.target and str(catalog.target(each.target)))
+            for each in experiment.predictions
+        ),
     )
     workloads = experiment.measured_workloads()
     skipped = _skipped(catalog, targets, workloads)
@@ -53,10 +57,20 @@ def make_plan(catalog: Catalog, experiment: Experiment, *, name: str, experiment
     )
 
 
+def with_a_round_more(plan: Plan) -> Plan:
+    """The plan with one round more, ordered as a plan of that many rounds has it."""
+    targets = [Target.parse(name) for name in plan.experiment.targets]
+    number = plan.experiment.rounds + 1
+    return msgspec.structs.replace(
+        plan,
+        experiment=msgspec.structs.replace(plan.experiment, rounds=number),
+        trials=(*plan.trials, *_round(number, targets, plan.experiment, plan.skipped)),
+    )
+
+
 def overridden(workload: Workload, changes: LoadOverrides) -> Workload:
     """The workload with what the experiment changes in it."""
-    given = {key: value for key, value in msgspec.structs.asdict(changes).items() if value is not None}
-    return msgspec.structs.replace(workload, **given)
+    return changes.applied_to(workload)
 
 
 def _skipped(catalog: Catalog, targets: list[Target], workloads: tuple[str, ...]) -> dict[str, str]:
@@ -71,21 +85,44 @@ def _round(
     number: int, targets: list[Target], experiment: Experiment, skipped: dict[str, str]
 ) -> list[PlannedTrial]:
     trials = [
-        PlannedTrial(
-            id=f"r{number:02}-{workload}-c{cpus}-{target}".replace(":", "."),
-            round=number,
-            workload=workload,
-            cpus=cpus,
-            target=str(target),
-        )
+        _planned(number, str(target), workload, cpus, control=control)
         for target, workload, cpus in product(targets, experiment.measured_workloads(), experiment.cpus)
         if f"{target} {workload}" not in skipped
+        for control in _times(experiment, target, workload)
     ]
     blocks: dict[tuple[object, ...], list[PlannedTrial]] = {}
     for trial in trials:
         blocks.setdefault(_block(trial, experiment), []).append(trial)
     order = random.Random(f"{experiment.seed}/{number}")  # noqa: S311 - not a secret
     return _shuffled(list(blocks.values()), order)
+
+
+def _planned(number: int, target: str, workload: str, cpus: int, *, control: bool) -> PlannedTrial:
+    name = f"r{number:02}-{workload}-c{cpus}-{target}".replace(":", ".")
+    return PlannedTrial(
+        id=f"{name}-control" if control else name,
+        round=number,
+        workload=workload,
+        cpus=cpus,
+        target=target,
+        control=control,
+    )
+
+
+def _times(experiment: Experiment, target: Target, workload: str) -> tuple[bool, ...]:
+    """Whether each trial of the cell in a round is a control: a reference has one beside its own."""
+    return (False, True) if experiment.control and _is_reference(experiment, target, workload) else (False,)
+
+
+def _is_reference(experiment: Experiment, target: Target, workload: str) -> bool:
+    if experiment.comparisons:
+        return workload in experiment.comparisons
+    if experiment.reference is None:
+        return False
+    reference = Target.parse(experiment.reference)
+    if experiment.reference_scope is ReferenceScope.EDGE:
+        reference = msgspec.structs.replace(reference, edge=target.edge)
+    return target == reference
 
 
 def _block(trial: PlannedTrial, experiment: Experiment) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Verbs that measure and judge: run, compare, report."""
+"""The verb that measures: run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from serverlab import analysis, host, reports, store
+from serverlab import host, store
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.cli.context import Context, show, show_json
+from serverlab.cli.judging import print_table
 from serverlab.compose import Cache, Database
-from serverlab.errors import UsageError, VerdictFailed
+from serverlab.errors import UsageError
 from serverlab.model.definitions import Experiment
 from serverlab.model.records import Plan
 from serverlab.runner import provenance, resume_run, start_run
@@ -23,7 +24,7 @@ Flag = Annotated[bool, Parameter(negative="")]
 
 
 class Runs:
-    """The verbs, bound to a context."""
+    """The verb, bound to a context."""
 
     def __init__(self, context: Context) -> None:
         """Work with this checkout and engine."""
@@ -72,52 +73,12 @@ class Runs:
                 _show_plan(plan, json=json)
                 return
             path = _start(self._context, plan, database=db, cache=cache)
-        _judge(self._context, path, "json" if json else "text")
-
-    def compare(self, run: str | None = None, *, format: str = "text") -> None:  # noqa: A002 - the option's name
-        """Print the table of a run, and write it beside the run as JSON, CSV and Markdown.
-
-        Parameters
-        ----------
-        run
-            EXPERIMENT/RUN, EXPERIMENT (its newest run) or a path; without it the newest run of all.
-        format
-            text, markdown, json or csv.
-        """
-        if format not in reports.FORMATS:
-            raise UsageError(f"unknown format {format!r}", f"Known: {', '.join(reports.FORMATS)}")
-        _judge(self._context, store.find_run(self._context.root / "results", run), format)
-
-    def report(self, *, docs: Flag = False, check: Flag = False) -> None:
-        """Render the tables in README.md and docs/ from the result files that they name.
-
-        Parameters
-        ----------
-        docs
-            Write the rendered tables into the files.
-        check
-            Write nothing; fail when a table is not what its result file renders.
-        """
-        if docs == check:
-            raise UsageError("say either --docs or --check")
-        pages = [self._context.root / "README.md", *sorted((self._context.root / "docs").rglob("*.md"))]
-        if docs:
-            changed = reports.render_docs(pages, self._context.root)
-            show(
-                "\n".join(f"rendered {path.relative_to(self._context.root)}" for path in changed)
-                or "nothing to render"
-            )
-        elif stale := reports.stale(pages, self._context.root):
-            names = ", ".join(str(path.relative_to(self._context.root)) for path in stale)
-            raise VerdictFailed(f"not what the result files render: {names}", "`make report` renders them.")
+        print_table(self._context, path, "json" if json else "text")
 
 
 def register(app: App, context: Context) -> None:
-    """Add the verbs to the app."""
-    verbs = Runs(context)
-    app.command(verbs.run)
-    app.command(verbs.compare)
-    app.command(verbs.report)
+    """Add the verb to the app."""
+    app.command(Runs(context).run)
 
 
 def _plan(context: Context, experiment: Path, *, targets: str | None, rounds: int | None) -> Plan:
@@ -179,11 +140,3 @@ def _resume(context: Context, name: str) -> Path:
             context.lab, images=facts, database=database, cache=cache, plan=run.plan
         ),
     )
-
-
-def _judge(context: Context, path: Path, format_name: str) -> None:
-    table = analysis.tabulate(store.read_run(path))
-    for name, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md")):
-        store.write_table(path, text=reports.FORMATS[name](table), suffix=suffix)
-    show(reports.FORMATS[format_name](table))
-    context.say(f"results: {path} (table.json, table.csv, table.md)")

@@ -13,6 +13,8 @@ from serverlab.model.base import Record
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Rate = Annotated[float, msgspec.Meta(gt=0)]
+LowAndHigh = Annotated[tuple[float, ...], msgspec.Meta(min_length=2, max_length=2)]
 Format = Annotated[int, msgspec.Meta(ge=1, le=1)]
 
 
@@ -38,9 +40,17 @@ class Protocol(enum.Enum):
 
 
 class Arrival(enum.Enum):
-    """The load model: a fixed number of users, each waiting for its answer."""
+    """The load model: users who each wait for their answer before they ask again, or requests that are due at a rate."""
 
     CLOSED = "closed"
+    OPEN = "open"
+
+
+class Spacing(enum.Enum):
+    """How the arrivals of an open workload are spaced: evenly, or with exponential gaps, as independent people come."""
+
+    CONSTANT = "constant"
+    POISSON = "poisson"
 
 
 class ReferenceScope(enum.Enum):
@@ -183,6 +193,23 @@ class Thresholds(Record, frozen=True):
     p99_ms: Seconds = 1000.0
 
 
+class Step(Record, frozen=True):
+    """A part of the window with a rate of its own, or with a number of users where the arrival is closed.
+
+    ``ramp_to`` is the rate at its end, where it is not that of its beginning.
+    """
+
+    duration_s: Seconds
+    rate: Rate | None = None
+    ramp_to: Rate | None = None
+    users: Positive | None = None
+
+    @property
+    def level(self) -> float:
+        """Arrivals per second, or users, at its beginning."""
+        return float(self.rate or self.users or 0)
+
+
 class WorkloadVariant(Record, frozen=True):
     """One of several forms of a workload: how the app is set meanwhile, and what the load is told.
 
@@ -200,6 +227,10 @@ class WorkloadVariant(Record, frozen=True):
 class Workload(Record, frozen=True):
     """Who asks what, and how it arrives: a folder ``loadtests/NAME``, or one variant of it (``NAME:VARIANT``).
 
+    Closed: ``users`` ask, each waits for its answer and then ``think_time_ms``. Open: requests are due at ``rate`` per
+    second with this ``spacing``, whether or not earlier ones are answered; at most ``users`` are in flight at once, each
+    on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
+
     A workload with ``variants`` cannot be run itself, only one of them: ``of_variant`` has what the variant sets in
     ``app``, ``parameters`` and ``cache``, and no variants.
     """
@@ -214,11 +245,25 @@ class Workload(Record, frozen=True):
     timeout_s: Seconds
     needs: tuple[str, ...] = ()
     think_time_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    rate: Rate | None = None
+    spacing: Spacing | None = None
+    steps: tuple[Step, ...] = ()
     thresholds: Thresholds = Thresholds()
     app: dict[str, str] = msgspec.field(default_factory=dict)
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     cache: Literal["redis"] | None = None
     variants: dict[str, WorkloadVariant] = msgspec.field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are due at a rate."""
+        return self.arrival is Arrival.OPEN
+
+    def course(self) -> tuple[Step, ...]:
+        """The steps of its load, one where it does not change; none where a closed workload has always all users."""
+        if self.steps or not self.is_open:
+            return self.steps
+        return (Step(duration_s=self.duration_s, rate=self.rate),)
 
     def of_variant(self, name: str) -> Workload:
         """The workload that the variant called ``name`` makes of this one."""
@@ -235,18 +280,48 @@ class Workload(Record, frozen=True):
 
 
 class LoadOverrides(Record, frozen=True):
-    """What an experiment changes in its workloads."""
+    """What an experiment changes in its workloads; every workload of requests can be made open, or closed."""
 
     users: Positive | None = None
     warmup_s: Seconds | None = None
     duration_s: Seconds | None = None
+    arrival: Arrival | None = None
+    rate: Rate | None = None
+    spacing: Spacing | None = None
+    steps: tuple[Step, ...] | None = None
+
+    def applied_to(self, workload: Workload) -> Workload:
+        """The workload with these changes; what belongs to the other arrival alone is dropped with it."""
+        given = {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
+        if self.arrival not in (None, workload.arrival):
+            given = {"think_time_ms": 0.0, "rate": None, "spacing": None, "steps": ()} | given
+        elif self.rate is not None:
+            given = {"steps": ()} | given
+        elif self.steps is not None:
+            given = {"rate": None} | given
+        return msgspec.structs.replace(workload, **given)
+
+
+class Prediction(Record, frozen=True):
+    """A ratio to the reference that is expected before the experiment runs, and where the expectation is from.
+
+    It is of ``target`` where targets are compared and of ``workload`` where workloads are; the other, and ``cpus``,
+    may narrow the sections that it is about.
+    """
+
+    ratio: LowAndHigh
+    source: str
+    target: str | None = None
+    workload: str | None = None
+    cpus: Positive | None = None
 
 
 class Experiment(Record, frozen=True):
     """One question: targets, workloads, budgets, rounds and a reference.
 
     It compares either targets, each with every one of ``workloads``, with the target ``reference``; or, on each
-    target, workloads: ``comparisons`` maps a reference workload to those that are compared with it.
+    target, workloads: ``comparisons`` maps a reference workload to those that are compared with it. With ``control``
+    each reference is measured twice in its block, which gives the noise floor.
     """
 
     format: Format
@@ -261,6 +336,8 @@ class Experiment(Record, frozen=True):
     seed: int = 1
     cpus: tuple[Positive, ...] = (1,)
     load: LoadOverrides = LoadOverrides()
+    control: bool = True
+    predictions: tuple[Prediction, ...] = ()
 
     def measured_workloads(self) -> tuple[str, ...]:
         """All workloads, in the order in which the experiment names them."""

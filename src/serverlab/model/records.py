@@ -11,20 +11,40 @@ from serverlab.model.definitions import Experiment, Workload
 
 
 class PlannedTrial(Record, frozen=True):
-    """One target in one round, for one workload and one budget of cores."""
+    """One target in one round, for one workload and one budget of cores.
+
+    A ``control`` measures a reference a second time in its round: the two tell what equal things differ by.
+    """
 
     id: str
     round: int
     workload: str
     cpus: int
     target: str
+    control: bool = False
+
+
+class Until(Record, frozen=True):
+    """When no more rounds are added: every interval of ``column`` is within this share of its middle, or time is spent.
+
+    ``budget_s`` is of all trials of the run, those of its first rounds included.
+    """
+
+    column: str
+    within: float
+    budget_s: float
+
+    def __str__(self) -> str:
+        """As ``--until`` takes it."""
+        return f"{self.column} ±{self.within * 100:g}%"
 
 
 class Plan(Record, frozen=True):
     """``plan.json``: what a run is going to do, in order.
 
     ``hashes`` maps ``experiment``, ``workload/NAME`` and ``server/NAME`` to the SHA-256 of their files.
-    ``skipped`` maps ``TARGET WORKLOAD`` to the capability that the target lacks: these cells are ``n/a``.
+    ``skipped`` maps ``TARGET WORKLOAD`` to the capability that the target lacks: these cells are ``n/a``. A plan with
+    ``until`` grows by a round at a time.
     """
 
     name: str
@@ -33,6 +53,7 @@ class Plan(Record, frozen=True):
     trials: tuple[PlannedTrial, ...]
     skipped: dict[str, str]
     hashes: dict[str, str]
+    until: Until | None = None
     format: int = FORMAT
 
 
@@ -155,7 +176,8 @@ class Failure(Record, frozen=True):
 class Latency(Record, frozen=True):
     """Percentiles of one set of requests, in microseconds; None where nothing was recorded.
 
-    ``p05_us`` shows a floor below which no answer comes; None also where a run was made before it was read.
+    ``p05_us`` shows a floor below which no answer comes. It, ``p90_us`` and ``p999_us`` (99.9 %) are None also where a
+    run was made before they were read.
     """
 
     count: int
@@ -165,6 +187,36 @@ class Latency(Record, frozen=True):
     max_us: int | None
     mean_us: float | None
     p05_us: int | None = None
+    p90_us: int | None = None
+    p999_us: int | None = None
+
+
+class Second(Record, frozen=True):
+    """One second of a window, the last maybe shorter: requests that ended in it, latencies of those that began in it.
+
+    ``count`` is how many latencies p50 and p99 stand on.
+    """
+
+    ended: int
+    ok: int
+    failed: int
+    count: int
+    p50_us: int | None
+    p99_us: int | None
+
+
+class StepResult(Record, frozen=True):
+    """What was seen in one step of a window: ``level`` is a rate per second, or users; ``ramp_to`` that at its end.
+
+    ``ended`` and ``ok`` count requests that ended in it, ``latency`` is of those that began in it.
+    """
+
+    level: float
+    ramp_to: float
+    duration_s: float
+    ended: int
+    ok: int
+    latency: Latency
 
 
 class Inspection(Record, frozen=True):
@@ -187,6 +239,13 @@ class LoadResult(Record, frozen=True):
     of the other failures. ``by_name`` holds the former per request name. ``connections`` counts those
     ``opened`` within the window, and those ``replaced`` because the server had closed them while they were idle.
     ``inspections`` are by request name; None where a run was made before requests were inspected.
+
+    Where the ``arrival`` is open, a request begins when it is due: latency counts from there, whenever it was sent. Of
+    the ``scheduled`` arrivals, those due within the window, ``sent`` were sent, ``queued`` of them late because all
+    users were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the time
+    that they had waited when the window ended, since leaving them out would flatter. ``lost`` were not sent though a
+    user was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a
+    tick every 10 ms, of either arrival. ``rate`` is the mean of the scheduled rate.
     """
 
     users: int
@@ -203,6 +262,17 @@ class LoadResult(Record, frozen=True):
     versions: dict[str, str]
     connections: dict[str, int] = msgspec.field(default_factory=dict)
     inspections: dict[str, Inspection] | None = None
+    arrival: str = "closed"
+    rate: float | None = None
+    scheduled: int | None = None
+    sent: int | None = None
+    queued: int | None = None
+    unsent: int | None = None
+    lost: int | None = None
+    lag: Latency | None = None
+    loop_lag: Latency | None = None
+    per_second: tuple[Second, ...] = ()
+    steps: tuple[StepResult, ...] = ()
 
     @property
     def window_s(self) -> float:
@@ -210,24 +280,71 @@ class LoadResult(Record, frozen=True):
         return self.window_end - self.window_start
 
 
+class ProcessUse(Record, frozen=True):
+    """What one process used between the edges of the window, in steps of 10 ms.
+
+    ``memory_pss_bytes`` is its largest proportional set size. Context switches are None where threads ended in between
+    that had used more than a twentieth of its CPU time: the kernel forgets a thread's switches with the thread.
+    """
+
+    container: str
+    pid: int
+    name: str
+    user_s: float
+    system_s: float
+    memory_pss_bytes: int | None = None
+    context_switches_voluntary: int | None = None
+    context_switches_involuntary: int | None = None
+
+    @property
+    def cpu_s(self) -> float:
+        """User and system time together."""
+        return self.user_s + self.system_s
+
+
 class Usage(Record, frozen=True):
     """What the containers of one role (app, edge, db, load) used within the window.
 
     ``memory_peak_bytes`` is the highest sampled working set: usage less inactive page cache, summed over replicas.
-    ``throttled_s`` is the time the kernel held them back by their CPU quota.
+    ``throttled_s`` is the time the kernel held them back by their CPU quota. ``user_s`` and ``system_s`` are the parts
+    of ``cpu_s``. ``memory_pss_bytes`` is the highest sum over all processes of their proportional set sizes, in which
+    a shared page counts once. Context switches are those of all threads. ``connections`` is how many a database had
+    open at most. None is what was not read: no such container, an engine elsewhere, a user who may not.
     """
 
     cpu_s: float
     memory_peak_bytes: int
     throttled_s: float
     samples: int
+    user_s: float | None = None
+    system_s: float | None = None
+    memory_pss_bytes: int | None = None
+    context_switches_voluntary: int | None = None
+    context_switches_involuntary: int | None = None
+    connections: int | None = None
+    processes: tuple[ProcessUse, ...] = ()
+
+
+class NetworkCounts(Record, frozen=True):
+    """What the kernel counted about TCP in the network namespaces of one role's containers.
+
+    ``listen_overflows`` are connections that found a full backlog; ``listen_drops`` those and others that a listening
+    socket refused; ``retransmits`` are segments that were sent again, of ``segments`` sent.
+    """
+
+    listen_overflows: int
+    listen_drops: int
+    retransmits: int
+    segments: int
 
 
 class Trial(Record, frozen=True):
     """One line of ``trials.jsonl``.
 
     ``speed_before`` and ``speed_after`` tell how fast the stack's cores were just before and after the load, in million
-    turns of a fixed loop per CPU second.
+    turns of a fixed loop per CPU second. ``network`` is by role. ``clock_jump_s`` is by how much the machine's wall
+    clock went further than its steady clock within the window, ``other_cpu_s`` the CPU time within it that none of the
+    trial's containers used, ``log_lines`` how many lines each role logged in it; None, or a missing role, was not read.
     """
 
     planned: PlannedTrial
@@ -247,4 +364,8 @@ class Trial(Record, frozen=True):
     speed_before: float | None = None
     speed_after: float | None = None
     log_tail: tuple[str, ...] = ()
+    network: dict[str, NetworkCounts] = msgspec.field(default_factory=dict)
+    clock_jump_s: float | None = None
+    other_cpu_s: float | None = None
+    log_lines: dict[str, int] = msgspec.field(default_factory=dict)
     format: int = FORMAT

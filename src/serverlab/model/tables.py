@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+import msgspec
+
 from serverlab.model.base import FORMAT, Record
 from serverlab.model.runs import Problem
 
@@ -20,6 +22,41 @@ class Spread(Record, frozen=True):
     high: float
     mad: float
     count: int
+
+
+class Interval(Record, frozen=True):
+    """A geometric mean over the rounds and what it may be besides, at this level of confidence (0.95 is 95 %).
+
+    ``method`` is how it was made, ``count`` how many rounds it stands on.
+    """
+
+    middle: float
+    low: float
+    high: float
+    level: float
+    method: str
+    count: int
+
+
+class Shown(enum.Enum):
+    """What the run has shown of a row and its reference; of TIE and UNCLEAR rows no difference was shown.
+
+    The interval of a TIE includes 1. That of an UNCLEAR row does not, but the difference does not stand among so many
+    comparisons, or lies within the noise floor.
+    """
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    TIE = "tie"
+    UNCLEAR = "unclear"
+
+
+class Score(enum.Enum):
+    """What became of a prediction."""
+
+    HELD = "held"
+    MISSED = "missed"
+    UNDECIDED = "undecided"
 
 
 class RowState(enum.Enum):
@@ -40,7 +77,10 @@ class DoubtKind(enum.Enum):
     SHARED_CORE = "shared-core"
     MACHINE_SPEED = "machine-speed"
     DIRTY = "dirty"
+    SELF_DIFFERENCE = "self-difference"
     NO_DIFFERENCE = "no-difference"
+    UNCLEAR = "unclear"
+    NOISE_FLOOR = "noise-floor"
     UNSTABLE_ORDER = "unstable-order"
     RATIO_PAIRS = "ratio-pairs"
     NEW_CONNECTIONS = "new-connections"
@@ -56,6 +96,17 @@ class DoubtKind(enum.Enum):
     LATE = "late"
     FEW_SAMPLES = "few-samples"
     CHEAP_HASHER = "cheap-hasher"
+    LISTEN_OVERFLOWS = "listen-overflows"
+    RETRANSMITS = "retransmits"
+    LITTLES_LAW = "littles-law"
+    MEAN_AS_P99 = "mean-as-p99"
+    EQUAL_PERCENTILES = "equal-percentiles"
+    FAST_ERRORS = "fast-errors"
+    UNEQUAL_WORKERS = "unequal-workers"
+    ACCESS_LOG = "access-log"
+    STOLEN_TIME = "stolen-time"
+    LOAD_AVERAGE = "load-average"
+    OTHER_WORK = "other-work"
 
 
 class Detail(Record, frozen=True):
@@ -107,11 +158,18 @@ class Row(Record, frozen=True):
     """One target, or one workload, within a section: ``name`` is the one of them that differs between the rows.
 
     Requests per second count successes only. ``ratio`` is of requests per second to the row ``compared_with`` and
-    ``scaling`` to the same target with the smallest budget of the run, both paired within rounds. Latencies
-    are each trial's own percentiles in microseconds; ``max_us`` is the largest of all valid trials. ``cpu_ms``
-    (CPU time per successful request) and ``memory_bytes`` (peaks) are by role: app, edge, db, cache, realtime,
-    load. ``queries`` and bytes are means per request, by what was seen of each kind of request before the window. None,
-    or a missing role, is absent. ``doubts`` holds the numbers of the footnotes.
+    ``scaling`` to the same target with the smallest budget of the run, both paired within rounds; with enough rounds
+    each has an interval. ``shown`` is None where there is no interval. Rows with the same ``group`` tie: no difference
+    between the row and its reference was shown; ``smallest`` is the smallest that could have been, as a share.
+
+    Latencies are each trial's own percentiles in microseconds; ``max_us`` is the largest of all valid trials.
+    ``cpu_ms`` (CPU time per successful request) and ``memory_bytes`` (peaks) are by role: app, edge, db, cache,
+    realtime, load. ``queries`` and bytes are means per request, by what was seen of each kind of request before the
+    window. None, or a missing role, is absent. ``doubts`` holds the numbers of the footnotes.
+
+    ``per_cpu_s`` is successful requests per CPU second of the whole stack, without the generator. By role, too:
+    ``cpu_user_ms`` and ``cpu_system_ms`` (the parts of ``cpu_ms``), ``pss_bytes`` (peaks; shared pages count once) and
+    context ``switches`` per successful request. ``connections`` is how many the database had open at most.
     """
 
     name: str
@@ -141,6 +199,41 @@ class Row(Record, frozen=True):
     queries: Spread | None
     request_bytes: Spread | None
     response_bytes: Spread | None
+    rps_interval: Interval | None = None
+    ratio_interval: Interval | None = None
+    scaling_interval: Interval | None = None
+    shown: Shown | None = None
+    group: int | None = None
+    smallest: float | None = None
+    per_cpu_s: Spread | None = None
+    cpu_user_ms: dict[str, Spread] = msgspec.field(default_factory=dict)
+    cpu_system_ms: dict[str, Spread] = msgspec.field(default_factory=dict)
+    pss_bytes: dict[str, Spread] = msgspec.field(default_factory=dict)
+    switches: dict[str, Spread] = msgspec.field(default_factory=dict)
+    connections: Spread | None = None
+
+
+class NoiseFloor(Record, frozen=True):
+    """A reference against itself, measured twice in each round: what equal things differ by in this run.
+
+    ``reach`` is how far the interval reaches from 1, as a share; smaller differences are not shown.
+    """
+
+    name: str
+    ratio: Spread
+    interval: Interval | None
+    reach: float | None
+
+
+class ScoredPrediction(Record, frozen=True):
+    """A ratio that was expected before the run, where the expectation is from, and what came of it."""
+
+    name: str
+    low: float
+    high: float
+    source: str
+    score: Score
+    interval: Interval | None
 
 
 class Fact(Record, frozen=True):
@@ -167,6 +260,8 @@ class Section(Record, frozen=True):
     conditions: tuple[Fact, ...]
     rows: tuple[Row, ...]
     doubts: tuple[Doubt, ...]
+    noise_floors: tuple[NoiseFloor, ...] = ()
+    predictions: tuple[ScoredPrediction, ...] = ()
 
 
 class Table(Record, frozen=True):

@@ -6,7 +6,7 @@ import csv
 import io
 
 from serverlab.formatting import one_line
-from serverlab.model.tables import Row, Section, Spread, Table
+from serverlab.model.tables import Interval, Row, Section, Spread, Table
 
 ROLES = ("app", "edge", "db", "cache", "realtime", "load")
 
@@ -14,7 +14,10 @@ Value = str | float | None
 
 
 def render(table: Table) -> str:
-    """A heading line and one line per row; a spread fills the columns NAME, NAME_low and NAME_high."""
+    """A heading line and one line per row.
+
+    A spread fills the columns NAME, NAME_low and NAME_high, an interval NAME_mean, NAME_from and NAME_to.
+    """
     lines = [_fields(table, section, row) for section in table.sections for row in section.rows]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -39,6 +42,12 @@ def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
         "planned": row.planned,
         "valid": row.valid,
         **_spreads(row),
+        **_interval("rps", row.rps_interval),
+        **_interval("ratio", row.ratio_interval),
+        **_interval("scaling", row.scaling_interval),
+        "shown": row.shown.value if row.shown else None,
+        "group": row.group,
+        "smallest": row.smallest,
         "max_us": row.max_us,
         "errors": row.errors.count if row.errors else None,
         "error_share": row.errors.share if row.errors else None,
@@ -62,8 +71,22 @@ def _spreads(row: Row) -> dict[str, Value]:
         "response_bytes": row.response_bytes,
         **{f"cpu_ms_{role}": row.cpu_ms.get(role) for role in ROLES},
         **{f"memory_bytes_{role}": row.memory_bytes.get(role) for role in ROLES},
+        "per_cpu_s": row.per_cpu_s,
+        **{f"cpu_user_ms_{role}": row.cpu_user_ms.get(role) for role in ROLES},
+        **{f"cpu_system_ms_{role}": row.cpu_system_ms.get(role) for role in ROLES},
+        **{f"pss_bytes_{role}": row.pss_bytes.get(role) for role in ROLES},
+        **{f"switches_{role}": row.switches.get(role) for role in ROLES},
+        "connections": row.connections,
     }
     return {key: value for name, spread in spreads.items() for key, value in _spread(name, spread).items()}
+
+
+def _interval(name: str, interval: Interval | None) -> dict[str, Value]:
+    return {
+        f"{name}_mean": interval.middle if interval else None,
+        f"{name}_from": interval.low if interval else None,
+        f"{name}_to": interval.high if interval else None,
+    }
 
 
 def _spread(name: str, spread: Spread | None) -> dict[str, Value]:

@@ -9,6 +9,7 @@ from serverlab.formatting import (
     ABSENT,
     amount,
     cost_ms,
+    estimate,
     megabytes,
     milliseconds,
     per_second,
@@ -16,6 +17,7 @@ from serverlab.formatting import (
     ratio,
     seconds,
     span,
+    spread,
 )
 from serverlab.model.tables import Row, RowState, Section, Spread
 
@@ -37,6 +39,10 @@ def _range(row: Row) -> str:
     return span(row.rps.low, row.rps.high, per_second) if row.rps else ABSENT
 
 
+def _ratio(row: Row, shown: str) -> str:
+    return "reference" if row.reference else shown
+
+
 def _errors(row: Row) -> str:
     return percent(row.errors.share if row.errors else None)
 
@@ -53,11 +59,42 @@ def _memory(role: str) -> Callable[[Row], str]:
     return lambda row: _middle(row.memory_bytes.get(role), megabytes)
 
 
+def _per_role(
+    key: str, title: str, unit: str, show: Callable[[str], Callable[[Row], str]]
+) -> dict[str, Column]:
+    """A column for each role, the app's without its name."""
+    return {
+        key.format("" if role == "app" else f"_{role}"): Column(
+            title if role == "app" else f"{role} {title}", unit, show(role)
+        )
+        for role in ("app", "edge", "db", "cache", "realtime", "load")
+    }
+
+
+def _user(role: str) -> Callable[[Row], str]:
+    return lambda row: _middle(row.cpu_user_ms.get(role), cost_ms)
+
+
+def _system(role: str) -> Callable[[Row], str]:
+    return lambda row: _middle(row.cpu_system_ms.get(role), cost_ms)
+
+
+def _pss(role: str) -> Callable[[Row], str]:
+    return lambda row: _middle(row.pss_bytes.get(role), megabytes)
+
+
+def _switches(role: str) -> Callable[[Row], str]:
+    return lambda row: _middle(row.switches.get(role), amount)
+
+
 COLUMNS: dict[str, Column] = {
     "rps": Column("req/s", "", lambda row: _middle(row.rps, per_second)),
     "range": Column("range", "", _range),
-    "ratio": Column("ratio", "[range]", lambda row: "reference" if row.reference else ratio(row.ratio)),
-    "scaling": Column("gain by", "cores", lambda row: ratio(row.scaling)),
+    "rps_interval": Column("req/s", "[95 %]", lambda row: estimate(row.rps_interval, per_second)),
+    "ratio": Column("ratio", "[95 %]", lambda row: _ratio(row, ratio(row.ratio, row.ratio_interval))),
+    "ratio_range": Column("ratio", "(range)", lambda row: _ratio(row, spread(row.ratio))),
+    "shown": Column("shown", "", lambda row: row.shown.value if row.shown else ABSENT),
+    "scaling": Column("gain by", "cores", lambda row: ratio(row.scaling, row.scaling_interval)),
     "p50": Column("p50", "ms", lambda row: _middle(row.p50_us, milliseconds)),
     "p95": Column("p95", "ms", lambda row: _middle(row.p95_us, milliseconds)),
     "p99": Column("p99", "ms", lambda row: _middle(row.p99_us, milliseconds)),
@@ -69,12 +106,18 @@ COLUMNS: dict[str, Column] = {
     "cpu_cache_ms": Column("cache CPU", "ms/req", _cpu("cache")),
     "cpu_realtime_ms": Column("realtime CPU", "ms/req", _cpu("realtime")),
     "cpu_load_ms": Column("load CPU", "ms/req", _cpu("load")),
+    "per_cpu_s": Column("req", "/CPU s", lambda row: _middle(row.per_cpu_s, per_second)),
+    **_per_role("user{}_ms", "user", "ms/req", _user),
+    **_per_role("system{}_ms", "system", "ms/req", _system),
     "memory": Column("peak", "MB", _memory("app")),
     "memory_edge": Column("edge", "MB", _memory("edge")),
     "memory_db": Column("db", "MB", _memory("db")),
     "memory_cache": Column("cache", "MB", _memory("cache")),
     "memory_realtime": Column("realtime", "MB", _memory("realtime")),
     "memory_load": Column("load", "MB", _memory("load")),
+    **_per_role("pss{}", "PSS", "MB", _pss),
+    **_per_role("switches{}", "switches", "/req", _switches),
+    "connections": Column("db", "conns", lambda row: _middle(row.connections, amount)),
     "ready": Column("ready", "s", lambda row: _middle(row.ready_s, seconds)),
     "image": Column("image", "MB", lambda row: megabytes(row.image_bytes)),
     "replicas": Column("copies", "", lambda row: str(row.replicas or ABSENT)),
@@ -87,26 +130,40 @@ COLUMNS: dict[str, Column] = {
 
 DEFAULT = (
     "rps",
-    "range",
     "ratio",
+    "shown",
     "p50",
     "p95",
     "p99",
     "max",
     "errors",
     "cpu_ms",
+    "per_cpu_s",
     "memory",
     "ready",
     "trials",
 )
-SCALING = ("rps", "ratio", "scaling", "p50", "p95", "p99", "max", "errors", "cpu_ms", "memory", "trials")
+SCALING = (
+    "rps",
+    "ratio",
+    "shown",
+    "scaling",
+    "p50",
+    "p99",
+    "max",
+    "errors",
+    "per_cpu_s",
+    "memory",
+    "trials",
+)
 COMPARED = (
     "rps",
-    "range",
     "ratio",
+    "shown",
     "p50",
     "errors",
     "cpu_ms",
+    "per_cpu_s",
     "cpu_db_ms",
     "cpu_cache_ms",
     "queries",

@@ -179,8 +179,8 @@ def _figure(section: Section, *, row: str, value: str) -> str:
 def _check_number(row: Row, value: str) -> None:
     if row.state is not RowState.MEASURED:
         raise UsageError(f"{row.name} has no {value}: it is {row.state.value}: {one_line(row.reason or '')}")
-    if value == "ratio" and row.reference:
-        raise UsageError(f"{row.name} has no ratio: it is the reference")
+    if value in ("ratio", "ratio_range") and row.reference:
+        raise UsageError(f"{row.name} has no {value}: it is the reference")
     if COLUMNS[value].show(row) == ABSENT:
         raise UsageError(f"{row.name} has no {value}: it is absent in the table")
 

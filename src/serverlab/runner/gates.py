@@ -1,9 +1,11 @@
-"""Why a finished trial's numbers may not be used: pure functions of what it has gathered."""
+"""Why a finished trial's numbers may not be used, and what to do: pure functions of what it has gathered."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
+from serverlab.model.definitions import Arrival, Spacing, Workload
 from serverlab.model.records import LoadResult, Proof, Usage
 from serverlab.sampler import INTERVAL_S
 
@@ -14,8 +16,26 @@ BUSY_GENERATOR = 0.6
 IDLE_STACK = 0.1
 """A generator that is busier than the first while the stack leaves more than the second idle has set the pace, too."""
 
+LEAST_LAG_US = 2000
+LAG_SHARE = 0.1
+"""How late the generator may be for one request in a hundred: see of_arrivals."""
+
 ENOUGH_SAMPLES = 0.5
 """Share of the samples due that must have been taken within the window."""
+
+CLOCK_JUMP_S = 0.05
+"""Clocks are read a few microseconds apart, a busy machine may make milliseconds of that; a step is larger."""
+
+ADVICE = {
+    "identity: debug": "turn DEBUG off, with it Django keeps every query",
+    "identity: autoreload": "start the server without its autoreloader (runserver --noreload)",
+    "Server header": "another server answers; `daphne` in INSTALLED_APPS, for one, takes the place of runserver",
+    "worker processes": "see the log of the app's container for why workers are missing or too many",
+}
+"""What to do about a check of the proof that failed, by its name."""
+
+SOCKET = "WS "
+"""What the names of messages on WebSockets begin with."""
 
 STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 
@@ -25,7 +45,8 @@ def of_proofs(before: Proof | None, after: Proof | None) -> Iterator[str]:
     for moment, proof in (("before", before), ("after", after)):
         for check in proof.checks if proof else ():
             if not check.ok:
-                yield f"proof {moment} the measurement failed: {check.name}: {check.detail}"
+                advice = f"; {ADVICE[check.name]}" if check.name in ADVICE else ""
+                yield f"proof {moment} the measurement failed: {check.name}: {check.detail}{advice}"
     if before and after and before.processes != after.processes:
         gone, new = set(before.processes) - set(after.processes), set(after.processes) - set(before.processes)
         yield f"the server's processes changed while it was measured: {len(gone)} gone, {len(new)} new"
@@ -59,10 +80,80 @@ def of_load(load: LoadResult | None, usage: Mapping[str, Usage], *, cpus: int) -
         yield f"not sampled: {' and '.join(role for role in ('load', 'app') if role not in usage)}"
         return
     yield from _generator_bound(load, usage, cpus)
+    if usage["load"].throttled_s > 0:
+        held_s = usage["load"].throttled_s
+        yield (
+            f"the generator was held back for {held_s:.2f} s by a CPU quota; the lab sets none: lift that of the engine"
+        )
     due = load.window_s / INTERVAL_S
     fewest = min(each.samples for each in usage.values())
     if fewest < ENOUGH_SAMPLES * due:
         yield f"the machine was too busy to be sampled: {fewest} samples of {due:.0f}"
+
+
+def of_counts(load: LoadResult | None, *, arrival: Arrival) -> Iterator[str]:
+    """Whether the generator's counts add up.
+
+    Requests that ended within the window are those that began within it and were not late, and those that each user
+    had open when it began: at most one. It may be more on WebSockets, where what one user sends many are told of, and
+    where arrivals are scheduled: latency then begins with the schedule.
+    """
+    if load is None or arrival is not Arrival.CLOSED:
+        return
+    began = load.latency.count + load.latency_failed.count
+    carried, failed = load.ended - (began - load.late), sum(failure.count for failure in load.failures)
+    one_each = not any(name.startswith(SOCKET) for name in load.by_name)
+    if carried < 0 or load.ok > load.ended or (one_each and max(carried, load.late) > load.users):
+        yield (
+            f"the generator's counts do not add up: {began} requests began and {load.ended} ended ({load.ok} right), "
+            f"{load.late} of them late, with {load.users} users; keep the raw file and report it"
+        )
+    elif not 0 <= failed - load.latency_failed.count <= load.latency.count:
+        yield (
+            f"the generator's counts do not add up: {failed} failures named, {load.latency_failed.count} in the "
+            "histogram; keep the raw file and report it"
+        )
+
+
+def of_clock(jump_s: float | None) -> Iterator[str]:
+    """Whether the machine's clock was set while it was measured, which moves the window under the requests."""
+    if jump_s is not None and abs(jump_s) > CLOCK_JUMP_S:
+        where = "forward" if jump_s > 0 else "back"
+        yield f"the clock was set {where} by {abs(jump_s):.2f} s within the window; let it settle, measure again"
+
+
+def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:
+    """Whether the generator kept the schedule of an open workload; nothing of a closed one.
+
+    What it sends late is in every latency, so their 99th percentile may be off by as much as the lag's: a tenth of the
+    former is borne, and so are two milliseconds, which is what a few requests at once take in Python. A loop that is
+    too busy to take answers keeps users waiting, too, and then nobody is free to lag; so the loop's own lag is held to
+    the same bound. What waits for the server is no fault of the generator's: it is in the latencies, and queued.
+    """
+    if load is None or load.lag is None or load.scheduled is None:
+        return
+    bound_us = max(LEAST_LAG_US, LAG_SHARE * (load.latency.p99_us or 0))
+    for what, lag in (("what it could have sent at once", load.lag), ("its own ticks", load.loop_lag)):
+        if lag is not None and (lag.p99_us or 0) > bound_us:
+            yield (
+                f"generator-bound: p99 of its lag on {what} was {(lag.p99_us or 0) / 1000:.1f} ms, more than "
+                f"{bound_us / 1000:.1f} ms; lower the rate, or give it a core that is quiet"
+            )
+    yield from _off_schedule(load, workload)
+
+
+def _off_schedule(load: LoadResult, workload: Workload) -> Iterator[str]:
+    """Requests = rate x time, and each arrival one request; random arrivals may differ by five standard deviations."""
+    scheduled, unsent, lost = load.scheduled or 0, load.unsent or 0, load.lost or 0
+    due = (load.rate or 0) * load.window_s
+    apart = 5 * math.sqrt(due) if workload.spacing is Spacing.POISSON else 1.5
+    if abs(scheduled - due) > apart:
+        yield f"{scheduled} arrivals were scheduled where rate x time makes {due:.0f}; report it with the raw file"
+    if lost:
+        yield f"{lost} of {scheduled} arrivals were never sent though users were free: a task must ask for something"
+    began = load.latency.count - unsent + load.latency_failed.count
+    if began != load.sent:
+        yield f"{began} requests for {load.sent} arrivals that were sent: a task of an open workload is one request"
 
 
 def _generator_bound(load: LoadResult, usage: Mapping[str, Usage], cpus: int) -> Iterator[str]:

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serverlab import compose, load, probe, sampler, seeding
+from serverlab import compose, load, probe, sampler, seeding, vitals
 from serverlab.calibration import core_speed
 from serverlab.catalog import Catalog
-from serverlab.compose import Cache, Database, Engine, StackSettings
+from serverlab.compose import SERVICE_LABEL, Cache, Container, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target, Workload
-from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial, Usage
+from serverlab.model.records import (
+    Environment,
+    LoadResult,
+    NetworkCounts,
+    PlannedTrial,
+    Proof,
+    State,
+    Trial,
+    Usage,
+)
 from serverlab.runner import gates
 from serverlab.shell import Shell
+from serverlab.vitals import Vitals
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,11 @@ class Evidence:
     speed_after: float | None = None
     packages_before: dict[str, str] = field(default_factory=dict)
     packages_after: dict[str, str] = field(default_factory=dict)
+    network: dict[str, NetworkCounts] = field(default_factory=dict)
+    clock_jump_s: float | None = None
+    other_cpu_s: float | None = None
+    log_lines: dict[str, int] = field(default_factory=dict)
+    started: dict[str, str] = field(default_factory=dict)
     raw: dict[str, str] = field(default_factory=dict)
     log_tail: tuple[str, ...] = ()
     void: list[str] = field(default_factory=list)
@@ -133,6 +149,9 @@ def run_trial(
             evidence.packages_before, evidence.packages_after, earlier=packages
         )
         evidence.void += gates.of_load(evidence.load, evidence.usage, cpus=planned.cpus)
+        evidence.void += gates.of_counts(evidence.load, arrival=workload.arrival)
+        evidence.void += gates.of_arrivals(evidence.load, workload)
+        evidence.void += gates.of_clock(evidence.clock_jump_s)
         evidence.log_tail = _logged(bench.engine) if evidence.void else ()
         bench.engine.remove_all()
     trial = Trial(
@@ -153,6 +172,10 @@ def run_trial(
         speed_before=evidence.speed_before,
         speed_after=evidence.speed_after,
         log_tail=evidence.log_tail,
+        network=evidence.network,
+        clock_jump_s=evidence.clock_jump_s,
+        other_cpu_s=evidence.other_cpu_s,
+        log_lines=evidence.log_lines,
     )
     stated = (evidence.packages_before, evidence.packages_after)
     lists = {probe.digest_of(packages): packages for packages in stated if packages}
@@ -190,24 +213,56 @@ def _measure(  # the one step in which load runs
     samples: sampler.Sampler,
 ) -> None:
     steal: list[float] = []
+    edges: list[Vitals] = []
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event.get("event") in ("measuring", "measured"):
-            samples.sample()
+            edges.append(vitals.read(samples.watched))
+            samples.weigh(edges[0].pids)
+            samples.sample(weighing=True)
             steal.append(bench.steal_s())
 
-    variables = load.headless_variables(planned.workload, workload, url=settings.inner_url)
+    variables = load.headless_variables(
+        planned.workload, workload, url=settings.inner_url, seed=planned.round
+    )
     compose.start_load(bench.shell, bench.root, settings, variables)
     samples.watch(bench.engine.containers("load"))
+    evidence.started = {each.id: _started(each) for each in samples.watched}
     generated = load.await_result(bench.engine, workload, on_event)
     samples.sample()
-    evidence.load, evidence.raw["load.json"] = generated.result, generated.raw + "\n"
+    evidence.load, evidence.raw = generated.result, dict(generated.raw)
     evidence.raw["samples.jsonl"] = sampler.as_lines(samples.samples)
     window = generated.result
     evidence.usage = sampler.usage_within(samples.samples, start=window.window_start, end=window.window_end)
     evidence.load_average = os.getloadavg()[0]
-    if len(steal) == 2:
+    if len(edges) == 2:
         evidence.steal_share = (steal[1] - steal[0]) / window.window_s
+        _compare_edges(evidence, edges[0], edges[1], samples.samples)
+    evidence.log_lines = _log_lines(samples.watched, window)
+
+
+def _compare_edges(
+    evidence: Evidence, before: Vitals, after: Vitals, samples: Sequence[sampler.Sample]
+) -> None:
+    window = evidence.load
+    if window is None:
+        return
+    heaviest = sampler.largest_pss(samples, start=window.window_start, end=window.window_end)
+    evidence.network = vitals.network_within(before, after)
+    evidence.clock_jump_s = vitals.clock_jump_s(before, after)
+    evidence.other_cpu_s = vitals.other_cpu_s(before, after, evidence.usage)
+    evidence.usage = vitals.with_processes(evidence.usage, before, after, heaviest)
+
+
+def _log_lines(containers: Iterable[Container], window: LoadResult) -> dict[str, int]:
+    """How many lines each role of the stack logged within the window."""
+    lines: Counter[str] = Counter()
+    for container in containers:
+        role = container.labels.get(SERVICE_LABEL, "?")
+        if role in gates.STACK_ROLES:
+            logged = container.logs(since=window.window_start, until=window.window_end)
+            lines[role] += logged.count(b"\n")
+    return dict(lines)
 
 
 def _check_alive(engine: Engine, evidence: Evidence) -> None:
@@ -216,6 +271,13 @@ def _check_alive(engine: Engine, evidence: Evidence) -> None:
         state = container.attrs["State"]
         if state.get("OOMKilled"):
             evidence.void.append(f"container {container.name} ran out of memory")
+        if evidence.started.get(container.id, _started(container)) != _started(container):
+            evidence.void.append(f"container {container.name} was restarted while it was measured")
+
+
+def _started(container: Container) -> str:
+    """When the container's first process was started, and how often the engine has started it again."""
+    return f"{container.attrs['State']['StartedAt']} {container.attrs.get('RestartCount', 0)}"
 
 
 def _logged(engine: Engine) -> tuple[str, ...]:

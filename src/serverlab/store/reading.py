@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ BROKEN = (msgspec.DecodeError, UnicodeDecodeError)
 """What msgspec raises for bytes that are not the expected JSON."""
 
 R = TypeVar("R", bound=Record)
+L = TypeVar("L", Trial, Finding)
 
 
 class _Stamp(msgspec.Struct):
@@ -79,8 +81,7 @@ def read_assault(path: Path) -> Assault:
     problems: list[Problem] = []
     for number, line in enumerate(_lines(path / ATTACKS), start=1):
         try:
-            _check_format(line, f"{path / ATTACKS}, line {number},")
-            findings.append(_FINDING.decode(line))
+            findings.append(_decoded(line, _FINDING, f"{path / ATTACKS}, line {number},"))
         except BROKEN as broken:
             message = f"cut short or damaged ({broken}); its finding is missing"
             problems.append(Problem(file=f"{name}/{ATTACKS}", line=number, message=message))
@@ -127,14 +128,22 @@ def _read_whole(path: Path, kind: type[R]) -> R:
         raise UsageError(what, "Restore the file, or measure again.") from None
 
 
-def _lines(path: Path) -> list[bytes]:
-    lines = _content(path).split(b"\n")
-    return lines if lines[-1] else lines[:-1]
+def _lines(path: Path) -> Iterator[bytes]:
+    """The lines without their line feeds, one at a time: all of a long run at once would take its size in memory."""
+    with _reading(path), path.open("rb") as file:
+        for line in file:
+            yield line.removesuffix(b"\n")
 
 
 def _content(path: Path) -> bytes:
-    try:
+    with _reading(path):
         return path.read_bytes()
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as failed:
         hint = f"A run holds {PLAN}, {ENVIRONMENT} and {TRIALS}."
         raise UsageError(f"{path}: cannot be read: {failed.strerror}", hint) from None
@@ -143,12 +152,23 @@ def _content(path: Path) -> bytes:
 def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
     """The trial, or what is wrong with the line."""
     try:
-        _check_format(line, f"{path}, line {number},")
-        return unfolded(_TRIAL.decode(line))
+        return unfolded(_decoded(line, _TRIAL, f"{path}, line {number},"))
     except BROKEN as broken:
         found = PLANNED_ID.search(line)
         whose = f"trial {found[1].decode('utf-8', 'replace')}" if found else "its trial"
         return f"cut short or damaged ({broken}); {whose} counts as not measured by this line"
+
+
+def _decoded(line: bytes, decoder: msgspec.json.Decoder[L], where: str) -> L:
+    """The line's record; its format number is looked for only where the record does not tell it, or another one."""
+    try:
+        record = decoder.decode(line)
+    except BROKEN:
+        _check_format(line, where)
+        raise
+    if record.format != FORMAT:
+        _check_format(line, where)
+    return record
 
 
 def _check_format(content: bytes, where: str) -> None:

@@ -68,7 +68,8 @@ def test_the_conditions_of_a_section():
         "time-out 10 s, counted as an error and in the latencies",
         "Window": "10 s after 2 s of warm-up, fresh containers for each trial, 5 rounds, shuffled (seed 7)",
         "Budget": "1 core: stack on CPU 0, generator on CPU 1",
-        "Ratios": "requests/s to those of gunicorn:gthread in the same round: median [min–max]",
+        "Ratios": "requests/s to those of gunicorn:gthread in the same round: "
+        "geometric mean [95 % interval, of each row alone]",
         "Numbers": "medians over the rounds, max over all of them; requests/s count successes; "
         "latencies are of right answers and time-outs; CPU and peak memory are the app's",
     }

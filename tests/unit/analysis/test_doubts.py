@@ -13,6 +13,7 @@ from serverlab.model.tables import Detail, DoubtKind
 from tests.unit.builders import (
     GTHREAD,
     RUNSERVER,
+    WINDOW_S,
     a_failure,
     a_latency,
     a_load,
@@ -73,7 +74,7 @@ def test_few_rounds_for_all_rows_alike_mark_no_row():
     (section,) = tabulate(run).sections
     (doubt,) = section.doubts
     assert (doubt.kind, doubt.number, doubt.everywhere) == (DoubtKind.FEW_ROUNDS, 1, True)
-    assert doubt.details == (Detail(targets=(GTHREAD, RUNSERVER), text="3 rounds: 25 %"),)
+    assert doubt.details == (Detail(targets=(GTHREAD, RUNSERVER), text="3 rounds"),)
     assert [row.doubts for row in section.rows] == [(), ()]
 
 
@@ -158,20 +159,20 @@ def test_machine_speed_names_each_slow_round():
 @pytest.mark.parametrize(
     ("rates", "raised"),
     [
-        ((399, 401, 401, 401, 401), True),
-        ((396, 397, 398, 399, 404), True),
+        ((399, 401, 401, 405, 405), True),
+        ((390, 397, 398, 399, 404), True),
         ((396, 397, 398, 399, 400), False),
         ((401, 402, 403, 404, 405), False),
     ],
 )
-def test_no_difference_when_the_paired_ratios_include_1(rates, raised):
+def test_no_difference_when_the_interval_of_the_ratios_includes_1(rates, raised):
     found = doubts_of(five(GTHREAD), trials(RUNSERVER, *rates))
     assert (DoubtKind.NO_DIFFERENCE in found) is raised
 
 
 def test_no_difference_is_not_said_of_the_reference():
     found = doubts_of(five(GTHREAD), trials(RUNSERVER, *FIVE))
-    assert texts(found[DoubtKind.NO_DIFFERENCE]) == [(RUNSERVER, "1.00 [1.00–1.00]")]
+    assert texts(found[DoubtKind.NO_DIFFERENCE]) == [(RUNSERVER, "1.00 [1.00–1.00], less than 0 would not show")]
 
 
 @pytest.mark.parametrize(("highest", "raised"), [(375, False), (376, True)])
@@ -344,7 +345,8 @@ def test_late_above_5_percent_in_one_round(late, raised):
 )
 def test_few_samples_names_the_percentiles_that_are_absent(samples, said):
     made = five()
-    made[0] = a_trial(RUNSERVER, round=1, load=a_load(300.0, latency=a_latency(samples), late=0))
+    latency = a_latency(samples, mean_us=16 * WINDOW_S / samples * 1e6)
+    made[0] = a_trial(RUNSERVER, round=1, load=a_load(300.0, latency=latency, late=0))
     found = doubts_of(five(GTHREAD), made)
     assert (texts(found[DoubtKind.FEW_SAMPLES]) if found else None) == ([(RUNSERVER, said)] if said else None)
 
@@ -371,10 +373,10 @@ def test_cheap_hasher_when_users_log_in_within_the_window(request_name, hasher, 
 def test_doubts_are_numbered_in_a_fixed_order():
     made = [
         a_trial(RUNSERVER, round=number, load=a_load(rps, failures=[a_failure(500)]))
-        for number, rps in enumerate((300, 500), start=1)
+        for number, rps in enumerate((300, 500, 400), start=1)
     ]
     (section,) = tabulate(
-        a_run(trials(GTHREAD, 400, 400), made, environment=an_environment(dirty=True))
+        a_run(trials(GTHREAD, 400, 400, 400), made, environment=an_environment(dirty=True))
     ).sections
     assert [(doubt.number, doubt.kind) for doubt in section.doubts] == [
         (1, DoubtKind.FEW_ROUNDS),

@@ -5,9 +5,9 @@ from itertools import groupby
 import pytest
 
 from serverlab.catalog import load_catalog, make_plan
-from serverlab.catalog.planning import overridden
+from serverlab.catalog.planning import overridden, with_a_round_more
 from serverlab.errors import UsageError
-from serverlab.model.definitions import LoadOverrides
+from serverlab.model.definitions import LoadOverrides, Prediction, ReferenceScope
 from tests.checkout import make_checkout
 from tests.unit.builders import a_workload, an_experiment
 
@@ -63,6 +63,44 @@ def test_a_trials_name_says_what_it_is_and_can_be_a_file_name(plan):
     ids = [each.id for each in plan(rounds=1).trials]
     assert "r01-profile-c1-gunicorn.gthread+nginx" in ids
     assert len(set(ids)) == 6
+
+
+def test_each_block_that_holds_the_reference_measures_it_once_more(plan):
+    made = plan(rounds=2, cpus=(1, 2), workloads=("profile", "static"), control=True)
+    twice = [(each.round, each.target, each.workload, each.cpus) for each in made.trials if each.control]
+    assert sorted(twice) == [
+        (number, "gunicorn:gthread", "profile", cpus) for number in (1, 2) for cpus in (1, 2)
+    ]
+    assert len({each.id for each in made.trials}) == len(made.trials)
+    assert "r02-profile-c1-gunicorn.gthread-control" in {each.id for each in made.trials}
+
+
+def test_with_references_per_edge_each_of_them_has_a_control(plan):
+    made = plan(rounds=1, control=True, reference_scope=ReferenceScope.EDGE)
+    assert sorted(each.target for each in made.trials if each.control) == [
+        "gunicorn:gthread",
+        "gunicorn:gthread+nginx",
+    ]
+
+
+def test_a_control_comes_anywhere_in_the_block_of_its_reference(plan):
+    places = {
+        [each.control for each in trials if each.target != "gunicorn:gthread+nginx"].index(True)
+        for _, trials in groupby(plan(rounds=60, control=True).trials, key=lambda each: each.round)
+        for trials in [list(trials)]
+    }
+    assert places == {0, 1, 2, 3, 4, 5}
+
+
+def test_a_round_more_is_the_one_that_a_longer_plan_would_have_had(plan):
+    longer = plan(rounds=3, control=True)
+    grown = with_a_round_more(plan(rounds=2, control=True))
+    assert (grown.trials, grown.experiment) == (longer.trials, longer.experiment)
+
+
+def test_targets_of_predictions_are_kept_under_their_full_names(plan):
+    made = plan(predictions=(Prediction(target="runserver", ratio=(0.7, 0.9), source="a talk"),))
+    assert [each.target for each in made.experiment.predictions] == ["runserver:threaded"]
 
 
 def test_targets_and_reference_are_kept_under_their_full_names(plan):

@@ -4,7 +4,8 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from shared.answers import Failure, Kind
-from shared.recorder import CAP_US, Recorder, Window
+from shared.counts import CAP_US
+from shared.recorder import Recorder, Window
 
 WINDOW = Window(start_s=100.0, end_s=106.0)
 
@@ -122,21 +123,53 @@ def test_time_out():
     assert decoded(histogram).get_max_value() == pytest.approx(10_000_000, rel=0.001)
 
 
-def test_histograms_by_name_and_outcome():
-    """Each name and outcome has a histogram of its own."""
+def test_histograms_by_second_name_and_outcome():
+    """Each name and outcome has a histogram of its own for each second in which such a request began."""
     it = recorder()
     request(it, 101.0, 1.0, name="GET /b")
     request(it, 101.0, 1.0, name="GET /a", error=Failure(Kind.STATUS, "no", status=500))
     request(it, 101.0, 1.0, name="GET /a", error=Failure(Kind.TIMEOUT, "late"))
     request(it, 101.0, 1.0, name="GET /a")
+    request(it, 101.5, 1000.0, name="GET /a")
     request(it, 102.0, 2.0, name="GET /a")
-    found = [(each["name"], each["outcome"], each["count"]) for each in it.summary()["histograms"]]
-    assert found == [
-        ("GET /a", "fail", 1),
-        ("GET /a", "ok", 2),
-        ("GET /a", "timeout", 1),
-        ("GET /b", "ok", 1),
+    found = [
+        (each["second"], each["name"], each["outcome"], each["count"]) for each in it.summary()["histograms"]
     ]
+    assert found == [
+        (1, "GET /a", "fail", 1),
+        (1, "GET /a", "ok", 2),
+        (1, "GET /a", "timeout", 1),
+        (1, "GET /b", "ok", 1),
+        (2, "GET /a", "ok", 1),
+    ]
+
+
+def test_requests_are_counted_in_the_second_in_which_they_end():
+    """Throughput of each second is of what ended in it, as that of the window."""
+    it = recorder()
+    request(it, 100.5, 1000.0)
+    request(it, 105.99, 5.0)
+    request(it, 105.0, 1.0, error=OSError("odd"))
+    request(it, 105.5, 900.0)
+    nothing = {"ended": 0, "ok": 0}
+    assert it.summary()["seconds"] == [nothing, {"ended": 1, "ok": 1}, *[nothing] * 3, {"ended": 2, "ok": 1}]
+
+
+def test_the_last_second_may_be_shorter():
+    """A window of a second and a half has two seconds."""
+    it = Recorder(window=Window(start_s=0.0, end_s=1.5))
+    request(it, 1.4999999, 0.0)
+    assert it.summary()["seconds"] == [{"ended": 0, "ok": 0}, {"ended": 1, "ok": 1}]
+
+
+def test_what_was_never_sent_has_waited_until_the_windows_end():
+    """It is no request and no failure, but its waiting is known to have been at least so long."""
+    it = recorder()
+    it.note_unsent(104.0)
+    [histogram] = it.summary()["histograms"]
+    assert (histogram["second"], histogram["name"], histogram["outcome"]) == (4, "", "unsent")
+    assert decoded(histogram).get_max_value() == pytest.approx(2_000_000, rel=0.001)
+    assert counts(it)["requests_ended"] == 0
 
 
 def test_histogram_round_trip():
@@ -173,6 +206,7 @@ def test_idle_window():
         "ok_ended": 0,
         "bytes": 0,
         "late": 0,
+        "seconds": [{"ended": 0, "ok": 0}] * 6,
         "errors": [],
         "histograms": [],
     }

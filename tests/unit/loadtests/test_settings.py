@@ -1,6 +1,6 @@
 import pytest
 
-from shared.settings import Settings, SettingsError
+from shared.settings import Arrival, Settings, SettingsError, Spacing, Step
 
 
 def test_defaults():
@@ -18,9 +18,21 @@ def test_all_given():
         "LAB_LOAD_TIMEOUT_S": "3",
         "LAB_LOAD_THINK_MS": "5",
         "LAB_LOAD_PARAMETERS": '{"way": "jwt"}',
+        "LAB_LOAD_ARRIVAL": "open",
+        "LAB_LOAD_SPACING": "poisson",
+        "LAB_LOAD_SEED": "7",
+        "LAB_LOAD_STEPS": "[[50, 100.5, 1]]",
     }
     assert Settings.read(environment) == Settings(
-        warmup_s=0, duration_s=1.5, timeout_s=3, think_s=0.005, parameters={"way": "jwt"}
+        warmup_s=0,
+        duration_s=1.5,
+        timeout_s=3,
+        think_s=0.005,
+        arrival=Arrival.OPEN,
+        spacing=Spacing.POISSON,
+        seed=7,
+        steps=(Step(level=50, ramp_to=100.5, duration_s=1),),
+        parameters={"way": "jwt"},
     )
 
 
@@ -39,6 +51,16 @@ def test_all_given():
             "LAB_LOAD_PARAMETERS must be a JSON object of texts: '{\"rows\": 1}'",
         ),
         ("LAB_LOAD_PARAMETERS", "[]", "LAB_LOAD_PARAMETERS must be a JSON object of texts: '[]'"),
+        ("LAB_LOAD_ARRIVAL", "opne", "LAB_LOAD_ARRIVAL is 'opne', known: closed, open"),
+        ("LAB_LOAD_ARRIVAL", "open", "LAB_LOAD_STEPS must hold a step where LAB_LOAD_ARRIVAL is open"),
+        ("LAB_LOAD_SPACING", "even", "LAB_LOAD_SPACING is 'even', known: constant, poisson"),
+        ("LAB_LOAD_STEPS", "[", "LAB_LOAD_STEPS must be a JSON list of [from, to, seconds]: '['"),
+        (
+            "LAB_LOAD_STEPS",
+            "[[1, 2]]",
+            "LAB_LOAD_STEPS must be a JSON list of [from, to, seconds]: '[[1, 2]]'",
+        ),
+        ("LAB_LOAD_STEPS", "[[0, 1, 1]]", "LAB_LOAD_STEPS must hold finite numbers above 0: '[[0, 1, 1]]'"),
     ],
 )
 def test_bad_value(name, value, message):

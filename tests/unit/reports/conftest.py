@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverlab.model.definitions import ReferenceScope
+from serverlab.model.definitions import Prediction, ReferenceScope
 from serverlab.model.records import CoreSplit, Inspection
 from serverlab.model.runs import Problem
 from tests.unit.builders import (
@@ -21,7 +21,9 @@ from tests.unit.builders import (
     a_usage,
     a_void_trial,
     an_environment,
+    controls,
     trials,
+    with_controls,
 )
 
 APACHE = "apache:daemon"
@@ -38,7 +40,7 @@ STATED = {
 
 @pytest.fixture
 def busy_run():
-    """Three rounds of six targets: measured, with errors, VOID in part and as a whole, n/a, not run."""
+    """Six targets: measured, with errors, VOID in part and as a whole, n/a, not run; controls and predictions."""
     failures = [a_failure(12), a_failure(3, kind="timeout", status=None)]
     return a_run(
         trials(GTHREAD, 400, 410, 395),
@@ -55,10 +57,17 @@ def busy_run():
             a_void_trial(APACHE, round=2, reasons=("generator at 91 % CPU",)),
             a_void_trial(APACHE, round=3, reasons=("generator at 91 % CPU",)),
         ],
-        plan=a_plan(
-            targets=(GTHREAD, RUNSERVER, UWSGI, APACHE, DAPHNE, DEFAULT),
-            rounds=3,
-            skipped={f"{DAPHNE} profile": "static"},
+        controls(GTHREAD, 402, 396, 405),
+        plan=with_controls(
+            a_plan(
+                targets=(GTHREAD, RUNSERVER, UWSGI, APACHE, DAPHNE, DEFAULT),
+                rounds=3,
+                skipped={f"{DAPHNE} profile": "static"},
+                predictions=(
+                    Prediction(target=RUNSERVER, ratio=(0.5, 1.6), source="a talk"),
+                    Prediction(target=APACHE, ratio=(0.9, 1.1), source="https://example.org/"),
+                ),
+            )
         ),
         environment=an_environment(
             dirty=True, core_splits={"1": CoreSplit(stack="0", generator="0", disjoint=False)}

@@ -214,7 +214,7 @@ def test_an_experiment_that_compares_variants_is_shown_with_their_number(root: P
     )
     write(root, "experiments/both.toml", compared + '[comparisons]\n"files:plain" = ["files:known"]\n')
     shown = render_definition(load_catalog(root), "experiments").splitlines()
-    assert shown[-1] == "| `both` | Is a copy as good? | 1 | files (2 variants) | 1 and 2 | 3 | 12 |"
+    assert shown[-1] == "| `both` | Is a copy as good? | 1 | files (2 variants) | 1 and 2 | 3 | 18 |"
 
 
 def test_a_capability_is_shown_with_those_that_declare_it(catalog: Catalog) -> None:

@@ -56,7 +56,7 @@ def test_text_fits_120_columns_and_has_no_trailing_blanks(busy_run, clean_run):
 def test_a_void_row_shows_no_number(busy_run):
     lines = FORMATS["text"](tabulate(busy_run)).splitlines()
     (row,) = [line for line in lines if line.startswith("apache:daemon")]
-    assert row.split() == ["apache:daemon", "VOID", *["–"] * 10, "0/3"]
+    assert row.split() == ["apache:daemon", "VOID", *["–"] * 11, "0/3"]
 
 
 def test_json_reads_back_as_the_same_table(busy_run):

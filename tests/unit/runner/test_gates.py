@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 
+from serverlab.model.definitions import Arrival
 from serverlab.model.records import Check
 from serverlab.runner import gates
-from tests.unit.builders import a_load, a_proof, a_usage
+from tests.unit.builders import NO_LATENCY, a_failure, a_latency, a_load, a_proof, a_usage
 
 
 def of_load(result=None, *, cpus=1, **cores):
@@ -31,8 +32,14 @@ def test_a_trial_without_fault_passes():
 
 def test_every_failed_check_is_a_reason_with_its_moment():
     assert list(gates.of_proofs(a_failed_proof("Server header", "identity: debug"), a_proof())) == [
-        "proof before the measurement failed: Server header: found x, expected y",
-        "proof before the measurement failed: identity: debug: found x, expected y",
+        (
+            "proof before the measurement failed: Server header: found x, expected y; another server answers; `daphne` in "
+            "INSTALLED_APPS, for one, takes the place of runserver"
+        ),
+        (
+            "proof before the measurement failed: identity: debug: found x, expected y; turn DEBUG off, with it Django "
+            "keeps every query"
+        ),
     ]
     assert list(gates.of_proofs(a_proof(), a_failed_proof("/healthz"))) == [
         "proof after the measurement failed: /healthz: found x, expected y"
@@ -105,3 +112,94 @@ def test_a_trial_in_which_nothing_succeeded_has_no_number():
 def test_what_was_not_reached_is_no_reason():
     assert list(gates.of_proofs(None, None)) == []
     assert list(gates.of_load(None, {}, cpus=1)) == []
+
+
+def test_debug_and_the_autoreloader_are_refused_with_what_to_do():
+    assert list(gates.of_proofs(a_failed_proof("identity: autoreload"), None)) == [
+        (
+            "proof before the measurement failed: identity: autoreload: found x, expected y; start the server without its "
+            "autoreloader (runserver --noreload)"
+        )
+    ]
+
+
+def of_counts(*, arrival=Arrival.CLOSED, **changes):
+    """Of 4000 requests, all right; 16 were open when the window began and 16 when it ended."""
+    return list(gates.of_counts(a_load(400.0, **changes), arrival=arrival))
+
+
+def test_counts_that_add_up_are_no_reason():
+    assert of_counts(late=16) == []
+    assert of_counts(late=0) == []
+    assert of_counts(ended=4010, ok=4010, late=5, failures=()) == []
+    assert list(gates.of_counts(None, arrival=Arrival.CLOSED)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param(
+            {"ended": 3000, "ok": 3000, "late": 5},
+            "4000 requests began and 3000 ended (3000 right), 5 of them late, with 16 users",
+            id="requests are missing",
+        ),
+        pytest.param(
+            {"ended": 4100, "ok": 4000, "late": 5},
+            "4000 requests began and 4100 ended (4000 right), 5 of them late, with 16 users",
+            id="too many ended",
+        ),
+        pytest.param(
+            {"ended": 3990, "late": 20},
+            "4000 requests began and 3990 ended (4000 right), 20 of them late, with 16 users",
+            id="more were late than there are users",
+        ),
+        pytest.param(
+            {"ended": 4000, "ok": 4001, "late": 5},
+            "4000 requests began and 4000 ended (4001 right), 5 of them late, with 16 users",
+            id="more were right than ended",
+        ),
+    ],
+)
+def test_counts_that_do_not_add_up_are_told(changes, said):
+    assert of_counts(**changes) == [
+        f"the generator's counts do not add up: {said}; keep the raw file and report it"
+    ]
+
+
+def test_failures_that_are_not_in_the_histogram_are_told():
+    broken = a_load(400.0, failures=[a_failure(10)], latency_failed=a_latency(12))
+    assert list(gates.of_counts(broken, arrival=Arrival.CLOSED)) == [
+        "the generator's counts do not add up: 10 failures named, 12 in the histogram; keep the raw file and report it"
+    ]
+    timed_out = a_load(400.0, failures=[a_failure(10, kind="timeout", status=None)], ended=4000)
+    timed_out = msgspec.structs.replace(
+        timed_out, latency_failed=NO_LATENCY
+    )  # time-outs are in the other one
+    assert list(gates.of_counts(timed_out, arrival=Arrival.CLOSED)) == []
+
+
+def test_where_one_message_reaches_many_sockets_more_may_be_open_than_there_are_users():
+    sockets = {"ended": 4100, "late": 50, "by_name": {"WS delivery": a_latency()}}
+    assert of_counts(**sockets) == []
+    assert len(of_counts(**sockets | {"ended": 3000, "ok": 3000})) == 1
+
+
+@pytest.mark.parametrize("jump_s", [None, 0.0, 0.04, -0.04])
+def test_a_clock_that_goes_on_is_no_reason(jump_s):
+    assert list(gates.of_clock(jump_s)) == []
+
+
+@pytest.mark.parametrize(("jump_s", "said"), [(3600.0, "forward by 3600.00 s"), (-0.06, "back by 0.06 s")])
+def test_a_clock_that_was_set_is_told(jump_s, said):
+    assert list(gates.of_clock(jump_s)) == [
+        f"the clock was set {said} within the window; let it settle, measure again"
+    ]
+
+
+def test_a_generator_that_was_held_back_by_a_quota_is_told():
+    held = msgspec.structs.replace(a_usage(0.3), throttled_s=0.25)
+    assert list(gates.of_load(a_load(400.0), {"app": a_usage(1.0), "load": held}, cpus=1)) == [
+        "the generator was held back for 0.25 s by a CPU quota; the lab sets none: lift that of the engine"
+    ]
+    held_app = msgspec.structs.replace(a_usage(1.0), throttled_s=0.25)
+    assert list(gates.of_load(a_load(400.0), {"app": held_app, "load": a_usage(0.3)}, cpus=1)) == []

@@ -65,7 +65,9 @@ def test_every_planned_trial_is_measured_in_its_order_and_saved(fake, plan):
 def test_raw_files_lie_beside_the_trials(fake, plan):
     path = start(fake, plan)
     names = {file.name for file in (path / "raw").iterdir()}
-    assert names == {f"{each.id}.{kind}" for each in plan.trials for kind in ("load.json", "samples.jsonl")}
+    assert names == {
+        f"{each.id}.{kind}" for each in plan.trials for kind in ("load.json", "samples.jsonl", "hgrm", "hlog")
+    }
 
 
 def state_packages(fake, **versions):

@@ -119,7 +119,7 @@ def test_packages_that_change_while_they_are_measured_make_the_trial_void_and_bo
 
 def test_raw_files_hold_the_generators_own_words_and_every_sample(trial):
     _, raw = trial()
-    assert sorted(raw) == ["load.json", "samples.jsonl"]
+    assert sorted(raw) == ["hgrm", "hlog", "load.json", "samples.jsonl"]
     assert json.loads(raw["load.json"])["ok_ended"] == 100
     assert {json.loads(line)["role"] for line in raw["samples.jsonl"].splitlines()} == {"app", "load"}
 
@@ -146,7 +146,10 @@ def test_a_target_that_is_not_what_it_claims_to_be_is_not_measured(trial, fake):
     made, raw = trial()
     assert made.state is State.VOID
     assert made.void_reasons == (
-        "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$",
+        (
+            "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$; another server answers; "
+            "`daphne` in INSTALLED_APPS, for one, takes the place of runserver"
+        ),
     )
     assert (made.load, made.usage, raw) == (None, {}, {})
     assert made.log_tail == ("serverlab-app-1: Listening on TCP address 0.0.0.0:8000",)
@@ -166,6 +169,60 @@ def test_a_container_that_ran_out_of_memory_makes_the_trial_void(trial, fake):
     fake.trouble["window 1"] = lambda: fake.app_container.state.update(OOMKilled=True)
     made, _ = trial()
     assert made.void_reasons == ("container serverlab-app-1 ran out of memory",)
+
+
+def test_a_container_that_was_restarted_makes_the_trial_void(trial, fake):
+    fake.trouble["window 1"] = lambda: setattr(fake.app_container, "started_at", "2030-01-01T00:00:00.5Z")
+    made, _ = trial()
+    assert made.void_reasons == ("container serverlab-app-1 was restarted while it was measured",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        pytest.param({"debug": True}, "identity: debug: True, expected False; turn DEBUG off", id="debug"),
+        pytest.param(
+            {"autoreload": True},
+            "identity: autoreload: True, expected False; start the server without its autoreloader",
+            id="autoreloader",
+        ),
+        pytest.param({"workers": 7}, "identity: workers: 7, expected 1", id="workers"),
+    ],
+)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_app_that_is_set_wrongly_makes_the_trial_void(trial, fake, wrong, named, moment):
+    when = {"before": "up 1", "after": "measured 1"}[moment]
+    fake.trouble[when] = lambda: fake.app.identity.update(wrong)
+    made, _ = trial()
+    assert made.state is State.VOID
+    assert made.void_reasons[0].startswith(f"proof {moment} the measurement failed: {named}")
+    assert (made.load is None) is (moment == "before")
+
+
+def test_daphne_in_the_place_of_runserver_makes_the_trial_void(trial, fake):
+    fake.trouble["up 1"] = lambda: setattr(fake.app, "server_header", "daphne")
+    made, _ = trial("runserver:threaded")
+    assert made.void_reasons == (
+        (
+            "proof before the measurement failed: Server header: 'daphne', expected ^WSGIServer; another server answers; "
+            "`daphne` in INSTALLED_APPS, for one, takes the place of runserver"
+        ),
+    )
+
+
+def test_lines_that_the_stack_logged_are_counted_by_role(trial, fake):
+    fake.trouble["window 1"] = lambda: setattr(fake.app_container, "logged", ["GET /", "GET /"])
+    made, _ = trial("gunicorn:gthread+nginx")
+    assert made.log_lines == {"app": 2, "edge": 0}
+
+
+def test_what_this_machine_does_not_see_of_the_containers_is_absent(trial):
+    made, _ = trial()
+    assert (made.network, made.other_cpu_s) == ({}, None)
+    app = made.usage["app"]
+    assert (app.user_s, app.system_s, app.memory_pss_bytes, app.processes) == (None, None, None, ())
+    assert (app.context_switches_voluntary, app.context_switches_involuntary, app.connections) == (None,) * 3
+    assert abs(made.clock_jump_s) < 1
 
 
 def test_a_worker_that_was_replaced_makes_the_trial_void(trial, fake):

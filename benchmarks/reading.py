@@ -1,0 +1,150 @@
+"""How long `serverlab compare` takes for a run of 10,000 trials, and how much memory: ``python -m benchmarks.reading``.
+
+The trials are lines of a committed run, dealt out over the cells of a large experiment with their rates varied. The
+whole command is timed, kept on one core in a process of its own: start of Python, reading, judging, rendering, writing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice, product
+from pathlib import Path
+
+import msgspec
+
+from serverlab import store
+from serverlab.model.definitions import Experiment
+from serverlab.model.records import Plan, PlannedTrial, Trial
+from serverlab.model.runs import Run
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PATTERN = CHECKOUT / "results" / "reference" / "baseline"
+
+TRIALS = 10_000
+LIMIT_S = 5.0
+LIMIT_MB = 500.0
+
+BUDGETS = (1, 2)
+SEED = 20261122
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one call of the command took."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def main() -> int:
+    """Print a line for each shape of run; 1 where a median is beyond a limit."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__)
+    parser.add_argument(
+        "--trials", type=int, default=TRIALS, help="trials of each run (default: %(default)s)"
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="calls for each run (default: %(default)s)")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    print(f"serverlab compare, {options.trials} trials, one core: median of {options.repeats} calls (worst)")
+    kept = [measure(rounds, trials=options.trials, repeats=options.repeats) for rounds in (4, 40)]
+    print(f"limits {LIMIT_S:g} s and {LIMIT_MB:g} MB: {'kept' if all(kept) else 'MISSED'}")
+    return int(not all(kept))
+
+
+def measure(rounds: int, *, trials: int, repeats: int) -> bool:
+    """Time the command for a run of so many rounds, print what came out, and say whether it kept the limits."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = make_run(Path(folder), rounds=rounds, trials=trials)
+        size_mb = (path / "trials.jsonl").stat().st_size / 1e6
+        readings = [read(path) for _ in range(repeats)]
+    wall_s = [each.wall_s for each in readings]
+    peak_mb = [each.peak_mb for each in readings]
+    cpu_s = statistics.median(each.cpu_s for each in readings)
+    print(
+        f"{rounds:>3} rounds, {trials // rounds} cells, {size_mb:.0f} MB: "
+        f"{statistics.median(wall_s):.2f} s ({max(wall_s):.2f}), CPU {cpu_s:.2f} s, "
+        f"peak {statistics.median(peak_mb):.0f} MB ({max(peak_mb):.0f})",
+        flush=True,
+    )
+    return statistics.median(wall_s) <= LIMIT_S and statistics.median(peak_mb) <= LIMIT_MB
+
+
+def read(path: Path) -> Reading:
+    """Call the command once; its table goes nowhere.
+
+    Raises:
+        RuntimeError: it did not end with 0.
+    """
+    argv = [sys.executable, "-m", "serverlab.cli", "compare", str(path)]
+    nowhere = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_WRONLY, 0) for stream in (1, 2)]
+    started = time.perf_counter()
+    child = os.posix_spawn(argv[0], argv, os.environ, file_actions=nowhere)
+    _, status, used = os.wait4(child, 0)
+    wall_s = time.perf_counter() - started
+    if code := os.waitstatus_to_exitcode(status):
+        raise RuntimeError(f"{' '.join(argv)}: exit code {code}")
+    return Reading(wall_s=wall_s, cpu_s=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss / 1024)
+
+
+def make_run(root: Path, *, rounds: int, trials: int) -> Path:
+    """Write a run of ``trials`` trials in so many rounds below ``root`` and return its folder."""
+    pattern = store.read_run(store.find_run(PATTERN.parent, PATTERN.name))
+    plan = _plan(pattern, rounds=rounds, trials=trials)
+    path = store.create_run(root, plan=plan, environment=pattern.environment)
+    with (path / "trials.jsonl").open("wb") as file:
+        file.writelines(msgspec.json.encode(trial) + b"\n" for trial in _trials(pattern, plan))
+    return path
+
+
+def _plan(pattern: Run, *, rounds: int, trials: int) -> Plan:
+    """The pattern's experiment with as many targets as make up the trials, and with a second budget."""
+    old = pattern.plan.experiment
+    count = math.ceil(trials / (rounds * len(old.workloads) * len(BUDGETS)))
+    targets = tuple(islice(_names(old.targets), count))
+    experiment = msgspec.structs.replace(
+        old, targets=targets, reference=targets[0], cpus=BUDGETS, rounds=rounds, seed=SEED
+    )
+    return msgspec.structs.replace(
+        pattern.plan, experiment=experiment, skipped={}, trials=tuple(_planned(experiment))
+    )
+
+
+def _names(targets: tuple[str, ...]) -> Iterator[str]:
+    """The targets, and then such with further variants, without end."""
+    for number, name in enumerate(cycle(targets)):
+        server, plus, edge = name.partition("+")
+        generation = number // len(targets)
+        yield f"{server}{f'-{generation}' if generation else ''}{plus}{edge}"
+
+
+def _planned(experiment: Experiment) -> Iterator[PlannedTrial]:
+    numbers = range(1, experiment.rounds + 1)
+    for number, target, workload, cpus in product(
+        numbers, experiment.targets, experiment.workloads, experiment.cpus
+    ):
+        name = f"r{number:02}-{workload}-c{cpus}-{target}".replace(":", ".")
+        yield PlannedTrial(id=name, round=number, workload=workload, cpus=cpus, target=target)
+
+
+def _trials(pattern: Run, plan: Plan) -> Iterator[Trial]:
+    """A trial for each that is planned, its numbers those of one of the pattern, up to a tenth higher or lower."""
+    vary = random.Random(SEED)  # noqa: S311 - not a secret
+    measured = [(trial, trial.load) for trial in pattern.trials if trial.load is not None]
+    for planned, (trial, load) in zip(plan.trials, cycle(measured), strict=False):
+        factor = vary.uniform(0.9, 1.1)
+        varied = msgspec.structs.replace(load, ok=round(load.ok * factor), ended=round(load.ended * factor))
+        yield msgspec.structs.replace(trial, planned=planned, load=varied)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

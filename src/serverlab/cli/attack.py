@@ -66,7 +66,7 @@ class Attacks:
             chosen,
             attacks,
             cores=host.cores_of(self._context.engine),
-            describe=_describer(self._context, images, rounds),
+            describe=describer(self._context, images, rounds=rounds),
             rounds=rounds,
         )
         return self._judge(path, json=json)
@@ -107,7 +107,8 @@ def _span() -> str:
     return f"{names[0]} to {names[-1]}" if names else "none"
 
 
-def _describer(context: Context, images: Mapping[str, ImageFacts], rounds: int) -> Describe:
+def describer(context: Context, images: Mapping[str, ImageFacts], *, rounds: int) -> Describe:
+    """A function that describes a run of attacks, with how each profile is set up and how often races are run."""
     plain = provenance.describer(context.lab, images=images, database=Database.SQLITE)
 
     def describe(run: str, splits: Mapping[str, CoreSplit]) -> Environment:

@@ -42,21 +42,35 @@ def start_assault(
     with only_lab(lab.lock):
         clear_the_machine(lab)
         split = host.assign_cores(1, cores)
-        run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        path = store.create_assault(lab.results, environment=describe(run, {"1": split}))
+        path = begin(lab, split, describe=describe)
         try:
             for number, target in enumerate(targets, start=1):
                 lab.say(f"target {number}/{len(targets)} · {target}")
-                for found in _attacked(
-                    lab, target, attacks, split=split, label=f"attacks-{run}", rounds=rounds
-                ):
-                    store.append_finding(path, found)
+                for found in attack_target(lab, path, target, attacks, split=split, rounds=rounds):
                     _tell(lab, found)
         except KeyboardInterrupt:
             raise Interrupted(f"stopped; what was found is in {path}") from None
         finally:
             lab.engine.remove_all()
     return path
+
+
+def begin(lab: Lab, split: CoreSplit, *, describe: Describe) -> Path:
+    """Make the folder of a new run of attacks, with its environment and nothing found yet."""
+    run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    return store.create_assault(lab.results, environment=describe(run, {"1": split}))
+
+
+def attack_target(
+    lab: Lab, path: Path, target: Target, attacks: Sequence[Attack], *, split: CoreSplit, rounds: int
+) -> Iterator[Finding]:
+    """Put the attacks to the target, on a fresh stack for each profile; each finding is saved before it is handed out.
+
+    No stack is left behind.
+    """
+    for found in _attacked(lab, target, attacks, split=split, label=f"attacks-{path.name}", rounds=rounds):
+        store.append_finding(path, found)
+        yield found
 
 
 def stage_settings(

@@ -159,11 +159,12 @@ def holm(chances: Mapping[K, float], *, alpha: float = 1 - CONFIDENCE) -> frozen
     return frozenset(rejected)
 
 
-def samples_needed(percent: int) -> int:
-    """How many samples a percentile needs: 1000 for the 99th, 200 for the 95th and the 5th, 20 for the 50th.
+def samples_needed(percent: float) -> int:
+    """How many samples a percentile needs: 10000 for the 99.9th, 1000 for the 99th, 200 for the 95th, 20 for the 50th.
 
     The number of samples beyond a percentile is binomial; at 10 its standard deviation is already about a
     third of it, and below that a percentile is mostly luck. Source: G. J. Hahn and W. Q. Meeker, Statistical
     Intervals (1991), 5.2, on intervals from order statistics.
     """
-    return -(-SAMPLES_BEYOND * 100 // min(percent, 100 - percent))
+    beyond = round(min(percent, 100 - percent) * 1000)
+    return -(-SAMPLES_BEYOND * 100_000 // beyond)

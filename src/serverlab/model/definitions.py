@@ -40,7 +40,7 @@ class Protocol(enum.Enum):
 
 
 class Arrival(enum.Enum):
-    """The load model: users who each wait for their answer before they ask again, or requests that are due at a rate."""
+    """The load model: users who each wait for their answer before they ask again, or requests due at a rate."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -210,8 +210,8 @@ class Workload(Record, frozen=True):
     """Who asks what, and how it arrives: a folder ``loadtests/NAME``, or one variant of it (``NAME:VARIANT``).
 
     Closed: ``users`` ask, each waits for its answer and then ``think_time_ms``. Open: requests are due at ``rate`` per
-    second with this ``spacing``, whether or not earlier ones are answered; at most ``users`` are in flight at once, each
-    on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
+    second with this ``spacing``, whether or not earlier ones are answered; at most ``users`` are in flight at once,
+    each on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
 
     A workload with ``variants`` cannot be run itself, only one of them: ``of_variant`` has what the variant sets in
     ``app``, ``parameters`` and ``cache``, and no variants.

@@ -77,7 +77,9 @@ class Environment(Record, frozen=True):
 
     ``core_splits`` is by budget ("1", "2"); ``equal`` says what every stack is given alike besides its cores, as it
     is to stand beside the table: ``{"memory": "1 GiB", "keep-alive": "75 s", "access log": "off"}``. ``cache`` is where
-    the app shares things unless a workload says otherwise, None where a run was made before there was a choice.
+    the app shares things unless a workload says otherwise, None where a run was made before there was a choice. An
+    image's id is the digest of all that is in it. ``seed`` decided the order of the trials (the arrivals of an open
+    workload follow from the number of the round); ``hashes`` are the plan's, so that this file tells what was run.
     """
 
     run: str
@@ -100,6 +102,9 @@ class Environment(Record, frozen=True):
     equal: dict[str, str] = msgspec.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     cache: str | None = None
+    seed: int | None = None
+    hashes: dict[str, str] = msgspec.field(default_factory=dict)
+    clock_source: str | None = None
     format: int = FORMAT
 
 
@@ -215,9 +220,9 @@ class LoadResult(Record, frozen=True):
 
     Where the ``arrival`` is open, a request begins when it is due: latency counts from there, whenever it was sent. Of
     the ``scheduled`` arrivals, those due within the window, ``sent`` were sent, ``queued`` of them late because all
-    users were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the time
-    that they had waited when the window ended, since leaving them out would flatter. ``lost`` were not sent though a
-    user was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a
+    users were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the
+    time that they had waited when the window ended, since leaving them out would flatter. ``lost`` were not sent though
+    a user was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a
     tick every 10 ms, of either arrival. ``rate`` is the mean of the scheduled rate.
     """
 

@@ -251,9 +251,13 @@ def _check_alive(engine: Engine, evidence: Evidence) -> None:
         container.reload()
         state = container.attrs["State"]
         if state.get("OOMKilled"):
-            evidence.void.append(f"container {container.name} ran out of memory")
+            evidence.void.append(
+                f"container {container.name} ran out of memory; raise LAB_MEMORY, or give it fewer workers"
+            )
         if evidence.started.get(container.id, _started(container)) != _started(container):
-            evidence.void.append(f"container {container.name} was restarted while it was measured")
+            evidence.void.append(
+                f"container {container.name} was restarted while it was measured; see by whom (`docker events`)"
+            )
 
 
 def _started(container: Container) -> str:

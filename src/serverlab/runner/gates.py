@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from serverlab.model.definitions import Arrival, Spacing, Workload
-from serverlab.model.records import LoadResult, Proof, Usage
+from serverlab.model.records import LoadResult, Proof
+from serverlab.model.usage import Usage
 from serverlab.sampler import INTERVAL_S
 
 GENERATOR_CEILING = 0.85
@@ -117,6 +118,9 @@ def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:
     former is borne, and so are two milliseconds, which is what a few requests at once take in Python. A loop that is
     too busy to take answers keeps users waiting, too, and then nobody is free to lag; so the loop's own lag is held to
     the same bound. What waits for the server is no fault of the generator's: it is in the latencies, and queued.
+
+    A generator that carries far less than is due makes latencies of seconds itself, and no lag is a tenth of them; but
+    it is late for most of its ticks.
     """
     if load is None or load.lag is None or load.scheduled is None:
         return
@@ -127,6 +131,11 @@ def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:
                 f"generator-bound: p99 of its lag on {what} was {(lag.p99_us or 0) / 1000:.1f} ms, more than "
                 f"{bound_us / 1000:.1f} ms; lower the rate, or give it a core that is quiet"
             )
+    if load.loop_lag is not None and (load.loop_lag.p50_us or 0) > LEAST_LAG_US:
+        yield (
+            f"generator-bound: half of its own ticks were late by {(load.loop_lag.p50_us or 0) / 1000:.1f} ms or more, "
+            "so that answers waited for it all the time; lower the rate, or give it a core that is quiet"
+        )
     yield from _off_schedule(load, workload)
 
 

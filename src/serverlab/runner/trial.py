@@ -17,16 +17,8 @@ from serverlab.catalog import Catalog
 from serverlab.compose import SERVICE_LABEL, Cache, Container, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target, Workload
-from serverlab.model.records import (
-    Environment,
-    LoadResult,
-    NetworkCounts,
-    PlannedTrial,
-    Proof,
-    State,
-    Trial,
-    Usage,
-)
+from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
+from serverlab.model.usage import NetworkCounts, Usage
 from serverlab.runner import gates
 from serverlab.shell import Shell
 from serverlab.vitals import Vitals

@@ -10,6 +10,7 @@ from serverlab.store.writing import (
     append_trial,
     create_assault,
     create_run,
+    replace_plan,
     write_raw,
     write_table,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "pending",
     "read_assault",
     "read_run",
+    "replace_plan",
     "write_raw",
     "write_table",
 ]

@@ -19,6 +19,7 @@ REALTIME ?=
 REPLICAS ?=
 WORKLOAD ?=
 SERVICE ?=
+SLO ?=
 ONLY ?=
 ARGS ?=
 
@@ -28,7 +29,7 @@ SETS := app apache build daphne gunicorn lab dev load uwsgi
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev engine images up down ps logs run compare attack locust report doctor check list browser test lint bench-lab format lock clean
+.PHONY: help setup dev engine images up down ps logs run compare capacity attack locust report doctor check list browser test lint bench-lab format lock clean
 
 help: ## print this
 	@echo "usage: make VERB [NAME=value ...]"; echo
@@ -38,10 +39,11 @@ help: ## print this
 #: TARGET=SERVER[:VARIANT][+EDGE]   e.g. TARGET=gunicorn:gthread+nginx (default: gunicorn)
 #: TARGETS="runserver gunicorn"     only these targets of an experiment
 #: EXPERIMENT=experiments/NAME.toml (default: quick)
-#: RUN=EXPERIMENT/RUN               for compare and run: this run, and for run: go on with it
+#: RUN=EXPERIMENT/RUN               for compare, run and capacity: this run; the last two go on with it
 #: NEW=EXPERIMENT/RUN               for compare: what changed from RUN to this one
 #: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
 #: REALTIME=on                      for up: Daphne beside the server, for WebSockets
+#: SLO="p99<=250ms"                 for capacity: an objective in the place of the experiment's
 #: ONLY="A1,A3-03"                 for attack: ids of attacks, or beginnings of ids
 #: ARGS="..."                       any other options of the verb, see .venv/bin/serverlab VERB --help
 
@@ -74,6 +76,9 @@ run: images ## run EXPERIMENT, or go on with RUN
 
 compare: images ## from nothing to a table: run the quick experiment on five servers; with RUN, print that run's table
 	@$(LAB) $(if $(RUN),compare "$(RUN)" $(if $(NEW),"$(NEW)"),run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE)) $(ARGS)
+
+capacity: images ## find the highest rate that TARGETS carry within their objectives, or go on with RUN
+	@$(LAB) capacity $(if $(RUN),--resume "$(RUN)",$(TARGETS)) $(call option,workload,WORKLOAD) $(call option,slo,SLO) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)
 
 attack: images ## put TARGETS (all of them, if none is named) to every attack, or to those of ONLY
 	@$(LAB) attack $(TARGETS) $(call option,only,ONLY) $(ARGS)

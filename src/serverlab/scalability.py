@@ -126,10 +126,16 @@ def _without_gain(points: Sequence[tuple[int, float]]) -> list[float]:
     from scipy.optimize import curve_fit  # noqa: PLC0415 - the same
 
     users, logs = _arrays(points)
-    log_rate, contention, coherency = _start(points)
-    start = [log_rate, max(contention, 1e-6), max(coherency, 1e-6)]
+    log_rate, *losses = _start(points)
     values, _ = curve_fit(
-        _logarithm, users, logs, p0=start, bounds=([-np.inf, 0, 0], np.inf), max_nfev=20_000
+        _logarithm,
+        users,
+        logs,
+        p0=[log_rate, *map(_not_below_0, losses)],
+        jac=_slopes,
+        bounds=([-np.inf, 0, 0], np.inf),
+        method="dogbox",  # it comes to rest on a bound, where others come only near
+        **dict.fromkeys(("ftol", "xtol", "gtol"), 1e-12),
     )
     return [float(each) for each in values]
 

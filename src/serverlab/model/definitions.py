@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 
 from serverlab.model.base import Record
+from serverlab.model.capacity import Search
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -304,6 +305,8 @@ class Experiment(Record, frozen=True):
     It compares either targets, each with every one of ``workloads``, with the target ``reference``; or, on each
     target, workloads: ``comparisons`` maps a reference workload to those that are compared with it. With ``control``
     each reference is measured twice in its block, which gives the noise floor.
+
+    With ``capacity`` it compares nothing: the highest rate of each target is searched for, and there is no reference.
     """
 
     format: Format
@@ -320,6 +323,7 @@ class Experiment(Record, frozen=True):
     load: LoadOverrides = LoadOverrides()
     control: bool = True
     predictions: tuple[Prediction, ...] = ()
+    capacity: Search | None = None
 
     def measured_workloads(self) -> tuple[str, ...]:
         """All workloads, in the order in which the experiment names them."""

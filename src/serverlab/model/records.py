@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from serverlab.model.base import FORMAT, Record
+from serverlab.model.capacity import Asked
 from serverlab.model.definitions import Experiment, Workload
 from serverlab.model.usage import NetworkCounts, Usage
 
@@ -14,7 +15,8 @@ from serverlab.model.usage import NetworkCounts, Usage
 class PlannedTrial(Record, frozen=True):
     """One target in one round, for one workload and one budget of cores.
 
-    A ``control`` measures a reference a second time in its round: the two tell what equal things differ by.
+    A ``control`` measures a reference a second time in its round: the two tell what equal things differ by. ``asked``
+    is what a trial of a search for capacity tries.
     """
 
     id: str
@@ -23,6 +25,7 @@ class PlannedTrial(Record, frozen=True):
     cpus: int
     target: str
     control: bool = False
+    asked: Asked | None = None
 
 
 class Until(Record, frozen=True):

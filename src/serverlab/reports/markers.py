@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from serverlab.analysis import tabulate
+from serverlab.analysis.capacity import capacity_table
 from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
+from serverlab.model.capacity_tables import CapacityTable
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
+from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.definitions import render_definition
 from serverlab.reports.security import render_attacks, render_measured
@@ -26,6 +29,7 @@ KEYS = {
     "figure": (*SECTION_KEYS, "value"),
     "attacks": ("only",),
     "measured": ("only",),
+    "capacity": ("workload", "cpus"),
 }
 ATTACKS = {"attacks": render_attacks, "measured": render_measured}
 
@@ -50,7 +54,10 @@ class Results:
             UsageError: there is no readable run.
         """
         if path not in self._tables:
-            self._tables[path] = tabulate(read_run(self._folder(path)))
+            run = read_run(self._folder(path))
+            if run.plan.experiment.capacity:
+                raise UsageError(f"{path}: a search for capacity", "Say capacity in the place of table.")
+            self._tables[path] = tabulate(run)
         return self._tables[path]
 
     def security(self, path: str) -> SecurityTable:
@@ -63,6 +70,14 @@ class Results:
             assault = read_assault(self._folder(path))
             self._security[path] = security_table(assault, self.catalog.servers)
         return self._security[path]
+
+    def capacities(self, path: str) -> CapacityTable:
+        """What the search in the folder ``path``, which is relative to the root, found.
+
+        Raises:
+            UsageError: there is no readable search.
+        """
+        return capacity_table(read_run(self._folder(path)))
 
     def _folder(self, path: str) -> Path:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
@@ -83,6 +98,8 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     path, chosen = _parsed(kind, arguments)
     if kind in ATTACKS:
         return f"\n{ATTACKS[kind](results.security(path), chosen.get('only', ''))}\n"
+    if kind == "capacity":
+        return f"\n{_capacities(results, path, chosen)}\n"
     table = results.table(path)
     sections = [section for section in table.sections if _fits(section, chosen, kind=kind)]
     if not sections:
@@ -97,6 +114,20 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     if row is None:
         raise UsageError(f"figure marker: {row_title(sections[0])} missing")
     return _figure(sections[0], row=row, value=chosen["value"])
+
+
+def _capacities(results: Results, path: str, chosen: dict[str, str]) -> str:
+    table = results.capacities(path)
+    own = [{"workload": each.workload, "cpus": str(each.cpus)} for each in table.sections]
+    fitting = [
+        section
+        for section, keys in zip(table.sections, own, strict=True)
+        if all(keys[key] == value for key, value in chosen.items())
+    ]
+    if not fitting:
+        known = "; ".join(f"workload={each['workload']} cpus={each['cpus']}" for each in own)
+        raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
+    return render_capacities(table, fitting)
 
 
 def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:

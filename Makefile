@@ -12,12 +12,14 @@ TARGET ?= gunicorn
 TARGETS ?=
 EXPERIMENT ?= experiments/quick.toml
 RUN ?=
+NEW ?=
 DB ?=
 CACHE ?=
 REALTIME ?=
 REPLICAS ?=
 WORKLOAD ?=
 SERVICE ?=
+SLO ?=
 ONLY ?=
 ARGS ?=
 
@@ -27,19 +29,21 @@ SETS := app apache build daphne gunicorn lab dev load uwsgi
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev engine images up down ps logs run compare attack locust report doctor check list browser test lint format lock clean
+.PHONY: help setup dev engine images up down ps logs run compare capacity attack locust report doctor check list browser test lint bench-lab format lock clean
 
 help: ## print this
 	@echo "usage: make VERB [NAME=value ...]"; echo
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb what; do printf '  %-8s  %s\n' "$$verb" "$$what"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb what; do printf '  %-9s  %s\n' "$$verb" "$$what"; done
 	@echo; sed -nE 's/^#: ?(.*)/  \1/p' $(MAKEFILE_LIST)
 
 #: TARGET=SERVER[:VARIANT][+EDGE]   e.g. TARGET=gunicorn:gthread+nginx (default: gunicorn)
 #: TARGETS="runserver gunicorn"     only these targets of an experiment
 #: EXPERIMENT=experiments/NAME.toml (default: quick)
-#: RUN=EXPERIMENT/RUN               for compare and run: this run, and for run: go on with it
+#: RUN=EXPERIMENT/RUN               for compare, run and capacity: this run; the last two go on with it
+#: NEW=EXPERIMENT/RUN               for compare: what changed from RUN to this one
 #: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
 #: REALTIME=on                      for up: Daphne beside the server, for WebSockets
+#: SLO="p99<=250ms"                 for capacity: an objective in the place of the experiment's
 #: ONLY="A1,A3-03"                 for attack: ids of attacks, or beginnings of ids
 #: ARGS="..."                       any other options of the verb, see .venv/bin/serverlab VERB --help
 
@@ -71,7 +75,10 @@ run: images ## run EXPERIMENT, or go on with RUN
 	@$(LAB) run $(if $(RUN),--resume "$(RUN)","$(EXPERIMENT)") $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)
 
 compare: images ## from nothing to a table: run the quick experiment on five servers; with RUN, print that run's table
-	@$(LAB) $(if $(RUN),compare "$(RUN)",run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE)) $(ARGS)
+	@$(LAB) $(if $(RUN),compare "$(RUN)" $(if $(NEW),"$(NEW)"),run experiments/quick.toml $(call option,targets,TARGETS) $(call option,db,DB) $(call option,cache,CACHE)) $(ARGS)
+
+capacity: images ## find the highest rate that TARGETS carry within their objectives, or go on with RUN
+	@$(LAB) capacity $(if $(RUN),--resume "$(RUN)",$(TARGETS)) $(call option,workload,WORKLOAD) $(call option,slo,SLO) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)
 
 attack: images ## put TARGETS (all of them, if none is named) to every attack, or to those of ONLY
 	@$(LAB) attack $(TARGETS) $(call option,only,ONLY) $(ARGS)
@@ -106,6 +113,9 @@ lint: dev ## run every linter
 	git grep -lE '^#!.*[ /](ba|da)?sh$$' | xargs $(BIN)/shellcheck
 	$(BIN)/yamllint --strict .
 	for upstream in http uwsgi; do for kept in on off; do for realtime in "" realtime:8000; do LAB_UPSTREAM=$$upstream LAB_UPSTREAM_KEEPALIVE=$$kept LAB_REALTIME_ADDRESS=$$realtime $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -c deploy/nginx/gixy.cfg -; done; done; done
+
+bench-lab: dev ## measure how fast the lab itself is
+	$(BIN)/python -m benchmarks.reading $(ARGS)
 
 format: dev # let ruff mend what it can
 	$(BIN)/ruff check --fix .

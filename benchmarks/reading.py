@@ -1,7 +1,8 @@
 """How long `serverlab compare` takes for a run of 10,000 trials, and how much memory: ``python -m benchmarks.reading``.
 
-The trials are lines of a committed run, dealt out over the cells of a large experiment with their rates varied. The
-whole command is timed, kept on one core in a process of its own: start of Python, reading, judging, rendering, writing.
+The trials are lines of a committed run, dealt out over the cells of a large experiment with their rates varied, and
+with the numbers of each second and process that later runs have. The whole command is timed, kept on one core in a
+process of its own: start of Python, reading, judging, rendering, writing.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ import msgspec
 
 from serverlab import store
 from serverlab.model.definitions import Experiment
-from serverlab.model.records import Plan, PlannedTrial, Trial
+from serverlab.model.records import Plan, PlannedTrial, Second, Trial
 from serverlab.model.runs import Run
+from serverlab.model.usage import ProcessUse
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PATTERN = CHECKOUT / "results" / "reference" / "baseline"
@@ -35,6 +37,9 @@ LIMIT_MB = 500.0
 
 BUDGETS = (1, 2)
 SEED = 20261122
+SECONDS = 10
+"""The longest window of the shipped workloads."""
+PROCESSES = 3
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,37 @@ def _trials(pattern: Run, plan: Plan) -> Iterator[Trial]:
     measured = [(trial, trial.load) for trial in pattern.trials if trial.load is not None]
     for planned, (trial, load) in zip(plan.trials, cycle(measured), strict=False):
         factor = vary.uniform(0.9, 1.1)
-        varied = msgspec.structs.replace(load, ok=round(load.ok * factor), ended=round(load.ended * factor))
-        yield msgspec.structs.replace(trial, planned=planned, load=varied)
+        varied = msgspec.structs.replace(
+            load,
+            ok=round(load.ok * factor),
+            ended=round(load.ended * factor),
+            per_second=tuple(_second(round(load.ok * factor / SECONDS), vary) for _ in range(SECONDS)),
+        )
+        used = {
+            role: msgspec.structs.replace(
+                usage, processes=tuple(_process(role, vary) for _ in range(PROCESSES))
+            )
+            for role, usage in trial.usage.items()
+        }
+        yield msgspec.structs.replace(trial, planned=planned, load=varied, usage=used)
+
+
+def _second(count: int, vary: random.Random) -> Second:
+    p50_us = vary.randint(10_000, 50_000)
+    return Second(ended=count, ok=count, failed=0, count=count, p50_us=p50_us, p99_us=3 * p50_us)
+
+
+def _process(name: str, vary: random.Random) -> ProcessUse:
+    return ProcessUse(
+        container="0" * 12,
+        pid=vary.randint(1, 30_000),
+        name=name,
+        user_s=vary.random(),
+        system_s=vary.random(),
+        memory_pss_bytes=vary.randint(1, 1 << 28),
+        context_switches_voluntary=vary.randint(1, 10_000),
+        context_switches_involuntary=vary.randint(1, 10_000),
+    )
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class FakeContainer(FakeThing):
 
     def logs(self, *, tail: int | None = None, stream: bool = False, **_options: bool) -> Any:
         return (
-            iter(self.output())
+            (chunk for chunk in self.output())
             if stream
             else "".join(f"{line}\n" for line in self.logged[-(tail or 0) :]).encode()
         )

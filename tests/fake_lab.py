@@ -46,6 +46,7 @@ class FakeLab:
         self.trouble: dict[str, Callable[[], None]] = {}
         self.stacks = 0
         self.rps = 100
+        self.result = lambda _given, start, end: a_result(start, end, ok=self.rps)
 
     @property
     def lab(self) -> Lab:
@@ -113,7 +114,7 @@ class FakeLab:
         yield _line(event="measured", t=end)
         self._happens(f"measured {self.stacks}")
         self.measured.append(f"{given['LAB_SERVER']}:{given['LAB_VARIANT']}")
-        yield _line(**a_result(start, end, ok=self.rps))
+        yield _line(**self.result(given, start, end))
 
     @property
     def app_container(self) -> FakeContainer:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -240,10 +240,15 @@ def log_lines(container: Container, *, lines: int) -> list[str]:
 def follow(container: Container) -> Iterator[str]:
     """The lines of a container's standard output, until it ends."""
     rest = b""
-    for chunk in container.logs(stdout=True, stderr=False, stream=True, follow=True):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode(errors="replace")
+    chunks = container.logs(stdout=True, stderr=False, stream=True, follow=True)
+    try:
+        for chunk in chunks:
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield line.decode(errors="replace")
+    finally:
+        with suppress(docker.errors.DockerException):  # over SSH it cannot be closed
+            chunks.close()
     if rest:
         yield rest.decode(errors="replace")
 

@@ -55,7 +55,7 @@ class Merged:
             p95_us=p95,
             p99_us=p99,
             max_us=int(merged.get_max_value()),
-            mean_us=float(merged.get_mean_value()),
+            mean_us=self._mean(),
             p05_us=p05,
             p90_us=p90,
             p999_us=p999,
@@ -72,6 +72,16 @@ class Merged:
             while count and len(found) < len(wanted) and reached >= wanted[len(found)]:
                 found.append(int(merged.get_highest_equivalent_value(merged.get_value_from_index(index))))
         return found
+
+    def _mean(self) -> float:
+        """The mean of all, each at the middle of its bucket; as hdrh's own, which takes long over empty buckets."""
+        merged, total = self._all, 0
+        for index, count in enumerate(merged.counts):
+            if count:
+                value = merged.get_value_from_index(index)
+                width = merged.get_highest_equivalent_value(value) + 1 - value
+                total += count * (value + (width >> 1))
+        return float(total) / int(merged.get_total_count())
 
     def hgrm(self) -> str:
         """The percentile distribution in milliseconds, in HdrHistogram's text format (.hgrm), which plotters read."""

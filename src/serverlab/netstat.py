@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serverlab.model.records import NetworkCounts
+from serverlab.model.usage import NetworkCounts
 
 ROOT = Path("/")
 

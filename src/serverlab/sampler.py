@@ -21,7 +21,7 @@ import docker.errors
 from serverlab import procfs
 from serverlab.compose import ENGINE_ERRORS, SERVICE_LABEL, Container
 from serverlab.errors import TrialFailed
-from serverlab.model.records import Usage
+from serverlab.model.usage import Usage
 
 INTERVAL_S = 0.5
 

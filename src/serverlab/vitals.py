@@ -17,10 +17,13 @@ import msgspec
 
 from serverlab import netstat, procfs
 from serverlab.compose import SERVICE_LABEL, Container
-from serverlab.model.records import NetworkCounts, ProcessUse, Usage
+from serverlab.model.usage import NetworkCounts, ProcessUse, Usage
 from serverlab.procfs import ProcessReading
 
 CLOCK_READINGS = 5
+TICK_DIGITS = 4
+"""Times of processes are whole clock ticks, of a hundredth of a second as a rule: more digits would be noise."""
+
 FORGOTTEN_SHARE = 0.05
 """Share of a process's CPU time that threads which have ended may have used before its switches count as unknown."""
 
@@ -151,8 +154,8 @@ def _grown(
         container=container,
         pid=after.pid,
         name=after.name,
-        user_s=user_s,
-        system_s=system_s,
+        user_s=round(user_s, TICK_DIGITS),
+        system_s=round(system_s, TICK_DIGITS),
         memory_pss_bytes=pss,
         context_switches_voluntary=switches[0] if switches else None,
         context_switches_involuntary=switches[1] if switches else None,

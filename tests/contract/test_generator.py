@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from serverlab.histogram import latency_of
-from serverlab.shell import HostShell
 from serverlab import load
+from serverlab.histogram import latency_of
 from serverlab.model.definitions import Arrival, Step, Workload
 from serverlab.model.records import LoadResult
 from serverlab.runner import gates
+from serverlab.shell import HostShell
 from tests.contract.planted_server import SERVICE_S, STALL_S, answer
 from tests.unit.builders import a_workload
 
@@ -198,10 +198,10 @@ def seen(measure: Measure, behaviour: str, workload: Workload, *, name: str = "p
 
 
 def test_open_arrival_shows_a_stall_to_everybody_who_came_meanwhile(measure: Measure) -> None:
-    """A quarter of the arrivals come while the server stalls for a second, and wait evenly between 0 and 1 s for its end.
+    """A quarter of the arrivals come while the server stalls for a second, and wait for its end, evenly from 0 to 1 s.
 
-    So 0.25 * (1 - x) of all wait longer than x: p90 is 0.6 s, p99 0.96 s. There are 64 users, so that 36 of the 100 find
-    nobody free to send them. None is lost, and the server answers all of them before the window ends.
+    So 0.25 * (1 - x) of all wait longer than x: p90 is 0.6 s, p99 0.96 s. There are 64 users, so that 36 of the 100
+    find nobody free to send them. None is lost, and the server answers all of them before the window ends.
     """
     workload = an_open_workload()
     result = seen(measure, "stalls_once", workload)
@@ -245,7 +245,7 @@ def test_more_than_the_server_can_do_waits_and_is_counted_and_is_no_lag(measure:
 
 
 def test_a_generator_that_cannot_keep_the_rate_says_so_and_is_void(measure: Measure) -> None:
-    """Its tasks take 15 ms of its own CPU for each arrival every 10 ms: it is late for requests that users were free for."""
+    """Its tasks take 15 ms of its own CPU for each arrival, of which there is one every 10 ms: it falls behind."""
     workload = an_open_workload(duration_s=1.5)
     result = seen(measure, "right", workload, name="burning")
     assert result.lag is not None
@@ -257,7 +257,7 @@ def test_a_generator_that_cannot_keep_the_rate_says_so_and_is_void(measure: Meas
 
 
 def test_a_ramp_is_what_is_asked_for_second_by_second(measure: Measure) -> None:
-    """From 50 to 150 per second within 2 s, then a second at 150: the sum of each step is its mean rate by its length."""
+    """From 50 to 150 per second within 2 s, then a second at 150: each step has its mean rate times its length."""
     steps = (Step(duration_s=2.0, rate=50.0, ramp_to=150.0), Step(duration_s=1.0, rate=150.0))
     result = seen(measure, "right", an_open_workload(rate=None, steps=steps, duration_s=3.0))
     assert [each.latency.count for each in result.steps] == pytest.approx([200, 150], abs=1)

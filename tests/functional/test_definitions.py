@@ -89,7 +89,8 @@ KNOWN = {
         "capabilities, signals, identity, variants, settings, differences"
     ),
     "experiment": (
-        "format, title, question, targets, workloads, reference, comparisons, reference_scope, rounds, seed, cpus, load"
+        "format, title, question, targets, workloads, reference, comparisons, reference_scope, rounds, seed, cpus, "
+        "load, control, predictions, capacity"
     ),
 }
 

@@ -50,7 +50,7 @@ def test_a_regression_has_exit_code_1_and_is_named(cli, base, a_run_on_disk):
     assert (shown.code, shown.err) == (1, "")
     assert "Verdicts on p99:+10%, rps:-5%: 1 fail, 3 pass\n" in shown.out
     assert (
-        "  FAIL rps:-5%: gunicorn:gthread, profile, 1 core: 0.75 [0.74–0.77] lies beyond -5%\n" in shown.out
+        "  FAIL rps:-5%: gunicorn:gthread, profile, 1 core: 0.75 [0.73–0.77] lies beyond -5%\n" in shown.out
     )
 
 
@@ -102,7 +102,7 @@ def test_a_machine_reads_the_comparison(cli, base, a_run_on_disk):
     assert read["cells"][0]["judgements"][1] == {
         "rule": "rps:-5%",
         "verdict": "fail",
-        "reason": "0.75 [0.74–0.77] lies beyond -5%",
+        "reason": "0.75 [0.73–0.77] lies beyond -5%",
     }
 
 
@@ -154,7 +154,7 @@ def test_runs_that_share_nothing_cannot_be_compared(cli, root, base):
         ),
         (
             ("quick/base", "quick/nwe"),
-            "run 'quick/nwe': no such run\nThere are runs of: quick\n",
+            "run 'quick/nwe': no such run, did you mean 'quick/base'?\nThere are runs of: quick\n",
         ),
     ],
 )

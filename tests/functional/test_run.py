@@ -8,7 +8,7 @@ import pytest
 from serverlab.errors import EnvironmentLacks
 from serverlab.lock import only_lab
 from tests.checkout import QUICK, write
-from tests.fake_lab import COMPOSE, interrupt
+from tests.fake_lab import COMPOSE, a_result, interrupt
 from tests.fakes import ABSENT, Answer
 
 PLAN = """\
@@ -151,6 +151,21 @@ def test_the_run_states_what_it_was_made_with(cli, fake):
     assert environment["images"] == {
         name: {"id": f"sha256:{name}", "size_bytes": 1000} for name in ("app", "gunicorn", "load")
     }
+    plan = json.loads((runs(fake)[0] / "plan.json").read_text())
+    assert (environment["seed"], environment["hashes"]) == (7, plan["hashes"])
+    assert {"experiment", "workload/profile", "workload/shared", "server/gunicorn", "app", "lab"} <= set(
+        environment["hashes"]
+    )
+
+
+def test_no_part_of_the_provenance_is_left_open(cli, fake):
+    cli("run", "quick", "--rounds", "1")
+    environment = json.loads((runs(fake)[0] / "environment.json").read_text())
+    absent = {key for key, value in environment.items() if value in (None, "", {}, [])}
+    assert absent <= {
+        "notes",
+        "clock_source",
+    }  # nothing to note; known only where the engine is on this machine
 
 
 def test_ctrl_c_keeps_what_was_measured_and_tells_how_to_go_on(cli, fake):
@@ -242,3 +257,53 @@ def test_a_run_has_the_cache_that_is_asked_for(cli, fake):
     assert all("/compose/redis.yml" in call for call in started)
     (run,) = runs(fake)
     assert json.loads((run / "environment.json").read_text(encoding="utf-8"))["cache"] == "redis"
+
+
+def test_rounds_are_added_until_the_table_is_precise_enough(cli, fake):
+    fake.result = lambda _given, start, end: a_result(start, end, ok=max(1, round((end - start) * 1e9)))
+    done = cli("run", "quick", "--until", "rps ±5%", "--budget", "2h")
+    assert done.code == 0
+    assert "Rounds         added until rps ±5% or 120 min of trials: reached after 8 rounds\n" in done.out
+    assert "trial 2/2 · round 8 · " in done.err
+
+
+def test_a_table_that_did_not_get_precise_enough_is_printed_and_has_an_exit_code_of_its_own(cli, fake):
+    done = cli("run", "quick", "--until", "ratio ±5%", "--budget", "1s")
+    (path,) = runs(fake)
+    assert done.code == 5
+    said = " ".join(done.out.split())
+    assert "not reached in 2 rounds: runserver:threaded, profile, 1 core: no interval" in said
+    assert done.err.endswith(
+        "serverlab: the budget is spent and not every row is within ratio ±5%\n"
+        f"Go on with: serverlab run --resume quick/{path.name} --until 'ratio ±5%' --budget TIME\n"
+    )
+
+
+def test_a_dry_run_says_that_rounds_are_added(cli):
+    assert cli("run", "quick", "--dry-run", "--until", "ratio ±5%").out.endswith(
+        "\nrounds are added until ratio ±5%\n"
+    )
+
+
+def test_a_control_is_named_in_the_plan(cli, root):
+    write(root, "experiments/quick.toml", QUICK.replace("control = false", "control = true"))
+    lines = cli("run", "quick", "--dry-run", "--rounds", "1").out.splitlines()[1:]
+    assert sorted(lines) == [
+        "  1  gunicorn:gthread  profile  1 CPU",
+        "  1  gunicorn:gthread  profile  1 CPU  control",
+        "  1  runserver:threaded  profile  1 CPU",
+        "3 trials, about 1 minutes",
+    ]
+
+
+def test_precision_cannot_be_asked_of_what_a_schedule_makes(cli, root):
+    write(
+        root,
+        "experiments/due.toml",
+        QUICK + '\n[load]\narrival = "open"\nrate = 50.0\nspacing = "constant"\n',
+    )
+    refused = cli("run", "due", "--dry-run", "--until", "ratio ±5%")
+    assert refused.code == 2
+    assert refused.err.startswith(
+        "serverlab: --until ratio ±5%: the requests/s of profile are those of its schedule"
+    )

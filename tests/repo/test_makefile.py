@@ -30,7 +30,7 @@ COMMANDS = {"$(LAB)", "$(PYTHON)", "$(UV)", "git", *(f"$(BIN)/{tool}" for tool i
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 ASSIGNMENT = re.compile(r"\w+=\S*$")
 RULE = re.compile(
-    r"^(?P<name>[a-z]+):(?P<needs>[^#\n=]*)(?P<doc>#.*)?\n(?P<recipe>(?:\t.*\n?)*)", re.MULTILINE
+    r"^(?P<name>[a-z-]+):(?P<needs>[^#\n=]*)(?P<doc>#.*)?\n(?P<recipe>(?:\t.*\n?)*)", re.MULTILINE
 )
 RULES = {match["name"]: match for match in RULE.finditer(TEXT)}
 
@@ -109,6 +109,13 @@ def test_a_stack_is_chosen_by_variables():
         '.venv/bin/serverlab up "uwsgi+nginx" --db "postgres" --cache "redis" --replicas "2" --realtime'
         in shown.stdout
     )
+
+
+def test_two_runs_can_be_compared():
+    shown = HostShell().run(
+        ["make", "--dry-run", "compare", "RUN=quick/1", "NEW=quick/2", "ARGS=--fail-on rps:-5%"], cwd=CHECKOUT
+    )
+    assert '.venv/bin/serverlab compare "quick/1" "quick/2" --fail-on rps:-5%' in shown.stdout
 
 
 def test_several_targets_can_be_compared():

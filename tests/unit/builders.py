@@ -22,9 +22,9 @@ from serverlab.model.records import (
     Proof,
     State,
     Trial,
-    Usage,
 )
 from serverlab.model.runs import Problem, Run
+from serverlab.model.usage import Usage
 
 GTHREAD = "gunicorn:gthread"
 RUNSERVER = "runserver:threaded"

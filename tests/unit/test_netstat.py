@@ -5,7 +5,7 @@ import os
 import pytest
 
 from serverlab import netstat
-from serverlab.model.records import NetworkCounts
+from serverlab.model.usage import NetworkCounts
 
 NETSTAT = "TcpExt: SyncookiesSent ListenOverflows ListenDrops\nTcpExt: 0 3 5\nIpExt: InNoRoutes\nIpExt: 0\n"
 SNMP = "Ip: Forwarding\nIp: 1\nTcp: RtoAlgorithm MaxConn OutSegs RetransSegs\nTcp: 1 -1 1000 7\n"

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from serverlab.errors import LabError
-from serverlab.model.records import Usage
+from serverlab.model.usage import Usage
 from serverlab.sampler import Sample, Sampler, as_lines, largest_pss, read, usage_within, working_set
 from tests.fake_engine import FakeClient, plain_stats
 
@@ -93,6 +93,51 @@ def test_a_sample_holds_what_the_engine_states():
     sample = read(container)
     assert (sample.role, sample.container, len(sample.container)) == ("edge", container.id[:12], 12)
     assert (sample.cpu_s, sample.memory_bytes, sample.throttled_s) == (1.5, 900, 0.25)
+
+
+V1 = {
+    "cpu_stats": {
+        "cpu_usage": {
+            "total_usage": 414_921_546,
+            "percpu_usage": [414_921_546, 0],
+            "usage_in_kernelmode": 110_000_000,
+            "usage_in_usermode": 300_000_000,
+        },
+        "throttling_data": {"periods": 5, "throttled_periods": 1, "throttled_time": 40_000_000},
+    },
+    "memory_stats": {
+        "usage": 56_180_736,
+        "max_usage": 58_277_888,
+        "stats": {"inactive_file": 4096, "total_inactive_file": 180_736},
+    },
+}
+V2 = {
+    "cpu_stats": {
+        "cpu_usage": {
+            "total_usage": 414_921_000,
+            "usage_in_kernelmode": 110_403_000,
+            "usage_in_usermode": 304_518_000,
+        },
+        "throttling_data": {"periods": 5, "throttled_periods": 1, "throttled_time": 40_000_000},
+    },
+    "memory_stats": {"usage": 56_180_736, "stats": {"anon": 52_957_184, "inactive_file": 180_736}},
+}
+
+
+@pytest.mark.parametrize(
+    ("stated", "user_s", "system_s", "cpu_s"),
+    [
+        pytest.param(V1, 0.3, 0.11, 0.414921546, id="cgroup v1"),
+        pytest.param(V2, 0.304518, 0.110403, 0.414921, id="cgroup v2"),
+    ],
+)
+def test_the_engines_words_are_read_on_both_versions_of_control_groups(stated, user_s, system_s, cpu_s):
+    client = FakeClient()
+    container = client.add("app")
+    client.stats_of = lambda _: stated
+    sample = read(container)
+    assert (sample.user_s, sample.system_s, sample.cpu_s) == (user_s, system_s, cpu_s)
+    assert (sample.memory_bytes, sample.throttled_s) == (56_000_000, 0.04)
 
 
 def test_a_container_that_is_gone_or_not_running_gives_no_sample():

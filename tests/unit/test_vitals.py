@@ -5,7 +5,7 @@ import os
 import pytest
 
 from serverlab import vitals
-from serverlab.model.records import NetworkCounts, ProcessUse, Usage
+from serverlab.model.usage import NetworkCounts, ProcessUse, Usage
 from serverlab.procfs import ProcessReading, ThreadReading
 from serverlab.vitals import ContainerVitals, Vitals
 from tests.fake_engine import FakeClient
@@ -40,8 +40,8 @@ def thread(cpu_s, voluntary, involuntary):
 
 
 def test_a_process_used_what_its_totals_grew():
-    before = at(process(7, user_s=1.0, system_s=0.5, threads={7: thread(1.5, 10, 2)}))
-    after = at(process(7, user_s=3.0, system_s=1.0, threads={7: thread(4.0, 110, 5)}))
+    before = at(process(7, user_s=1.07, system_s=0.5, threads={7: thread(1.57, 10, 2)}))
+    after = at(process(7, user_s=3.07, system_s=1.0, threads={7: thread(4.07, 110, 5)}))
     assert vitals.processes_within(before, after, {7: 900}) == {
         "app": (
             ProcessUse(

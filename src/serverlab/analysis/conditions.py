@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from serverlab import stats
 from serverlab.analysis.differences import Compared
 from serverlab.analysis.evidence import Evidence, Ground, is_valid, speeds
+from serverlab.analysis.precision import Precision
 from serverlab.formatting import ABSENT, exact, gibibytes, one_line, plural, ratio, significant, span
 from serverlab.model.definitions import Spacing, Target, Workload
 from serverlab.model.records import Environment, Plan, Proof, Trial
@@ -34,13 +35,14 @@ OF_WORKLOADS = (
 )
 
 
-def run_facts(run: Run) -> tuple[Fact, ...]:
+def run_facts(run: Run, precision: Precision | None) -> tuple[Fact, ...]:
     """What holds for the whole run: when and where it was made, with which versions, and what was equal."""
     environment = run.environment
     return tuple(
         Fact(label=label, value=one_line(value))
         for label, value in (
             ("Measured", f"{environment.started_at}, {_trials(run)}"),
+            ("Rounds", str(precision or "")),
             ("Machine", _machine(environment)),
             ("Core speed", _core_speed(run.trials)),
             ("Engine", f"{environment.engine}, Compose {environment.compose}, cgroup {environment.cgroup}"),
@@ -152,7 +154,8 @@ def _load(ground: Ground) -> str:
     if workload.is_open:
         return (
             f"open: {_rates(workload)}, {_spacing(workload)}, whatever the answers do; latency counts from when a "
-            f"request was due; at most {workload.users} in flight, each on its own connection; {time_out}"
+            "request was due, to the window's end for what was never sent; "
+            f"at most {workload.users} in flight, each on its own connection; {time_out}"
         )
     think = f"{exact(workload.think_time_ms)} ms" if workload.think_time_ms else "no"
     users = plural(workload.users, "user")
@@ -227,13 +230,17 @@ def _said(value: str) -> str:
 def _ratios(ground: Ground) -> str:
     if not ground.references:
         return "none: the reference is not in this section"
+    if ground.load.is_open:
+        return "none: where requests are due at a rate, requests/s are the schedule's"
     if ground.reference is None:
         return f"requests/s to those of the nearest reference above in the same round: {OF_RATIOS}"
     return f"requests/s to those of {ground.reference} in the same round: {OF_RATIOS}"
 
 
 def _noise_floors(ground: Ground) -> str:
-    """Each reference against itself; "" where the run measured none of them twice."""
+    """Each reference against itself; "" where the run measured none of them twice, or has no ratios."""
+    if ground.load.is_open:
+        return ""
     return "; ".join(
         f"{name} against itself {_floor(ground.floors.get(name), len(control.planned))}"
         for name, control in ground.controls.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serverlab.analysis.evidence import STACK_ROLES, Sample
-from serverlab.model.records import Usage
+from serverlab.model.usage import Usage
 
 
 def per_cpu_s(sample: Sample) -> float | None:

@@ -182,9 +182,22 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     RowRule(
         DoubtKind.FEW_SAMPLES,
         "percentiles are left out where a round has fewer than 10 samples beyond them: "
-        "p50 needs 20 requests, p95 200, p99 1000",
+        "p50 needs 20 requests, p95 200, p99 1000, p99.9 10000",
         "measure longer",
         suspicions.few_samples,
+    ),
+    RowRule(
+        DoubtKind.QUEUED,
+        "requests that were due found as many in flight as there are users: their waiting is in the latencies, but "
+        "the server saw fewer at once than there would have been",
+        "lower the rate below what the server can do, or set more users if it is only a burst",
+        suspicions.queued,
+    ),
+    SectionRule(
+        DoubtKind.STEPPED,
+        "the load changed within the window: percentiles of all of it would be those of a mixture and are left out",
+        "read each step's own, and each second's, in the trials' records",
+        suspicions.stepped,
     ),
     RowRule(
         DoubtKind.CHEAP_HASHER,

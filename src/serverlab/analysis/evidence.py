@@ -66,9 +66,12 @@ class Sample:
         """Requests still open at the end as a share of all that began within the window."""
         return self.load.late / max(1, self.load.late, self.began)
 
-    def percentile_us(self, percent: int) -> int | None:
-        """The 5th, 50th, 95th or 99th percentile, None where too few samples lie beyond it."""
-        if self.load.latency.count < samples_needed(percent):
+    def percentile_us(self, percent: float) -> int | None:
+        """The 5th, 50th, 90th, 95th, 99th or 99.9th percentile, None where too few samples lie beyond it.
+
+        Of a window with steps there is none: it would be that of a mixture which only the lengths of the steps make.
+        """
+        if self.load.steps or self.load.latency.count < samples_needed(percent):
             return None
         return _percentiles(self.load.latency)[percent]
 
@@ -245,5 +248,12 @@ def speeds(trial: Trial) -> tuple[float, ...]:
     return tuple(speed for speed in (trial.speed_before, trial.speed_after) if speed is not None)
 
 
-def _percentiles(latency: Latency) -> dict[int, int | None]:
-    return {5: latency.p05_us, 50: latency.p50_us, 95: latency.p95_us, 99: latency.p99_us}
+def _percentiles(latency: Latency) -> dict[float, int | None]:
+    return {
+        5: latency.p05_us,
+        50: latency.p50_us,
+        90: latency.p90_us,
+        95: latency.p95_us,
+        99: latency.p99_us,
+        99.9: latency.p999_us,
+    }

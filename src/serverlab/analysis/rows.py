@@ -60,6 +60,10 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         shown=ratio.shown if ratio else None,
         group=_group(ground, evidence),
         smallest=ratio.smallest if ratio else None,
+        p90_us=_percentile(samples, 90),
+        p999_us=_percentile(samples, 99.9),
+        unsent_share=_unsent_share(samples),
+        lag_us=_over_all(samples, lambda sample: sample.load.lag.p99_us if sample.load.lag else None),
     )
 
 
@@ -82,7 +86,13 @@ def _group(ground: Ground, evidence: Evidence) -> int | None:
     return leaders.index(reference) + 1
 
 
-def _percentile(samples: tuple[Sample, ...], percent: int) -> Spread | None:
+def _unsent_share(samples: tuple[Sample, ...]) -> float | None:
+    """Arrivals that were never sent as a share of all that were due, over all rounds; None where none were due."""
+    scheduled = sum(sample.load.scheduled or 0 for sample in samples)
+    return sum(sample.load.unsent or 0 for sample in samples) / scheduled if scheduled else None
+
+
+def _percentile(samples: tuple[Sample, ...], percent: float) -> Spread | None:
     """None as soon as one round has too few samples: leaving out only the slow rounds would flatter."""
     return _over_all(samples, lambda sample: sample.percentile_us(percent))
 

@@ -23,6 +23,7 @@ IDLE_SHARE = 0.5
 LATE_SHARE = 0.05
 NEAR_GENERATOR_CORES = 0.7
 PERCENTILES = (50, 95, 99)
+TAIL = 99.9
 
 LOGIN = re.compile(r"^POST \S*/(token|login|signup)/?$")  # "token" in runs of earlier versions
 """Requests in which the app hashes a password."""
@@ -116,18 +117,18 @@ def plateau_40ms(_ground: Ground, evidence: Evidence) -> str | None:
         return None
     if not FLOOR_US[0] <= floor <= FLOOR_US[1] or floor < NARROW * middle:
         return None
+    found = f"19 of 20 answers took {milliseconds(floor)} ms or longer, p50 {milliseconds(middle)} ms"
+    if evidence.load.is_open:
+        return found
     users, turn_s = evidence.load.users, (floor / 1000 + evidence.load.think_time_ms) / 1000
-    return (
-        f"19 of 20 answers took {milliseconds(floor)} ms or longer, p50 {milliseconds(middle)} ms; "
-        f"{plural(users, 'user')} / floor = {per_second(users / turn_s)} requests/s"
-    )
+    return f"{found}; {plural(users, 'user')} / floor = {per_second(users / turn_s)} requests/s"
 
 
 def slots(ground: Ground, evidence: Evidence) -> str | None:
     """Whether more users than the server has slots for were waiting at once, while the cores had time left."""
     count, busy = _slots(evidence), _busy_share(ground, evidence)
     users = evidence.load.users
-    if evidence.load.think_time_ms or not count or count >= users or busy is None or busy >= FULL_SHARE:
+    if _may_idle(evidence) or not count or count >= users or busy is None or busy >= FULL_SHARE:
         return None
     return f"{plural(count, 'slot')} for {plural(users, 'user')}: the rest queue; cores {percent(busy)} busy"
 
@@ -135,7 +136,7 @@ def slots(ground: Ground, evidence: Evidence) -> str | None:
 def idle_cpu(ground: Ground, evidence: Evidence) -> str | None:
     """Whether the cores idled though users without think time waited, for another reason than the plateau."""
     busy = _busy_share(ground, evidence)
-    if evidence.load.think_time_ms or busy is None or busy >= IDLE_SHARE:
+    if _may_idle(evidence) or busy is None or busy >= IDLE_SHARE:
         return None
     if plateau_40ms(ground, evidence):
         return None
@@ -150,11 +151,38 @@ def late(_ground: Ground, evidence: Evidence) -> str | None:
 
 
 def few_samples(ground: Ground, evidence: Evidence) -> str | None:
-    """Whether a round has too few requests for one of the percentiles; of compared workloads only p50 is shown."""
-    shown = PERCENTILES if ground.workload else PERCENTILES[:1]
+    """Whether a round has too few requests for one of the percentiles; of compared workloads only p50 is shown.
+
+    p99.9 is asked of open arrival alone: a closed load hides what is that rare.
+    """
+    if evidence.load.steps:
+        return None
+    shown: tuple[float, ...] = PERCENTILES if ground.workload else PERCENTILES[:1]
+    if evidence.load.is_open:
+        shown += (TAIL,)
     fewest = min(sample.load.latency.count for sample in evidence.samples)
-    absent = [f"p{each}" for each in shown if fewest < stats.samples_needed(each)]
+    absent = [f"p{each:g}" for each in shown if fewest < stats.samples_needed(each)]
     return f"no {', '.join(absent)}: {plural(fewest, 'request')} in a round" if absent else None
+
+
+def queued(_ground: Ground, evidence: Evidence) -> str | None:
+    """Whether requests that were due waited until a user was free to send them, or were never sent."""
+    scheduled = sum(sample.load.scheduled or 0 for sample in evidence.samples)
+    late = sum(sample.load.queued or 0 for sample in evidence.samples)
+    never = sum(sample.load.unsent or 0 for sample in evidence.samples)
+    if not late and not never:
+        return None
+    return f"{percent(late / scheduled)} were sent late, {percent(never / scheduled)} never"
+
+
+def stepped(ground: Ground) -> str | None:
+    """Whether the load changed within the window, so that its percentiles are those of no load at all."""
+    return plural(len(ground.load.steps), "step") if ground.load.steps else None
+
+
+def _may_idle(evidence: Evidence) -> bool:
+    """Whether the load leaves a server idle that is fast enough: users who think, or requests due at a rate."""
+    return bool(evidence.load.think_time_ms) or evidence.load.is_open
 
 
 def cheap_hasher(_ground: Ground, evidence: Evidence) -> str | None:

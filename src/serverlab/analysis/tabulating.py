@@ -7,6 +7,7 @@ from serverlab.analysis.differences import as_share, reach_of
 from serverlab.analysis.doubts import find_doubts
 from serverlab.analysis.evidence import Ground
 from serverlab.analysis.grouping import grounds
+from serverlab.analysis.precision import precision
 from serverlab.analysis.predictions import score_all
 from serverlab.analysis.rows import make_row
 from serverlab.model.runs import Run
@@ -21,12 +22,13 @@ def tabulate(run: Run) -> Table:
     Targets are sorted by requests per second, the largest first; those without numbers follow. Where workloads are
     compared there is a section for each target and budget, with the workloads in the order of the experiment.
     """
+    sections = tuple(_section(ground) for ground in grounds(run))
     return Table(
         run=run.name,
         title=run.plan.experiment.title,
         question=run.plan.experiment.question,
-        facts=run_facts(run),
-        sections=tuple(_section(ground) for ground in grounds(run)),
+        facts=run_facts(run, precision(run.plan, sections)),
+        sections=sections,
         problems=run.problems,
     )
 

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from serverlab import stats
+
 
 @dataclass(frozen=True)
 class Shift:
@@ -55,7 +57,7 @@ def shift_of_means(base: Sequence[float], new: Sequence[float]) -> Shift | None:
     """
     if min(len(base), len(new)) < 2:
         return None
-    parts = [statistics.variance(values) / len(values) for values in (base, new)]
+    parts = [stats.deviation(values) ** 2 / len(values) for values in (base, new)]
     variance = sum(parts)
     squares = sum(part**2 / (len(values) - 1) for part, values in zip(parts, (base, new), strict=True))
     return Shift(

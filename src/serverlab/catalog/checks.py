@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from serverlab import capacity
 from serverlab.errors import UsageError
 from serverlab.formatting import did_you_mean
 from serverlab.model.definitions import (
@@ -166,6 +168,7 @@ def experiment_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]
     yield from _repetitions("cpus", experiment.cpus, what="budget")
     if not experiment.targets or not experiment.measured_workloads() or not experiment.cpus:
         yield "targets, workloads and cpus each need at least one entry"
+    yield from _capacity_mistakes(experiment, catalog)
     yield from _reference_mistakes(experiment, targets, catalog)
     yield from _prediction_mistakes(experiment, targets, catalog)
 
@@ -199,10 +202,24 @@ def _repetitions(key: str, values: Sequence[object], *, what: str) -> Iterator[s
         yield f"{key}: the same {what} is named twice"
 
 
+def _capacity_mistakes(experiment: Experiment, catalog: Names) -> Iterator[str]:
+    """What is wrong where the highest rate of each target is searched for."""
+    if experiment.capacity is None:
+        return
+    yield from (f"capacity.{mistake}" for mistake in capacity.mistakes(experiment.capacity))
+    for key in ("reference", "comparisons", "predictions"):
+        if getattr(experiment, key):
+            yield f"{key}: where capacity is searched for nothing is compared; leave it out"
+    for index, name in enumerate(experiment.workloads):
+        with contextlib.suppress(UsageError):
+            if "websocket" in catalog.workload(name).needs:
+                yield f"workloads[{index}]: {name} holds sockets; only requests can be due at a rate"
+
+
 def _reference_mistakes(experiment: Experiment, targets: list[Target], catalog: Names) -> Iterator[str]:
     if experiment.comparisons and experiment.reference is not None:
         yield "reference: comparisons name their references; leave one of the two out"
-    if experiment.comparisons:
+    if experiment.comparisons or experiment.capacity:
         return
     if experiment.reference is None:
         yield "reference: missing"

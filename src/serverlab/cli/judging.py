@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from serverlab import analysis, reports, store
 from serverlab.analysis.guarding import read_rules
 from serverlab.analysis.regression import compare_runs
+from serverlab.cli.capacity import print_capacities
 from serverlab.cli.context import Context, show
 from serverlab.errors import Exit, UsageError, VerdictFailed
 from serverlab.model.regressions import Comparison, Rule
@@ -98,7 +99,10 @@ class Judging:
         before, after = (store.find_run(self._context.root / "results", name) for name in (base, new))
         if before.resolve() == after.resolve():
             raise UsageError(f"{after}: this is the run that it was to be compared with", "Name another one.")
-        comparison = compare_runs(store.read_run(before), store.read_run(after), rules)
+        runs = [store.read_run(path) for path in (before, after)]
+        if any(run.plan.experiment.capacity for run in runs):
+            raise UsageError("searches for capacity are not compared", "Print each: serverlab compare RUN")
+        comparison = compare_runs(runs[0], runs[1], rules)
         _refuse(comparison, unlike=unlike)
         show(regression.FORMATS[format_name](comparison))
         return int(EXIT_CODES.get(comparison.verdict, Exit.OK))
@@ -138,7 +142,11 @@ def _refuse(comparison: Comparison, *, unlike: bool) -> None:
 
 def print_table(context: Context, path: Path, format_name: str) -> None:
     """Print the table of the run in ``path``, and write it beside the run in every format but plain text."""
-    table = analysis.tabulate(store.read_run(path))
+    run = store.read_run(path)
+    if run.plan.experiment.capacity:
+        print_capacities(context, path, format_name)
+        return
+    table = analysis.tabulate(run)
     for name, suffix in (("json", "json"), ("csv", "csv"), ("markdown", "md")):
         store.write_table(path, text=reports.FORMATS[name](table), suffix=suffix)
     show(reports.FORMATS[format_name](table))

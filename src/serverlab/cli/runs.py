@@ -9,14 +9,15 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from serverlab import host, store
+from serverlab import analysis, host, store
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.cli.context import Context, show, show_json
 from serverlab.cli.judging import print_table
+from serverlab.cli.until import read_until
 from serverlab.compose import Cache, Database
-from serverlab.errors import UsageError
+from serverlab.errors import NotEnoughEvidence, UsageError
 from serverlab.model.definitions import Experiment
-from serverlab.model.records import Plan
+from serverlab.model.records import Plan, Until
 from serverlab.runner import provenance, resume_run, start_run
 from serverlab.runner.run import images_of, seconds_left
 
@@ -38,6 +39,8 @@ class Runs:
         rounds: int | None = None,
         db: Database = Database.SQLITE,
         cache: Cache = Cache.DATABASE,
+        until: str | None = None,
+        budget: str | None = None,
         resume: str | None = None,
         dry_run: Flag = False,
         json: Flag = False,
@@ -56,6 +59,10 @@ class Runs:
             Where the app keeps its rows.
         cache
             Where the app keeps what its processes share, unless a workload asks for Redis.
+        until
+            Add rounds until every row is this precise: 'ratio ±5%', or 'rps ±5%'; the exit code is 5 if it is not.
+        budget
+            Add no round that would make the trials of the run take longer than this: 60min (the default), 2h, 90s.
         resume
             Go on with this run (EXPERIMENT/RUN or its path) instead of starting one.
         dry_run
@@ -65,15 +72,18 @@ class Runs:
         """
         if (experiment is None) == (resume is None):
             raise UsageError("name either an experiment or, with --resume, a run")
+        rule = read_until(until, budget)
         if resume is not None:
-            path = _resume(self._context, resume)
+            path = _resume(self._context, resume, until=rule)
         else:
             plan = _plan(self._context, Path(experiment or ""), targets=targets, rounds=rounds)
+            plan = _with_until(plan, rule)
             if dry_run:
                 _show_plan(plan, json=json)
                 return
             path = _start(self._context, plan, database=db, cache=cache)
         print_table(self._context, path, "json" if json else "text")
+        _check_precision(path)
 
 
 def register(app: App, context: Context) -> None:
@@ -85,6 +95,8 @@ def _plan(context: Context, experiment: Path, *, targets: str | None, rounds: in
     catalog = context.sound_catalog
     path = experiment if experiment.suffix else context.root / "experiments" / f"{experiment}.toml"
     read = read_experiment(path, catalog)
+    if read.capacity:
+        raise UsageError(f"{path}: it searches for capacity", f"Say: serverlab capacity --experiment {path}")
     changed = _narrowed(context, read, targets.split()) if targets else read
     if rounds is not None:
         if rounds < 1:
@@ -92,6 +104,16 @@ def _plan(context: Context, experiment: Path, *, targets: str | None, rounds: in
         changed = msgspec.structs.replace(changed, rounds=rounds)
     digest = hashlib.sha256(msgspec.json.encode(changed)).hexdigest()
     return make_plan(catalog, changed, name=path.stem, experiment_hash=digest)
+
+
+def _with_until(plan: Plan, rule: Until | None) -> Plan:
+    scheduled = [name for name, workload in plan.workloads.items() if workload.is_open]
+    if rule is not None and scheduled:
+        raise UsageError(
+            f"--until {rule}: the requests/s of {', '.join(scheduled)} are those of its schedule, not of the server",
+            "Name an experiment whose users wait for their answers, or say --rounds.",
+        )
+    return msgspec.structs.replace(plan, until=rule)
 
 
 def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Experiment:
@@ -108,7 +130,10 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
     if json:
         show_json({"plan": plan, "estimated_s": estimate_s})
         return
-    lines = [f"{each.round:>3}  {each.target}  {each.workload}  {each.cpus} CPU" for each in plan.trials]
+    lines = [
+        f"{each.round:>3}  {each.target}  {each.workload}  {each.cpus} CPU{'  control' if each.control else ''}"
+        for each in plan.trials
+    ]
     lines += [f"n/a  {cell}: lacks {need}" for cell, need in plan.skipped.items()]
     show(
         "\n".join(
@@ -116,6 +141,7 @@ def _show_plan(plan: Plan, *, json: bool) -> None:
                 plan.experiment.question,
                 *lines,
                 f"{len(plan.trials)} trials, about {estimate_s / 60:.0f} minutes",
+                *([f"rounds are added until {plan.until}"] if plan.until else []),
             ]
         )
     )
@@ -127,15 +153,28 @@ def _start(context: Context, plan: Plan, *, database: Database, cache: Cache) ->
     return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
 
 
-def _resume(context: Context, name: str) -> Path:
+def _check_precision(path: Path) -> None:
+    run = store.read_run(path)
+    found = analysis.precision(run.plan, analysis.tabulate(run).sections)
+    if found and not found.reached:
+        raise NotEnoughEvidence(
+            f"the budget is spent and not every row is within {found.until}",
+            f"Go on with: serverlab run --resume {path.parent.name}/{path.name} --until '{found.until}' --budget TIME",
+        )
+
+
+def _resume(context: Context, name: str, *, until: Until | None) -> Path:
     path = store.find_run(context.root / "results", name)
     run = store.read_run(path)
+    if run.plan.experiment.capacity:
+        raise UsageError(f"{path}: a search for capacity", f"Say: serverlab capacity --resume {name}")
     database = Database(run.environment.database)
     cache = Cache(run.environment.cache or Cache.DATABASE)
     facts = images_of(context.images(), run.plan, database, cache)
     return resume_run(
         context.lab,
         path,
+        until=until,
         describe=provenance.describer(
             context.lab, images=facts, database=database, cache=cache, plan=run.plan
         ),

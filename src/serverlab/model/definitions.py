@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 import msgspec
 
 from serverlab.model.base import Record
+from serverlab.model.capacity import Search
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -40,7 +41,7 @@ class Protocol(enum.Enum):
 
 
 class Arrival(enum.Enum):
-    """The load model: users who each wait for their answer before they ask again, or requests that are due at a rate."""
+    """The load model: users who each wait for their answer before they ask again, or requests due at a rate."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -228,8 +229,8 @@ class Workload(Record, frozen=True):
     """Who asks what, and how it arrives: a folder ``loadtests/NAME``, or one variant of it (``NAME:VARIANT``).
 
     Closed: ``users`` ask, each waits for its answer and then ``think_time_ms``. Open: requests are due at ``rate`` per
-    second with this ``spacing``, whether or not earlier ones are answered; at most ``users`` are in flight at once, each
-    on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
+    second with this ``spacing``, whether or not earlier ones are answered; at most ``users`` are in flight at once,
+    each on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
 
     A workload with ``variants`` cannot be run itself, only one of them: ``of_variant`` has what the variant sets in
     ``app``, ``parameters`` and ``cache``, and no variants.
@@ -322,6 +323,8 @@ class Experiment(Record, frozen=True):
     It compares either targets, each with every one of ``workloads``, with the target ``reference``; or, on each
     target, workloads: ``comparisons`` maps a reference workload to those that are compared with it. With ``control``
     each reference is measured twice in its block, which gives the noise floor.
+
+    With ``capacity`` it compares nothing: the highest rate of each target is searched for, and there is no reference.
     """
 
     format: Format
@@ -338,6 +341,7 @@ class Experiment(Record, frozen=True):
     load: LoadOverrides = LoadOverrides()
     control: bool = True
     predictions: tuple[Prediction, ...] = ()
+    capacity: Search | None = None
 
     def measured_workloads(self) -> tuple[str, ...]:
         """All workloads, in the order in which the experiment names them."""

@@ -7,13 +7,16 @@ import enum
 import msgspec
 
 from serverlab.model.base import FORMAT, Record
+from serverlab.model.capacity import Asked
 from serverlab.model.definitions import Experiment, Workload
+from serverlab.model.usage import NetworkCounts, Usage
 
 
 class PlannedTrial(Record, frozen=True):
     """One target in one round, for one workload and one budget of cores.
 
-    A ``control`` measures a reference a second time in its round: the two tell what equal things differ by.
+    A ``control`` measures a reference a second time in its round: the two tell what equal things differ by. ``asked``
+    is what a trial of a search for capacity tries.
     """
 
     id: str
@@ -22,6 +25,7 @@ class PlannedTrial(Record, frozen=True):
     cpus: int
     target: str
     control: bool = False
+    asked: Asked | None = None
 
 
 class Until(Record, frozen=True):
@@ -77,7 +81,9 @@ class Environment(Record, frozen=True):
 
     ``core_splits`` is by budget ("1", "2"); ``equal`` says what every stack is given alike besides its cores, as it
     is to stand beside the table: ``{"memory": "1 GiB", "keep-alive": "75 s", "access log": "off"}``. ``cache`` is where
-    the app shares things unless a workload says otherwise, None where a run was made before there was a choice.
+    the app shares things unless a workload says otherwise, None where a run was made before there was a choice. An
+    image's id is the digest of all that is in it. ``seed`` decided the order of the trials (the arrivals of an open
+    workload follow from the number of the round); ``hashes`` are the plan's, so that this file tells what was run.
     """
 
     run: str
@@ -100,6 +106,9 @@ class Environment(Record, frozen=True):
     equal: dict[str, str] = msgspec.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     cache: str | None = None
+    seed: int | None = None
+    hashes: dict[str, str] = msgspec.field(default_factory=dict)
+    clock_source: str | None = None
     format: int = FORMAT
 
 
@@ -242,9 +251,9 @@ class LoadResult(Record, frozen=True):
 
     Where the ``arrival`` is open, a request begins when it is due: latency counts from there, whenever it was sent. Of
     the ``scheduled`` arrivals, those due within the window, ``sent`` were sent, ``queued`` of them late because all
-    users were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the time
-    that they had waited when the window ended, since leaving them out would flatter. ``lost`` were not sent though a
-    user was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a
+    users were waiting for answers, and ``unsent`` for the same reason not at all: these are in ``latency`` with the
+    time that they had waited when the window ended, since leaving them out would flatter. ``lost`` were not sent though
+    a user was free. ``lag`` is how late the generator sent what it could have sent, ``loop_lag`` how late it woke for a
     tick every 10 ms, of either arrival. ``rate`` is the mean of the scheduled rate.
     """
 
@@ -278,64 +287,6 @@ class LoadResult(Record, frozen=True):
     def window_s(self) -> float:
         """Length of the measurement in seconds."""
         return self.window_end - self.window_start
-
-
-class ProcessUse(Record, frozen=True):
-    """What one process used between the edges of the window, in steps of 10 ms.
-
-    ``memory_pss_bytes`` is its largest proportional set size. Context switches are None where threads ended in between
-    that had used more than a twentieth of its CPU time: the kernel forgets a thread's switches with the thread.
-    """
-
-    container: str
-    pid: int
-    name: str
-    user_s: float
-    system_s: float
-    memory_pss_bytes: int | None = None
-    context_switches_voluntary: int | None = None
-    context_switches_involuntary: int | None = None
-
-    @property
-    def cpu_s(self) -> float:
-        """User and system time together."""
-        return self.user_s + self.system_s
-
-
-class Usage(Record, frozen=True):
-    """What the containers of one role (app, edge, db, load) used within the window.
-
-    ``memory_peak_bytes`` is the highest sampled working set: usage less inactive page cache, summed over replicas.
-    ``throttled_s`` is the time the kernel held them back by their CPU quota. ``user_s`` and ``system_s`` are the parts
-    of ``cpu_s``. ``memory_pss_bytes`` is the highest sum over all processes of their proportional set sizes, in which
-    a shared page counts once. Context switches are those of all threads. ``connections`` is how many a database had
-    open at most. None is what was not read: no such container, an engine elsewhere, a user who may not.
-    """
-
-    cpu_s: float
-    memory_peak_bytes: int
-    throttled_s: float
-    samples: int
-    user_s: float | None = None
-    system_s: float | None = None
-    memory_pss_bytes: int | None = None
-    context_switches_voluntary: int | None = None
-    context_switches_involuntary: int | None = None
-    connections: int | None = None
-    processes: tuple[ProcessUse, ...] = ()
-
-
-class NetworkCounts(Record, frozen=True):
-    """What the kernel counted about TCP in the network namespaces of one role's containers.
-
-    ``listen_overflows`` are connections that found a full backlog; ``listen_drops`` those and others that a listening
-    socket refused; ``retransmits`` are segments that were sent again, of ``segments`` sent.
-    """
-
-    listen_overflows: int
-    listen_drops: int
-    retransmits: int
-    segments: int
 
 
 class Trial(Record, frozen=True):

@@ -95,6 +95,8 @@ class DoubtKind(enum.Enum):
     IDLE_CPU = "idle-cpu"
     LATE = "late"
     FEW_SAMPLES = "few-samples"
+    QUEUED = "queued"
+    STEPPED = "stepped"
     CHEAP_HASHER = "cheap-hasher"
     LISTEN_OVERFLOWS = "listen-overflows"
     RETRANSMITS = "retransmits"
@@ -170,6 +172,9 @@ class Row(Record, frozen=True):
     ``per_cpu_s`` is successful requests per CPU second of the whole stack, without the generator. By role, too:
     ``cpu_user_ms`` and ``cpu_system_ms`` (the parts of ``cpu_ms``), ``pss_bytes`` (peaks; shared pages count once) and
     context ``switches`` per successful request. ``connections`` is how many the database had open at most.
+
+    ``p999_us`` is of 99.9 %. Where the arrival is open, ``unsent_share`` is of all arrivals that were due, and
+    ``lag_us`` the 99th percentile of how late the generator itself was.
     """
 
     name: str
@@ -211,6 +216,10 @@ class Row(Record, frozen=True):
     pss_bytes: dict[str, Spread] = msgspec.field(default_factory=dict)
     switches: dict[str, Spread] = msgspec.field(default_factory=dict)
     connections: Spread | None = None
+    p90_us: Spread | None = None
+    p999_us: Spread | None = None
+    unsent_share: float | None = None
+    lag_us: Spread | None = None
 
 
 class NoiseFloor(Record, frozen=True):

@@ -51,6 +51,7 @@ def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
         "max_us": row.max_us,
         "errors": row.errors.count if row.errors else None,
         "error_share": row.errors.share if row.errors else None,
+        "unsent_share": row.unsent_share,
         "image_bytes": row.image_bytes,
         "replicas": row.replicas,
         "doubts": " ".join(kinds[number] for number in sorted({*row.doubts, *everywhere})),
@@ -77,6 +78,9 @@ def _spreads(row: Row) -> dict[str, Value]:
         **{f"pss_bytes_{role}": row.pss_bytes.get(role) for role in ROLES},
         **{f"switches_{role}": row.switches.get(role) for role in ROLES},
         "connections": row.connections,
+        "p90_us": row.p90_us,
+        "p999_us": row.p999_us,
+        "lag_us": row.lag_us,
     }
     return {key: value for name, spread in spreads.items() for key, value in _spread(name, spread).items()}
 

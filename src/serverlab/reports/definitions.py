@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from serverlab.analysis.doubts import RULES
+from serverlab.capacity import most_trials
 from serverlab.catalog import Catalog, load_experiments, make_plan
 from serverlab.catalog.checks import CAPABILITIES
 from serverlab.errors import UsageError
-from serverlab.formatting import did_you_mean, exact, percent, plural
+from serverlab.formatting import ABSENT, did_you_mean, exact, percent, plural
 from serverlab.model.definitions import (
     Edge,
     Experiment,
@@ -24,6 +25,7 @@ from serverlab.model.definitions import (
     Workers,
     Workload,
 )
+from serverlab.model.records import Plan
 from serverlab.reports.markdown import grid, plain
 
 D = TypeVar("D")
@@ -153,7 +155,7 @@ def _think(workload: Workload) -> str:
 def _experiments(catalog: Catalog) -> Iterator[str]:
     rows = []
     for name, each in load_experiments(catalog).items():
-        trials = len(make_plan(catalog, each, name=name, experiment_hash="").trials)
+        rounds, trials = _amount(make_plan(catalog, each, name=name, experiment_hash=""))
         cores = " and ".join(map(str, each.cpus))
         rows.append(
             (
@@ -162,11 +164,19 @@ def _experiments(catalog: Catalog) -> Iterator[str]:
                 str(len(each.targets)),
                 ", ".join(_measured(each)),
                 cores,
-                str(each.rounds),
-                str(trials),
+                rounds,
+                trials,
             )
         )
     yield from grid(("experiment", "question", "targets", "workloads", "cores", "rounds", "trials"), rows)
+
+
+def _amount(plan: Plan) -> tuple[str, str]:
+    """Rounds and trials; a search has no rounds, and as many trials as it needs."""
+    search, rounds = plan.experiment.capacity, plan.experiment.rounds
+    if search is None:
+        return str(rounds), str(len(plan.trials))
+    return ABSENT, f"at most {len(plan.trials) // rounds * most_trials(search)}"
 
 
 def _measured(experiment: Experiment) -> Sequence[str]:

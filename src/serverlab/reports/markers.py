@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from serverlab.analysis import tabulate
+from serverlab.analysis.capacity import capacity_table
 from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
+from serverlab.model.capacity_tables import CapacityTable
 from serverlab.model.inventories import Inventory
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
+from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.definitions import render_definition
 from serverlab.reports.inventory import read_inventory, render_inventory
@@ -29,6 +32,7 @@ KEYS = {
     "attacks": ("only",),
     "measured": ("only",),
     "images": (),
+    "capacity": ("workload", "cpus"),
 }
 ATTACKS = {"attacks": render_attacks, "measured": render_measured}
 
@@ -53,7 +57,10 @@ class Results:
             UsageError: there is no readable run.
         """
         if path not in self._tables:
-            self._tables[path] = tabulate(read_run(self._folder(path)))
+            run = read_run(self._folder(path))
+            if run.plan.experiment.capacity:
+                raise UsageError(f"{path}: a search for capacity", "Say capacity in the place of table.")
+            self._tables[path] = tabulate(run)
         return self._tables[path]
 
     def security(self, path: str) -> SecurityTable:
@@ -75,6 +82,14 @@ class Results:
         """
         _check_below_root(path)
         return read_inventory(self.root / path, path)
+
+    def capacities(self, path: str) -> CapacityTable:
+        """What the search in the folder ``path``, which is relative to the root, found.
+
+        Raises:
+            UsageError: there is no readable search.
+        """
+        return capacity_table(read_run(self._folder(path)))
 
     def _folder(self, path: str) -> Path:
         _check_below_root(path)
@@ -101,6 +116,8 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
         return f"\n{render_inventory(results.inventory(path))}\n"
     if kind in ATTACKS:
         return f"\n{ATTACKS[kind](results.security(path), chosen.get('only', ''))}\n"
+    if kind == "capacity":
+        return f"\n{_capacities(results, path, chosen)}\n"
     table = results.table(path)
     sections = [section for section in table.sections if _fits(section, chosen, kind=kind)]
     if not sections:
@@ -115,6 +132,20 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     if row is None:
         raise UsageError(f"figure marker: {row_title(sections[0])} missing")
     return _figure(sections[0], row=row, value=chosen["value"])
+
+
+def _capacities(results: Results, path: str, chosen: dict[str, str]) -> str:
+    table = results.capacities(path)
+    own = [{"workload": each.workload, "cpus": str(each.cpus)} for each in table.sections]
+    fitting = [
+        section
+        for section, keys in zip(table.sections, own, strict=True)
+        if all(keys[key] == value for key, value in chosen.items())
+    ]
+    if not fitting:
+        known = "; ".join(f"workload={each['workload']} cpus={each['cpus']}" for each in own)
+        raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
+    return render_capacities(table, fitting)
 
 
 def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from serverlab.model.definitions import Arrival, Spacing, Workload
-from serverlab.model.records import LoadResult, Proof, Usage
+from serverlab.model.records import LoadResult, Proof
+from serverlab.model.usage import Usage
 from serverlab.sampler import INTERVAL_S
 
 GENERATOR_CEILING = 0.85
@@ -20,6 +21,8 @@ LEAST_LAG_US = 2000
 LAG_SHARE = 0.1
 """How late the generator may be for one request in a hundred: see of_arrivals."""
 
+LESS_LOAD = "give the stack fewer cores or a heavier workload: it may be faster than this generator can ask"
+
 ENOUGH_SAMPLES = 0.5
 """Share of the samples due that must have been taken within the window."""
 
@@ -28,8 +31,8 @@ CLOCK_JUMP_S = 0.05
 
 ADVICE = {
     "identity: debug": "turn DEBUG off, with it Django keeps every query",
-    "identity: autoreload": "start the server without its autoreloader (runserver --noreload)",
-    "Server header": "another server answers; `daphne` in INSTALLED_APPS, for one, takes the place of runserver",
+    "identity: autoreload": "start it without its autoreloader (runserver --noreload)",
+    "Server header": "another server answers, as `daphne` in INSTALLED_APPS does for runserver",
     "worker processes": "see the log of the app's container for why workers are missing or too many",
 }
 """What to do about a check of the proof that failed, by its name."""
@@ -49,7 +52,10 @@ def of_proofs(before: Proof | None, after: Proof | None) -> Iterator[str]:
                 yield f"proof {moment} the measurement failed: {check.name}: {check.detail}{advice}"
     if before and after and before.processes != after.processes:
         gone, new = set(before.processes) - set(after.processes), set(after.processes) - set(before.processes)
-        yield f"the server's processes changed while it was measured: {len(gone)} gone, {len(new)} new"
+        yield (
+            f"the server's processes changed while it was measured: {len(gone)} gone, {len(new)} new; "
+            "its log may say why a worker ended"
+        )
 
 
 def of_packages(
@@ -75,9 +81,10 @@ def of_load(load: LoadResult | None, usage: Mapping[str, Usage], *, cpus: int) -
     if load is None:
         return
     if load.ok == 0:
-        yield "no request succeeded"
+        yield "no request succeeded; see the failures by kind"
     if "load" not in usage or "app" not in usage:
-        yield f"not sampled: {' and '.join(role for role in ('load', 'app') if role not in usage)}"
+        missing = " and ".join(role for role in ("load", "app") if role not in usage)
+        yield f"not sampled: {missing}; see which figures the engine gives (`serverlab doctor`)"
         return
     yield from _generator_bound(load, usage, cpus)
     if usage["load"].throttled_s > 0:
@@ -88,7 +95,7 @@ def of_load(load: LoadResult | None, usage: Mapping[str, Usage], *, cpus: int) -
     due = load.window_s / INTERVAL_S
     fewest = min(each.samples for each in usage.values())
     if fewest < ENOUGH_SAMPLES * due:
-        yield f"the machine was too busy to be sampled: {fewest} samples of {due:.0f}"
+        yield f"the machine was too busy to be sampled: {fewest} samples of {due:.0f}; end what else runs on it"
 
 
 def of_counts(load: LoadResult | None, *, arrival: Arrival) -> Iterator[str]:
@@ -129,6 +136,9 @@ def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:
     former is borne, and so are two milliseconds, which is what a few requests at once take in Python. A loop that is
     too busy to take answers keeps users waiting, too, and then nobody is free to lag; so the loop's own lag is held to
     the same bound. What waits for the server is no fault of the generator's: it is in the latencies, and queued.
+
+    A generator that carries far less than is due makes latencies of seconds itself, and no lag is a tenth of them; but
+    it is late for most of its ticks.
     """
     if load is None or load.lag is None or load.scheduled is None:
         return
@@ -139,6 +149,11 @@ def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:
                 f"generator-bound: p99 of its lag on {what} was {(lag.p99_us or 0) / 1000:.1f} ms, more than "
                 f"{bound_us / 1000:.1f} ms; lower the rate, or give it a core that is quiet"
             )
+    if load.loop_lag is not None and (load.loop_lag.p50_us or 0) > LEAST_LAG_US:
+        yield (
+            f"generator-bound: half of its own ticks were late by {(load.loop_lag.p50_us or 0) / 1000:.1f} ms or more, "
+            "so that answers waited for it all the time; lower the rate, or give it a core that is quiet"
+        )
     yield from _off_schedule(load, workload)
 
 
@@ -161,6 +176,9 @@ def _generator_bound(load: LoadResult, usage: Mapping[str, Usage], cpus: int) ->
     stack_s = sum(usage[role].cpu_s for role in STACK_ROLES if role in usage)
     idle = 1 - stack_s / (cpus * load.window_s)
     if share > GENERATOR_CEILING:
-        yield f"generator-bound: it used {share:.0%} of a core, more than {GENERATOR_CEILING:.0%}"
+        yield f"generator-bound: it used {share:.0%} of a core, more than {GENERATOR_CEILING:.0%}; {LESS_LOAD}"
     elif share > BUSY_GENERATOR and idle > IDLE_STACK:
-        yield f"generator-bound: it used {share:.0%} of a core while the stack left {idle:.0%} of its own idle"
+        yield (
+            f"generator-bound: it used {share:.0%} of a core while the stack left {idle:.0%} of its own idle; "
+            f"{LESS_LOAD}"
+        )

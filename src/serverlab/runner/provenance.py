@@ -59,6 +59,9 @@ def describer(
             cache=cache.value,
             core_splits=dict(splits),
             images=dict(images),
+            seed=plan.experiment.seed if plan else None,
+            hashes=dict(plan.hashes) if plan else {},
+            clock_source=facts.clock_source,
             equal={EQUAL_WORDS[key]: value for key, value in EQUAL.items() if key not in differing},
         )
 

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from serverlab import host, store
-from serverlab.catalog import Catalog
+import msgspec
+
+from serverlab import analysis, host, store
+from serverlab.catalog import Catalog, with_a_round_more
 from serverlab.compose import BY_HAND, ENGINE_ERRORS, Cache, Database, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
+from serverlab.formatting import plural
 from serverlab.lock import LOCK, only_lab
 from serverlab.model.definitions import Target
-from serverlab.model.records import CoreSplit, Environment, ImageFacts, Plan, PlannedTrial, State, Trial
+from serverlab.model.records import (
+    CoreSplit,
+    Environment,
+    ImageFacts,
+    Plan,
+    PlannedTrial,
+    State,
+    Trial,
+    Until,
+)
+from serverlab.model.runs import Run
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.shell import Shell
 
@@ -59,11 +73,13 @@ def start_run(lab: Lab, plan: Plan, *, cores: Sequence[int], describe: Describe)
         run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         environment = describe(run, splits)
         path = store.create_run(lab.results, plan=plan, environment=environment)
-        return _measure_all(lab, path, plan, environment, plan.trials)
+        _measure_all(lab, path, plan, environment, plan.trials)
+        _add_rounds(lab, path)
+        return path
 
 
-def resume_run(lab: Lab, path: Path, *, describe: Describe) -> Path:
-    """Measure the trials that the run in ``path`` still lacks.
+def resume_run(lab: Lab, path: Path, *, describe: Describe, until: Until | None = None) -> Path:
+    """Measure the trials that the run in ``path`` still lacks; ``until`` takes the place of the run's own.
 
     Raises:
         UsageError: the lab, the servers or the machine are not what the run began with.
@@ -73,11 +89,15 @@ def resume_run(lab: Lab, path: Path, *, describe: Describe) -> Path:
         clear_the_machine(lab)
         run = store.read_run(path)
         now = describe(run.environment.run, run.environment.core_splits)
-        _refuse_unlike(run.environment, now)
-        _refuse_changed(run.plan, lab.catalog)
+        refuse_unlike(run.environment, now)
+        refuse_changed(run.plan, lab.catalog)
         for problem in run.problems:
             lab.say(f"{problem}")
-        return _measure_all(lab, path, run.plan, run.environment, store.pending(run))
+        if until is not None:
+            store.replace_plan(path, msgspec.structs.replace(run.plan, until=until))
+        _measure_all(lab, path, run.plan, run.environment, store.pending(run))
+        _add_rounds(lab, path)
+        return path
 
 
 def clear_the_machine(lab: Lab) -> None:
@@ -107,44 +127,77 @@ def _load_s(planned: PlannedTrial, plan: Plan) -> float:
     return workload.warmup_s + workload.duration_s
 
 
+def _add_rounds(lab: Lab, path: Path) -> None:
+    """Add a round at a time until the plan's ``until`` is reached, or another round would exceed its budget."""
+    run = store.read_run(path)
+    while (wanted := analysis.precision(run.plan, analysis.tabulate(run).sections)) and not wanted.reached:
+        plan = with_a_round_more(run.plan)
+        if seconds_of(run, plan) > wanted.until.budget_s:
+            break
+        lab.say(f"round {plan.experiment.rounds} is added: {_widest(wanted)}")
+        store.replace_plan(path, plan)
+        _measure_all(lab, path, plan, run.environment, plan.trials[len(run.plan.trials) :])
+        run = store.read_run(path)
+    if wanted:
+        lab.say(f"rounds {wanted}")
+
+
+def seconds_of(run: Run, plan: Plan) -> float:
+    """What the run's trials took, and what those take that the plan has beyond the run's."""
+    spent_s = sum(trial.wall_s for trial in run.trials)
+    return spent_s + seconds_left(plan.trials[len(run.plan.trials) :], plan, run.trials)
+
+
+def _widest(wanted: analysis.Precision) -> str:
+    return f"{plural(len(wanted.wide), 'row')} not yet within {wanted.until}"
+
+
 def _measure_all(
     lab: Lab, path: Path, plan: Plan, environment: Environment, pending: Sequence[PlannedTrial]
-) -> Path:
+) -> None:
     made: list[Trial] = []
-    bench = Bench(
-        root=lab.root,
-        shell=lab.shell,
-        engine=lab.engine,
-        catalog=lab.catalog,
-        steal_s=host.steal_s,
-    )
-    try:
+    bench = bench_of(lab)
+    with keeping(lab, path, made, verb="run"):
         for index, planned in enumerate(pending):
-            _check_disk(path)
+            check_disk(path)
             left = seconds_left(pending[index:], plan, made)
             lab.say(f"trial {index + 1}/{len(pending)} · {_named(planned)} · {_clock(left)} left")
-            made.append(_one(bench, path, plan, environment, planned))
-            lab.say(f"    {_outcome(made[-1])}")
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"stopped; {len(made)} trials of this run are saved in {path}",
-            f"Go on with: serverlab run --resume {path.parent.name}/{path.name}",
-        ) from None
-    except ENGINE_ERRORS as broke:
-        raise EnvironmentLacks(
-            f"the container engine no longer answers as it should: {broke}",
-            f"{len(made)} trials are saved. When it runs again: serverlab run --resume {path.parent.name}/{path.name}",
-        ) from None
-    finally:
-        lab.engine.remove_all()
+            made.append(make_and_save(bench, path, plan, environment, planned))
+            lab.say(f"    {outcome(made[-1])}")
     if made and all(trial.state is State.VOID for trial in made):
         raise NotEnoughEvidence(
             f"every trial was VOID, the last one: {made[-1].void_reasons[0]}", f"See {path}"
         )
-    return path
 
 
-def _one(bench: Bench, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial) -> Trial:
+@contextmanager
+def keeping(lab: Lab, path: Path, made: Sequence[Trial], *, verb: str) -> Iterator[None]:
+    """Whatever ends the trials that are ``made`` within: no container is left, and it is said how to go on."""
+    go_on = f"serverlab {verb} --resume {path.parent.name}/{path.name}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; {len(made)} trials of this run are saved in {path}", f"Go on with: {go_on}"
+        ) from None
+    except ENGINE_ERRORS as broke:
+        raise EnvironmentLacks(
+            f"the container engine no longer answers as it should: {broke}",
+            f"{len(made)} trials are saved. When it runs again: {go_on}",
+        ) from None
+    finally:
+        lab.engine.remove_all()
+
+
+def bench_of(lab: Lab) -> Bench:
+    """What the lab makes its trials with."""
+    return Bench(root=lab.root, shell=lab.shell, engine=lab.engine, catalog=lab.catalog, steal_s=host.steal_s)
+
+
+def make_and_save(
+    bench: Bench, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial
+) -> Trial:
+    """Make the planned trial, add it to the run with all that explains it, and return it."""
     label, workload = f"{plan.name}-{environment.run}", plan.workloads[planned.workload]
     settings = settings_of(bench.catalog, planned, workload, environment=environment, label=label)
     server = settings.target.server
@@ -158,16 +211,15 @@ def _one(bench: Bench, path: Path, plan: Plan, environment: Environment, planned
         packages=store.read_packages(path).of(server),
     )
     measured = made.trial.state is State.MEASURED
-    store.keep_packages(
-        path, made.packages, server=server if measured else None
-    )  # before the line names them
-    store.append_trial(path, made.trial)  # before the raw files, which only explain it
+    store.keep_packages(path, made.packages, server=server if measured else None)
     for kind, text in made.raw.items():
         store.write_raw(path, trial_id=planned.id, kind=kind, text=text)
+    store.append_trial(path, made.trial)  # last: a trial that has its line has all that explains it, too
     return made.trial
 
 
-def _check_disk(path: Path) -> None:
+def check_disk(path: Path) -> None:
+    """Raise EnvironmentLacks where the disk has too little room for another trial."""
     free = shutil.disk_usage(path).free
     if free < NEEDED_BYTES:
         raise EnvironmentLacks(
@@ -176,7 +228,8 @@ def _check_disk(path: Path) -> None:
         )
 
 
-def _refuse_unlike(before: Environment, now: Environment) -> None:
+def refuse_unlike(before: Environment, now: Environment) -> None:
+    """Raise UsageError where trials made now would not be like those of before."""
     compared = (
         "lab_version",
         "kernel",
@@ -195,7 +248,8 @@ def _refuse_unlike(before: Environment, now: Environment) -> None:
         )
 
 
-def _refuse_changed(plan: Plan, catalog: Catalog) -> None:
+def refuse_changed(plan: Plan, catalog: Catalog) -> None:
+    """Raise UsageError where the files that the plan is about are not what they were."""
     targets = [Target.parse(name) for name in plan.experiment.targets]
     now = catalog.hashes(targets=targets, workloads=list(plan.workloads))
     changed = [key for key, digest in now.items() if plan.hashes.get(key) != digest]
@@ -207,10 +261,12 @@ def _refuse_changed(plan: Plan, catalog: Catalog) -> None:
 
 
 def _named(planned: PlannedTrial) -> str:
-    return f"round {planned.round} · {planned.target} · {planned.workload} · {planned.cpus} CPU"
+    control = " · control" if planned.control else ""
+    return f"round {planned.round} · {planned.target} · {planned.workload} · {planned.cpus} CPU{control}"
 
 
-def _outcome(trial: Trial) -> str:
+def outcome(trial: Trial) -> str:
+    """What came out, in a line."""
     if trial.state is State.VOID or trial.load is None:
         return f"VOID: {trial.void_reasons[0]}"
     errors = sum(failure.count for failure in trial.load.failures)

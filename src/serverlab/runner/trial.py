@@ -17,16 +17,8 @@ from serverlab.catalog import Catalog
 from serverlab.compose import SERVICE_LABEL, Cache, Container, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target, Workload
-from serverlab.model.records import (
-    Environment,
-    LoadResult,
-    NetworkCounts,
-    PlannedTrial,
-    Proof,
-    State,
-    Trial,
-    Usage,
-)
+from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
+from serverlab.model.usage import NetworkCounts, Usage
 from serverlab.runner import gates
 from serverlab.shell import Shell
 from serverlab.vitals import Vitals
@@ -270,9 +262,13 @@ def _check_alive(engine: Engine, evidence: Evidence) -> None:
         container.reload()
         state = container.attrs["State"]
         if state.get("OOMKilled"):
-            evidence.void.append(f"container {container.name} ran out of memory")
+            evidence.void.append(
+                f"container {container.name} ran out of memory; raise LAB_MEMORY, or give it fewer workers"
+            )
         if evidence.started.get(container.id, _started(container)) != _started(container):
-            evidence.void.append(f"container {container.name} was restarted while it was measured")
+            evidence.void.append(
+                f"container {container.name} was restarted while it was measured; see by whom (`docker events`)"
+            )
 
 
 def _started(container: Container) -> str:

@@ -11,6 +11,7 @@ from serverlab.store.writing import (
     create_assault,
     create_run,
     keep_packages,
+    replace_plan,
     write_raw,
     write_table,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "read_assault",
     "read_packages",
     "read_run",
+    "replace_plan",
     "write_raw",
     "write_table",
 ]

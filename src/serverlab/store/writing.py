@@ -36,6 +36,16 @@ def create_run(root: Path, *, plan: Plan, environment: Environment) -> Path:
     return path
 
 
+def replace_plan(path: Path, plan: Plan) -> None:
+    """Write another plan for the run, whole or not at all; what was measured stays.
+
+    Raises:
+        EnvironmentLacks: it cannot be written.
+    """
+    with _writing(path / PLAN):
+        _write_whole(path / PLAN, _pretty(plan))
+
+
 def create_assault(root: Path, *, environment: Environment) -> Path:
     """Make ``root/attacks/RUN`` with the environment and no findings, and return it.
 

@@ -7,8 +7,9 @@ import pytest
 
 from serverlab.analysis import tabulate
 from serverlab.model.definitions import Arrival, Spacing, Step
-from serverlab.model.records import Latency, NetworkCounts, ProcessUse
+from serverlab.model.records import Latency
 from serverlab.model.tables import DoubtKind
+from serverlab.model.usage import NetworkCounts, ProcessUse
 from tests.unit.builders import (
     GTHREAD,
     NO_LATENCY,

@@ -3,7 +3,7 @@
 import msgspec
 
 from serverlab.analysis import tabulate
-from serverlab.model.records import Usage
+from serverlab.model.usage import Usage
 from serverlab.reports.columns import COLUMNS, cells, default_columns
 from tests.unit.builders import GTHREAD, a_run, a_usage, trials
 

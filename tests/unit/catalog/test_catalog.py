@@ -306,6 +306,39 @@ def test_an_experiment_that_could_not_be_run_is_refused(root, catalog, old, new,
     assert refusal(read_experiment, path, catalog)[0] == f"{path}: {mistake}"
 
 
+PREDICTION = '[[predictions]]\ntarget = "runserver"\nratio = [0.7, 0.9]\nsource = "a talk"\n'
+
+
+def test_a_prediction_is_registered_with_its_source(root, catalog):
+    path = write(root, "experiments/told.toml", QUICK + PREDICTION)
+    (prediction,) = read_experiment(path, catalog).predictions
+    assert (prediction.target, prediction.ratio, prediction.source) == ("runserver", (0.7, 0.9), "a talk")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        ("[0.7, 0.9]", "[0.9, 0.7]", "ratio: 0.9 and 0.7 are not two ratios, the lower one first"),
+        ("[0.7, 0.9]", "[0, 0.9]", "ratio: 0 and 0.9 are not two ratios, the lower one first"),
+        ("[0.7, 0.9]", "[0.7]", "ratio: Expected `array` of length >= 2 (found [0.7])"),
+        ('"a talk"', '" "', "source: say where the prediction is from"),
+        ('target = "runserver"\n', "", "target: missing"),
+        ('"runserver"', '"uwsgi"', "target: 'uwsgi' is not among the targets"),
+        ('"runserver"', '"runsever"', "target: unknown server 'runsever', did you mean 'runserver'?"),
+        (
+            "ratio",
+            'workload = "profil"\nratio',
+            "workload: 'profil' is not measured, did you mean 'profile'?",
+        ),
+        ("ratio", "cpus = 2\nratio", "cpus: 2 is not among the budgets"),
+    ],
+)
+def test_a_prediction_that_no_row_could_be_scored_by_is_a_mistake(root, catalog, old, new, mistake):
+    assert old in PREDICTION
+    path = write(root, "experiments/wrong.toml", QUICK + PREDICTION.replace(old, new))
+    assert refusal(read_experiment, path, catalog)[0] == f"{path}: predictions[0].{mistake}"
+
+
 def test_with_a_reference_per_edge_every_edge_needs_its_own(root, catalog):
     text = QUICK.replace('"runserver"]', '"runserver+nginx"]') + 'reference_scope = "edge"\n'
     path = write(root, "experiments/edges.toml", text)

@@ -9,7 +9,7 @@ from shared.counts import CAP_US, DIGITS, FLOOR_US, Counts
 @pytest.mark.parametrize("largest_us", [2_000, 60_000, CAP_US])
 def test_counts_make_the_histogram_that_had_recorded_each_value(largest_us):
     """Nothing is lost that HdrHistogram keeps: the encodings are equal, byte for byte."""
-    choose = random.Random(largest_us)
+    choose = random.Random(largest_us)  # noqa: S311 - not a secret
     values_us = [choose.randint(FLOOR_US, largest_us) for _ in range(2_000)]
     counts, histogram = Counts(), HdrHistogram(FLOOR_US, CAP_US, DIGITS)
     for value_us in values_us:

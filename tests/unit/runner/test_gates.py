@@ -8,6 +8,8 @@ from serverlab.model.records import Check
 from serverlab.runner import gates
 from tests.unit.builders import NO_LATENCY, a_failure, a_latency, a_load, a_proof, a_usage
 
+LESS_LOAD = "give the stack fewer cores or a heavier workload: it may be faster than this generator can ask"
+
 
 def of_load(result=None, *, cpus=1, **cores):
     usage = {role: a_usage(busy) for role, busy in cores.items()}
@@ -33,8 +35,8 @@ def test_a_trial_without_fault_passes():
 def test_every_failed_check_is_a_reason_with_its_moment():
     assert list(gates.of_proofs(a_failed_proof("Server header", "identity: debug"), a_proof())) == [
         (
-            "proof before the measurement failed: Server header: found x, expected y; another server answers; `daphne` in "
-            "INSTALLED_APPS, for one, takes the place of runserver"
+            "proof before the measurement failed: Server header: found x, expected y; another server answers, "
+            "as `daphne` in INSTALLED_APPS does for runserver"
         ),
         (
             "proof before the measurement failed: identity: debug: found x, expected y; turn DEBUG off, with it Django "
@@ -48,7 +50,7 @@ def test_every_failed_check_is_a_reason_with_its_moment():
 
 def test_a_worker_that_was_replaced_while_it_was_measured_is_told():
     assert list(gates.of_proofs(with_processes(1, 2, 3), with_processes(1, 2, 4))) == [
-        "the server's processes changed while it was measured: 1 gone, 1 new"
+        "the server's processes changed while it was measured: 1 gone, 1 new; its log may say why a worker ended"
     ]
     assert list(gates.of_proofs(with_processes(1, 2), with_processes(1, 2))) == []
 
@@ -78,12 +80,14 @@ def test_a_generator_below_its_ceiling_did_not_set_the_pace_of_a_busy_stack(core
 
 @pytest.mark.parametrize(("cores", "said"), [(0.86, "86%"), (1.0, "100%")])
 def test_a_generator_above_its_ceiling_may_have_set_the_pace(cores, said):
-    assert of_load(app=0.99, load=cores) == [f"generator-bound: it used {said} of a core, more than 85%"]
+    assert of_load(app=0.99, load=cores) == [
+        f"generator-bound: it used {said} of a core, more than 85%; {LESS_LOAD}"
+    ]
 
 
 def test_a_busy_generator_has_set_the_pace_when_the_stack_had_time_left():
     assert of_load(app=0.55, load=0.84) == [
-        "generator-bound: it used 84% of a core while the stack left 45% of its own idle"
+        f"generator-bound: it used 84% of a core while the stack left 45% of its own idle; {LESS_LOAD}"
     ]
     assert of_load(app=0.55, edge=0.4, load=0.84) == []
     assert of_load(app=1.0, load=0.84, cpus=2) != []
@@ -94,19 +98,19 @@ def test_a_waiting_stack_under_a_resting_generator_is_no_reason():
 
 
 def test_a_generator_whose_cpu_is_unknown_may_have_set_the_pace():
-    assert of_load(app=1.0) == ["not sampled: load"]
-    assert of_load() == ["not sampled: load and app"]
+    assert of_load(app=1.0) == ["not sampled: load; see which figures the engine gives (`serverlab doctor`)"]
+    assert of_load() == ["not sampled: load and app; see which figures the engine gives (`serverlab doctor`)"]
 
 
 def test_too_few_samples_are_told():
     usage = {"app": msgspec.structs.replace(a_usage(1.0), samples=5), "load": a_usage(0.2)}
     assert list(gates.of_load(a_load(400.0), usage, cpus=1)) == [
-        "the machine was too busy to be sampled: 5 samples of 20"
+        "the machine was too busy to be sampled: 5 samples of 20; end what else runs on it"
     ]
 
 
 def test_a_trial_in_which_nothing_succeeded_has_no_number():
-    assert of_load(a_load(0.0), app=1.0, load=0.2) == ["no request succeeded"]
+    assert of_load(a_load(0.0), app=1.0, load=0.2) == ["no request succeeded; see the failures by kind"]
 
 
 def test_what_was_not_reached_is_no_reason():
@@ -117,8 +121,8 @@ def test_what_was_not_reached_is_no_reason():
 def test_debug_and_the_autoreloader_are_refused_with_what_to_do():
     assert list(gates.of_proofs(a_failed_proof("identity: autoreload"), None)) == [
         (
-            "proof before the measurement failed: identity: autoreload: found x, expected y; start the server without its "
-            "autoreloader (runserver --noreload)"
+            "proof before the measurement failed: identity: autoreload: found x, expected y; start it without "
+            "its autoreloader (runserver --noreload)"
         )
     ]
 

@@ -9,12 +9,12 @@ from serverlab.catalog import make_plan, read_experiment
 from serverlab.compose import Cache, Database
 from serverlab.errors import EnvironmentLacks, Exit, Interrupted, NotEnoughEvidence, UsageError
 from serverlab.lock import only_lab
-from serverlab.model.records import ImageFacts, State
+from serverlab.model.records import ImageFacts, State, Until
 from serverlab.runner import resume_run, run, start_run
-from serverlab.runner.run import images_of, seconds_left
+from serverlab.runner.run import images_of, seconds_left, seconds_of
 from tests.checkout import QUICK, write
-from tests.fake_lab import interrupt
-from tests.unit.builders import GTHREAD, a_plan, a_trial, a_workload, an_environment, planned
+from tests.fake_lab import a_result, interrupt
+from tests.unit.builders import GTHREAD, a_plan, a_run, a_trial, a_workload, an_environment, planned
 
 
 @pytest.fixture
@@ -292,9 +292,7 @@ def test_a_disk_that_refuses_a_trial_ends_the_run_with_what_was_saved(fake, plan
     fake.trouble["up 3"] = lose_the_folder
     with pytest.raises(EnvironmentLacks, match="cannot be written"):
         start(fake, plan)
-    assert (
-        len(saved(fake).trials) == 3
-    )  # the third trial's own line as well: only what explains it was refused
+    assert len(saved(fake).trials) == 2  # the third has no line without what explains it
     assert fake.client.is_empty
 
 
@@ -382,3 +380,66 @@ def test_cells_that_are_not_applicable_are_never_tried(fake):
     plan = make_plan(fake.lab.catalog, experiment, name="files", experiment_hash="")
     path = start(fake, plan)
     assert {trial.planned.target for trial in store.read_run(path).trials} == {"gunicorn:gthread+nginx"}
+
+
+def until(column="ratio", *, within=0.05, minutes=60.0):
+    return Until(column=column, within=within, budget_s=minutes * 60)
+
+
+def growing(plan, rule=None):
+    return msgspec.structs.replace(plan, until=rule or until())
+
+
+@pytest.fixture
+def steady(fake):
+    """A lab whose every window has the same requests per second, however short it is."""
+    fake.result = lambda _given, start, end: a_result(start, end, ok=max(1, round((end - start) * 1e9)))
+    return fake
+
+
+def test_rounds_are_added_until_every_row_is_as_precise_as_asked(steady, plan):
+    start(steady, growing(plan))
+    made = saved(steady)
+    assert {trial.planned.round for trial in made.trials} == set(range(1, 9))
+    assert made.plan.experiment.rounds == 8
+    assert [trial.planned for trial in made.trials] == list(made.plan.trials)
+    assert made.plan.trials[:4] == plan.trials
+    assert steady.said[-1] == "rounds added until ratio ±5% or 60 min of trials: reached after 8 rounds"
+    assert "round 3 is added: 1 row not yet within ratio ±5%" in steady.said
+
+
+def test_a_round_that_would_exceed_the_budget_is_not_added_and_the_wide_rows_are_named(steady, plan):
+    start(steady, growing(plan, until(minutes=0.0001)))
+    assert len(saved(steady).trials) == 4
+    assert steady.said[-1] == (
+        "rounds added until ratio ±5% or 0.0001 min of trials: not reached in 2 rounds: "
+        "runserver:threaded, profile, 1 core: no interval"
+    )
+
+
+def test_a_longer_plan_takes_what_was_spent_and_what_its_new_trials_will():
+    short, long = a_plan(rounds=1), a_plan(rounds=3)
+    measured = [a_trial(wall_s=15.0), a_trial("runserver:threaded", wall_s=19.0)]
+    assert seconds_of(a_run(measured, plan=short), long) == 34.0 + 4 * 17.0
+
+
+@pytest.mark.parametrize("moment", ["up 7", "measured 8"])
+def test_a_run_that_was_stopped_in_an_added_round_goes_on_by_its_own_rule(steady, plan, moment):
+    steady.trouble[moment] = interrupt
+    with pytest.raises(Interrupted):
+        start(steady, growing(plan))
+    before = saved(steady)
+    assert before.plan.experiment.rounds == 4
+    steady.trouble.clear()
+    resume(steady)
+    after = saved(steady)
+    assert after.plan.experiment.rounds == 8
+    assert after.trials[: len(before.trials)] == before.trials
+    assert len(after.trials) == 16
+
+
+def test_another_rule_can_be_given_when_a_run_goes_on(steady, plan):
+    path = start(steady, plan)
+    resume_run(steady.lab, path, describe=describe(), until=until(within=0.5))
+    assert saved(steady).plan.until == until(within=0.5)
+    assert saved(steady).plan.experiment.rounds == 8

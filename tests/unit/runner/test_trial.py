@@ -147,8 +147,8 @@ def test_a_target_that_is_not_what_it_claims_to_be_is_not_measured(trial, fake):
     assert made.state is State.VOID
     assert made.void_reasons == (
         (
-            "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$; another server answers; "
-            "`daphne` in INSTALLED_APPS, for one, takes the place of runserver"
+            "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$; another server "
+            "answers, as `daphne` in INSTALLED_APPS does for runserver"
         ),
     )
     assert (made.load, made.usage, raw) == (None, {}, {})
@@ -168,13 +168,17 @@ def test_a_target_that_changes_while_it_is_measured_is_void_and_its_numbers_are_
 def test_a_container_that_ran_out_of_memory_makes_the_trial_void(trial, fake):
     fake.trouble["window 1"] = lambda: fake.app_container.state.update(OOMKilled=True)
     made, _ = trial()
-    assert made.void_reasons == ("container serverlab-app-1 ran out of memory",)
+    assert made.void_reasons == (
+        "container serverlab-app-1 ran out of memory; raise LAB_MEMORY, or give it fewer workers",
+    )
 
 
 def test_a_container_that_was_restarted_makes_the_trial_void(trial, fake):
     fake.trouble["window 1"] = lambda: setattr(fake.app_container, "started_at", "2030-01-01T00:00:00.5Z")
     made, _ = trial()
-    assert made.void_reasons == ("container serverlab-app-1 was restarted while it was measured",)
+    assert made.void_reasons == (
+        "container serverlab-app-1 was restarted while it was measured; see by whom (`docker events`)",
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_a_container_that_was_restarted_makes_the_trial_void(trial, fake):
         pytest.param({"debug": True}, "identity: debug: True, expected False; turn DEBUG off", id="debug"),
         pytest.param(
             {"autoreload": True},
-            "identity: autoreload: True, expected False; start the server without its autoreloader",
+            "identity: autoreload: True, expected False; start it without its autoreloader",
             id="autoreloader",
         ),
         pytest.param({"workers": 7}, "identity: workers: 7, expected 1", id="workers"),
@@ -204,8 +208,8 @@ def test_daphne_in_the_place_of_runserver_makes_the_trial_void(trial, fake):
     made, _ = trial("runserver:threaded")
     assert made.void_reasons == (
         (
-            "proof before the measurement failed: Server header: 'daphne', expected ^WSGIServer; another server answers; "
-            "`daphne` in INSTALLED_APPS, for one, takes the place of runserver"
+            "proof before the measurement failed: Server header: 'daphne', expected ^WSGIServer; another server "
+            "answers, as `daphne` in INSTALLED_APPS does for runserver"
         ),
     )
 

@@ -1,0 +1,268 @@
+"""From the trials of a search to what they tell, and from all of them to the table of capacities."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+from serverlab import capacity, stats
+from serverlab.analysis.conditions import run_facts
+from serverlab.analysis.evidence import Sample
+from serverlab.errors import UsageError
+from serverlab.formatting import exact, milliseconds, one_line, percent, plural
+from serverlab.model.capacity import Answer, Asked, Found, Objective, Outcome, Probe, Search
+from serverlab.model.capacity_tables import (
+    AtShare,
+    CapacityRow,
+    CapacitySection,
+    CapacityTable,
+    CurvePoint,
+)
+from serverlab.model.records import CoreSplit, Plan, PlannedTrial, State, Trial
+from serverlab.model.runs import Run
+from serverlab.model.tables import Fact
+from serverlab.scalability import fitted
+
+SPARE = 1.1
+"""So many times the requests that a percentile needs are due in a window, because Poisson's numbers vary."""
+
+NOT_TRIED = Found(outcome=Outcome.UNKNOWN, rate=None, missed_at=None, reason="not tried")
+ORDER = (Outcome.FOUND, Outcome.AT_LEAST, Outcome.LESS_THAN, Outcome.UNKNOWN)
+
+
+class Cell(NamedTuple):
+    """What one search is about."""
+
+    target: str
+    workload: str
+    cpus: int
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.target} · {self.workload} · {self.cpus} CPU"
+
+
+def search_of(plan: Plan) -> Search:
+    """How the plan searches.
+
+    Raises:
+        UsageError: it is the plan of a plain run.
+    """
+    if plan.experiment.capacity is None:
+        raise UsageError(f"{plan.name}: not a search for capacity", "`serverlab capacity` makes one.")
+    return plan.experiment.capacity
+
+
+def cells_of(plan: Plan) -> list[Cell]:
+    """Every search of the plan, in order; what lacks a capability is left out."""
+    asked = plan.experiment
+    return [
+        Cell(target, workload, cpus)
+        for workload, cpus, target in product(asked.workloads, asked.cpus, asked.targets)
+        if f"{target} {workload}" not in plan.skipped
+    ]
+
+
+def cell_of(planned: PlannedTrial) -> Cell:
+    """The search that a trial belongs to."""
+    variant = f":{planned.asked.variant}" if planned.asked else ""
+    return Cell(planned.target, planned.workload.removesuffix(variant), planned.cpus)
+
+
+def probes_of(run: Run) -> dict[Cell, list[Probe]]:
+    """What the trials of each search have told, in the order in which they were made."""
+    objectives = capacity.objectives_of(search_of(run.plan))
+    probes: dict[Cell, list[Probe]] = defaultdict(list)
+    for trial in run.trials:
+        if trial.planned.asked is not None:
+            probes[cell_of(trial.planned)].append(probe_of(trial, trial.planned.asked, objectives))
+    return probes
+
+
+def probe_of(trial: Trial, asked: Asked, objectives: Sequence[Objective]) -> Probe:
+    """What the trial has told; on closed ones no objective is put."""
+    answer, reason = judged(trial, objectives if asked.rate is not None else ())
+    load = trial.load
+    return Probe(
+        asked=asked,
+        answer=answer,
+        reason=reason,
+        throughput=load.ok / load.window_s if load and load.window_s > 0 else None,
+        wall_s=trial.wall_s,
+    )
+
+
+def judged(trial: Trial, objectives: Sequence[Objective]) -> tuple[Answer, str]:
+    """Whether the trial met all objectives, and why if not; VOID, too, where a percentile has too few requests."""
+    if trial.state is State.VOID or trial.load is None:
+        return Answer.VOID, one_line(trial.void_reasons[0]) if trial.void_reasons else "it has no result"
+    sample = Sample(trial, trial.load)
+    missed = [words for each in objectives if (words := _missed(sample, each))]
+    if missed:
+        return Answer.MISSED, "; ".join(missed)
+    unseen = [each for each in objectives if _value(sample, each) is None]
+    if unseen:
+        return Answer.VOID, "; ".join(_too_few(sample, each) for each in unseen)
+    return Answer.MET, ""
+
+
+def window_s(search: Search, rate: float) -> float:
+    """How long a window has to be, so that the objectives see enough requests at this rate; in whole seconds."""
+    percents = [each.metric.percent for each in capacity.objectives_of(search)]
+    needed = max((stats.samples_needed(each) for each in percents if each is not None), default=0)
+    return float(math.ceil(min(max(search.duration_s, SPARE * needed / rate), search.longest_s)))
+
+
+def capacity_table(run: Run) -> CapacityTable:
+    """What the run's searches came to: a section for each workload and budget.
+
+    Raises:
+        UsageError: it is a plain run.
+    """
+    search, experiment = search_of(run.plan), run.plan.experiment
+    trials: dict[Cell, list[Trial]] = defaultdict(list)
+    for trial in run.trials:
+        trials[cell_of(trial.planned)].append(trial)
+    return CapacityTable(
+        run=run.name,
+        title=experiment.title,
+        question=experiment.question,
+        slo=tuple(str(each) for each in capacity.objectives_of(search)),
+        facts=run_facts(run, None),
+        sections=tuple(
+            _section(run, workload, cpus, trials)
+            for workload, cpus in product(experiment.workloads, experiment.cpus)
+        ),
+        problems=run.problems,
+    )
+
+
+def _section(run: Run, workload: str, cpus: int, trials: dict[Cell, list[Trial]]) -> CapacitySection:
+    rows = [
+        _row(
+            run.plan,
+            target,
+            run.plan.skipped.get(f"{target} {workload}"),
+            trials[Cell(target, workload, cpus)],
+        )
+        for target in run.plan.experiment.targets
+    ]
+    split = run.environment.core_splits.get(str(cpus))
+    return CapacitySection(
+        workload=workload,
+        cpus=cpus,
+        conditions=tuple(_conditions(run.plan, workload, cpus, split)),
+        rows=tuple(
+            sorted(rows, key=lambda row: (ORDER.index(row.found.outcome) > 1, -(row.found.rate or 0)))
+        ),
+    )
+
+
+def _row(plan: Plan, target: str, lacks: str | None, trials: Sequence[Trial]) -> CapacityRow:
+    search = search_of(plan)
+    objectives = capacity.objectives_of(search)
+    told = [(each, probe_of(each, each.planned.asked, objectives)) for each in trials if each.planned.asked]
+    probes = [probe for _, probe in told]
+    void = [probe for probe in probes if probe.answer is Answer.VOID]
+    points = list(_curve(told))
+    return CapacityRow(
+        target=target,
+        lacks=lacks,
+        found=capacity.found(search, probes) if probes else NOT_TRIED,
+        trials=len(probes),
+        void=len(void),
+        latencies=tuple(_at_shares(told)),
+        curve=tuple(points),
+        fit=fitted([(point.users, rate) for point in points for rate in point.each]),
+        remarks=tuple(_remarks(void)),
+    )
+
+
+def _at_shares(told: Iterable[tuple[Trial, Probe]]) -> Iterator[AtShare]:
+    """The last trial at each share."""
+    last = {probe.asked.share: (trial, probe) for trial, probe in told if probe.asked.share is not None}
+    for share, (trial, probe) in sorted(last.items()):
+        valid = probe.answer is not Answer.VOID or trial.state is State.MEASURED
+        sample = Sample(trial, trial.load) if valid and trial.load is not None else None
+        yield AtShare(
+            share=share,
+            rate=probe.asked.rate or 0.0,
+            answer=probe.answer,
+            reason=probe.reason,
+            p50_us=sample.percentile_us(50) if sample else None,
+            p99_us=sample.percentile_us(99) if sample else None,
+            error_share=sample.error_share if sample else None,
+        )
+
+
+def _curve(told: Iterable[tuple[Trial, Probe]]) -> Iterator[CurvePoint]:
+    rates: dict[int, list[float]] = defaultdict(list)
+    for _, probe in told:
+        if probe.asked.users is not None and probe.answer is not Answer.VOID and probe.throughput:
+            rates[probe.asked.users].append(probe.throughput)
+    for users, found in sorted(rates.items()):
+        yield CurvePoint(users=users, throughput=stats.median(found), each=tuple(found))
+
+
+def _remarks(void: Iterable[Probe]) -> Iterator[str]:
+    """Why trials were VOID, those of one purpose and reason together."""
+    for (purpose, reason), count in Counter((each.asked.purpose, each.reason) for each in void).items():
+        yield f"VOID, {purpose.value}, {plural(count, 'trial')}: {reason}"
+
+
+def _conditions(plan: Plan, workload: str, cpus: int, split: CoreSplit | None) -> Iterator[Fact]:
+    search, closed = search_of(plan), plan.workloads[workload]
+    yield Fact(label="Workload", value=one_line(f"{closed.title}: {closed.description}"))
+    if search.slo:
+        yield from _of_objectives(search)
+    if search.curve:
+        rounds = plural(search.curve_rounds, "time")
+        words = f"closed users without think time, windows of {exact(search.curve_s)} s, each number {rounds}; medians"
+        yield Fact(label="Curve", value=words)
+    if split is not None:
+        apart = "" if split.disjoint else "; THEY SHARE CORES, so the generator takes from the server"
+        budget = f"{plural(cpus, 'core')}: stack on {split.stack}, generator on {split.generator}{apart}"
+        yield Fact(label="Budget", value=budget)
+
+
+def _of_objectives(search: Search) -> Iterator[Fact]:
+    yield Fact(
+        label="Load",
+        value=f"open, {search.spacing} arrivals, at most {plural(search.users, 'request')} in flight, each on its own "
+        f"connection; latency from the moment a request is due; windows of {exact(search.duration_s)} s, longer where "
+        "a rate is low",
+    )
+    yield Fact(label="Objectives", value=", ".join(map(str, capacity.objectives_of(search))))
+    yield Fact(
+        label="Capacity",
+        value="the highest rate at which two fresh trials met the objectives, within "
+        f"{percent(search.resolution)} of one at which a trial missed them",
+    )
+
+
+def _value(sample: Sample, objective: Objective) -> float | None:
+    percentile = objective.metric.percent
+    return sample.error_share if percentile is None else sample.percentile_us(percentile)
+
+
+def _missed(sample: Sample, objective: Objective) -> str:
+    """How the objective was missed, "" where it was not or where that cannot be told."""
+    value = _value(sample, objective)
+    if value is None or value <= objective.at_most:
+        return ""
+    if objective.metric.percent is None:
+        return f"errors are {percent(value)}, not {percent(objective.at_most)} at most"
+    return (
+        f"{objective.metric.value} is {milliseconds(value)} ms, not {exact(objective.at_most / 1000)} at most"
+    )
+
+
+def _too_few(sample: Sample, objective: Objective) -> str:
+    needed = stats.samples_needed(objective.metric.percent or 50)
+    return (
+        f"{objective.metric.value} needs {needed} requests, there were {sample.load.latency.count}; "
+        "raise longest_s, or bound a lower percentile"
+    )

@@ -1,0 +1,150 @@
+"""`capacity`, from an experiment's file to its table, over an engine without containers."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.checkout import write
+from tests.fake_capacity import EXPERIMENT, carrying
+from tests.fake_lab import interrupt
+
+DRY = """\
+What do they carry?
+gunicorn:gthread  profile  1 CPU
+runserver:threaded  profile  1 CPU
+objectives: p50<=250ms, errors<=0.1%
+2 searches of at most 26 trials each, about 17 minutes at most
+"""
+
+
+@pytest.fixture(autouse=True)
+def _searching(fake):
+    write(fake.root, "experiments/capacity.toml", EXPERIMENT)
+    fake.result = carrying(1e6, closed=1.15e6)
+
+
+def runs(fake):
+    return sorted((fake.root / "results/capacity").iterdir())
+
+
+def test_a_dry_run_says_what_would_be_searched_and_touches_nothing(cli, fake):
+    planned = cli("capacity", "--dry-run")
+    assert (planned.code, planned.out, planned.err, fake.shell.calls) == (0, DRY, "", [])
+    assert not (fake.root / "results").exists()
+
+
+def test_a_search_prints_its_table_and_writes_it_beside_the_run(cli, fake):
+    done = cli("capacity")
+    (path,) = runs(fake)
+    assert done.code == 0
+    assert "gunicorn:gthread" in done.out
+    assert "search 2/2 · runserver:threaded · profile · 1 CPU" in done.err
+    assert done.err.endswith(f"results: {path} (table.json, table.md)\n")
+    rows = json.loads((path / "table.json").read_text())["sections"][0]["rows"]
+    assert {row["target"]: row["found"]["outcome"] for row in rows} == {
+        "gunicorn:gthread": "found",
+        "runserver:threaded": "found",
+    }
+    assert fake.client.is_empty
+
+
+def test_targets_workload_and_objectives_can_be_chosen(cli):
+    said = cli("capacity", "uwsgi", "--slo", "p90<=1s", "--slo", "errors<=5%", "--dry-run").out
+    assert said.splitlines()[1:3] == ["uwsgi:http  profile  1 CPU", "objectives: p90<=1s, errors<=5%"]
+    assert "gunicorn:gthread static: lacks static" not in said
+    static = cli("capacity", "gunicorn", "gunicorn+nginx", "--workload", "static", "--dry-run").out
+    assert static.splitlines()[1:3] == [
+        "gunicorn:gthread+nginx  static  1 CPU",
+        "n/a  gunicorn:gthread static: lacks static",
+    ]
+
+
+def test_a_machine_reads_what_was_found(cli):
+    found = json.loads(cli("capacity", "gunicorn", "--format", "json").out)
+    (row,) = found["sections"][0]["rows"]
+    assert row["found"]["rate"] <= 1e6 < row["found"]["missed_at"]
+    assert [each["share"] for each in row["latencies"]] == [0.5, 0.9]
+
+
+def test_compare_prints_the_table_of_a_search_again(cli, fake):
+    first = cli("capacity", "gunicorn").out
+    (path,) = runs(fake)
+    assert cli("compare", f"capacity/{path.name}").out == first
+
+
+def test_searches_are_neither_compared_with_each_other_nor_gone_on_with_as_runs(cli, fake):
+    cli("capacity", "gunicorn")
+    (path,) = runs(fake)
+    again = path.with_name("again")
+    shutil.copytree(path, again)
+    refused = cli("compare", f"capacity/{path.name}", str(again))
+    assert (refused.code, refused.out) == (2, "")
+    assert "serverlab: searches for capacity are not compared\n" in refused.err
+    resumed = cli("run", "--resume", f"capacity/{path.name}")
+    assert resumed.code == 2
+    assert resumed.err.endswith(f"Say: serverlab capacity --resume capacity/{path.name}\n")
+
+
+def test_what_the_generator_could_not_ask_for_is_said_beside_the_rate(cli, fake):
+    fake.result = carrying(1e6, generator=8e5, closed=1.15e6)
+    done = cli("capacity", "gunicorn")
+    assert done.code == 0
+    assert "at least " in done.out
+    assert "was VOID: generator-bound: " in " ".join(done.out.split())
+
+
+def test_a_capacity_that_is_not_known_has_an_exit_code_of_its_own(cli, fake):
+    for number in (1, 2):
+        fake.trouble[f"up {number}"] = lambda: setattr(fake.app, "server_header", "daphne")
+    done = cli("capacity", "gunicorn")
+    assert done.code == 5
+    assert "unknown" in done.out
+
+
+def test_ctrl_c_keeps_what_was_measured_and_tells_how_to_go_on(cli, fake):
+    fake.trouble["window 3"] = interrupt
+    stopped = cli("capacity", "gunicorn")
+    (path,) = runs(fake)
+    assert (stopped.code, stopped.out) == (4, "")
+    assert stopped.err.endswith(
+        f"serverlab: stopped; 2 trials of this run are saved in {path}\n"
+        f"Go on with: serverlab capacity --resume capacity/{path.name}\n"
+    )
+    fake.trouble.clear()
+    resumed = cli("capacity", "--resume", f"capacity/{path.name}")
+    assert resumed.code == 0
+    assert "gunicorn:gthread" in resumed.out
+    assert runs(fake) == [path]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("gunicorm",), "targets[0]: unknown server 'gunicorm', did you mean 'gunicorn'?"),
+        (("--slo", "fast"), "capacity.slo[0]: 'fast' is no objective such as p99<=250ms or errors<=0.1%"),
+        (("--workload", "profil"), "workloads[0]: unknown workload 'profil', did you mean 'profile'?"),
+        (("--format", "csv"), "unknown format 'csv'"),
+        (("gunicorn", "--resume", "x"), "--resume goes on with a search as it began: name nothing else"),
+        (("--experiment", "quick"), "experiments/quick.toml: it has no [capacity] table"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(cli, fake, words, said):
+    refused = cli("capacity", *words)
+    assert said in refused.err
+    assert (refused.code, refused.out, fake.shell.calls) == (2, "", [])
+
+
+def test_an_experiment_that_searches_is_not_run(cli, fake):
+    refused = cli("run", "capacity")
+    assert refused.err.startswith(
+        f"serverlab: {fake.root}/experiments/capacity.toml: it searches for capacity\n"
+    )
+    assert refused.code == 2
+
+
+def test_a_search_compares_nothing(cli, root):
+    text = EXPERIMENT.replace('workloads = ["profile"]', 'workloads = ["profile"]\nreference = "gunicorn"')
+    path = write(root, "experiments/wrong.toml", text)
+    refused = cli("capacity", "--experiment", str(path))
+    assert "reference: where capacity is searched for nothing is compared; leave it out" in refused.err

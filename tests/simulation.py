@@ -1,0 +1,222 @@
+"""What the statistics cover and how often they raise a false alarm, found out by simulation.
+
+``python -m tests.simulation`` prints the tables of docs/decisions/0012, ``--write`` puts them there. Seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from serverlab import stats
+from serverlab.analysis.differences import compare_all
+from serverlab.analysis.precision import SETTLED
+from serverlab.formatting import percent
+from serverlab.model.tables import Shown
+from serverlab.reports.markdown import grid
+
+Logs = NDArray[np.float64]
+Noise = Callable[[np.random.Generator, tuple[int, ...]], Logs]
+"""Logarithms of ratios around a true one of 0, in units of the usual noise."""
+
+PAGE = Path(__file__).parents[1] / "docs" / "decisions" / "0012-intervals-are-students.md"
+HEADING = "## What the simulation found"
+
+ROUNDS = (3, 5, 7, 10, 15, 20)
+RUNS = 20_000
+BCA_ROUNDS = (5, 10, 20, 50, 100, 200)
+BCA_RUNS = 1000
+STOP_RUNS = 4000
+LONGEST = 60
+SECTIONS = 2000
+SHARE_OF_SPELLS = 0.15
+
+
+def even(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """Normal noise."""
+    return draw.normal(size=shape)
+
+
+def _spells(draw: np.random.Generator, shape: tuple[int, ...], mean: float) -> Logs:
+    return (draw.random(shape) < SHARE_OF_SPELLS) * draw.exponential(mean, size=shape)
+
+
+def spells(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """The machine has slow spells, which fall on either trial of a pair."""
+    return draw.normal(size=shape) - _spells(draw, shape, 3) + _spells(draw, shape, 3)
+
+
+def drift(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """The machine's speed wanders, the farther the longer it takes from one trial of a pair to the other."""
+    apart = draw.integers(1, 6, size=shape)
+    return draw.normal(size=shape) + draw.normal(size=shape) * np.sqrt(apart) * 0.7
+
+
+def heavy(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """Student's distribution with 3 degrees of freedom: now and then a ratio is far off."""
+    return draw.standard_t(3, size=shape)
+
+
+def lopsided(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """Only one of the two has slow spells, of its own."""
+    return draw.normal(size=shape) - _spells(draw, shape, 1.5) + SHARE_OF_SPELLS * 1.5
+
+
+def very_lopsided(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """As lopsided, spells twice as long."""
+    return draw.normal(size=shape) - _spells(draw, shape, 3) + SHARE_OF_SPELLS * 3
+
+
+def two_values(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
+    """Each ratio is one of two, with little noise around them."""
+    return draw.normal(size=shape) * 0.3 + np.where(draw.random(shape) < 0.5, 1.0, -1.0)
+
+
+PROMISED: dict[str, Noise] = {
+    "even": even,
+    "spells": spells,
+    "drift": drift,
+    "heavy tails": heavy,
+    "lopsided": lopsided,
+}
+"""What intervals are meant to hold for."""
+
+NOT_PROMISED: dict[str, Noise] = {"very lopsided": very_lopsided, "two values": two_values}
+"""Where they do not, and by how much."""
+
+NOISES = PROMISED | NOT_PROMISED
+
+
+def student_coverage(noise: Noise, rounds: int) -> float:
+    """The share of Student's intervals at 95 % that hold the truth."""
+    logs = noise(np.random.default_rng(rounds), (RUNS, rounds))
+    return float(np.mean(np.abs(logs.mean(axis=1)) <= half_widths(logs)))
+
+
+def half_widths(logs: Logs) -> Logs:
+    """Half of ``stats.student`` for each line."""
+    rounds = logs.shape[1]
+    quantile = stdtrit(rounds - 1, (1 + stats.CONFIDENCE) / 2)
+    return np.asarray(quantile * logs.std(axis=1, ddof=1) / math.sqrt(rounds))
+
+
+def bca_coverage(noise: Noise, rounds: int) -> float:
+    """The share of BCa intervals at 95 % that hold the truth."""
+    lines = noise(np.random.default_rng(rounds), (BCA_RUNS, rounds))
+    ends = (stats.bca(line.tolist()) for line in lines)
+    return sum(low <= 0 <= high for low, high in ends) / BCA_RUNS
+
+
+def stopped_coverage(noise: Noise, scale: float, *, first: int) -> float:
+    """The share that holds the truth where rounds were added until the interval was within ±5 %, LONGEST at most.
+
+    ``scale`` is the standard deviation of the logarithms, ``first`` the number of rounds from which on it may stop.
+    """
+    logs = noise(np.random.default_rng(first), (STOP_RUNS, LONGEST))
+    logs = logs * (scale / logs.std())
+    stopped = covered = np.zeros(STOP_RUNS, dtype=bool)
+    for rounds in range(first, LONGEST + 1):
+        half = half_widths(logs[:, :rounds])
+        stops = ((np.expm1(half) <= 0.05) | (rounds == LONGEST)) & ~stopped
+        covered = covered | (stops & (np.abs(logs[:, :rounds].mean(axis=1)) <= half))
+        stopped = stopped | stops
+    return float(covered.mean())
+
+
+def false_alarms(noise: Noise, *, rows: int, rounds: int, floor: bool, corrected: bool = True) -> float:
+    """The share of sections of equals that show any difference; ``floor`` says that there is a control.
+
+    Every trial has noise of this kind, also a lopsided one, since equals have the same.
+    """
+    draw = np.random.default_rng(rows * 100 + rounds)
+    alarms = 0
+    for _ in range(SECTIONS):
+        rates = noise(draw, (rows + 2, rounds)) * 0.05
+        ratios = {str(row): tuple(np.exp(rates[row] - rates[-1]).tolist()) for row in range(rows)}
+        control = stats.interval(np.exp(rates[-2] - rates[-1]).tolist())
+        found = compare_all(ratios, dict.fromkeys(ratios, control if floor else None))
+        quiet = {Shown.TIE, Shown.UNCLEAR} if corrected else {Shown.TIE}
+        alarms += any(each.shown not in quiet for each in found.values())
+    return alarms / SECTIONS
+
+
+def tables() -> Iterator[str]:
+    """All of them, as Markdown."""
+    yield from student_table()
+    yield from ("", f"The same of BCa, {BCA_RUNS} runs each:", "")
+    yield from _grid("noise", BCA_ROUNDS, bca_coverage, NOISES)
+    yield from ("", *stopped_table(), "", *alarm_table())
+
+
+def student_table() -> Iterator[str]:
+    """How much Student's interval covers."""
+    yield f"How often Student's interval at 95 % holds the truth, by the number of rounds, {RUNS} runs each:"
+    yield ""
+    yield from _grid("noise", ROUNDS, student_coverage, NOISES)
+
+
+def stopped_table() -> Iterator[str]:
+    """How much it covers with rounds added until it is narrow."""
+    yield (
+        "How often it does where rounds were added until it was within ±5 %, by the standard deviation of a round and "
+        f"the first number of rounds that it may stop at, {STOP_RUNS} runs each, {LONGEST} rounds at most:"
+    )
+    yield ""
+    columns = [(scale, first) for scale in (0.05, 0.09, 0.15) for first in (3, SETTLED)]
+    rows = (
+        [name, *(_percent(stopped_coverage(noise, scale, first=first)) for scale, first in columns)]
+        for name, noise in NOISES.items()
+    )
+    yield from grid(["noise", *(f"{percent(scale)}, from {first}" for scale, first in columns)], rows)
+
+
+def alarm_table() -> Iterator[str]:
+    """How often a section of equals shows a difference."""
+    yield f"How many of {SECTIONS} sections of equal rows show any difference:"
+    yield ""
+    columns = [(rows, rounds) for rows in (4, 11) for rounds in (3, 5, 10)]
+    asked = {
+        "each row alone": {"floor": False, "corrected": False},
+        "Holm": {"floor": False, "corrected": True},
+        "Holm, noise floor": {"floor": True, "corrected": True},
+    }
+    lines = (
+        [
+            f"{name}: {words}",
+            *(_percent(false_alarms(noise, rows=rows, rounds=rounds, **options)) for rows, rounds in columns),
+        ]
+        for name, noise in PROMISED.items()
+        for words, options in asked.items()
+    )
+    yield from grid(["noise: rule", *(f"{rows} rows, {rounds} rounds" for rows, rounds in columns)], lines)
+
+
+def _grid(
+    title: str, columns: Sequence[int], value: Callable[[Noise, int], float], noises: dict[str, Noise]
+) -> Iterator[str]:
+    rows = ([name, *(_percent(value(noise, column)) for column in columns)] for name, noise in noises.items())
+    yield from grid([title, *map(str, columns)], rows)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the tables, or write them into the page."""
+    text = "\n".join(tables()) + "\n"
+    if list(arguments) == ["--write"]:
+        before = PAGE.read_text(encoding="utf-8").partition(HEADING)[0]
+        PAGE.write_text(f"{before}{HEADING}\n\n{text}", encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,93 @@
+"""tests/calibration: what each request is answered as planted, without containers."""
+
+import importlib.util
+import socket
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from serverlab.catalog import load_catalog
+
+ROOT = Path(__file__).resolve().parents[2] / "calibration"
+CATALOG = load_catalog(ROOT)
+VARIANTS = CATALOG.servers["calibration"].variants
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """The module of the calibration server."""
+    spec = importlib.util.spec_from_file_location("planted", ROOT / "deploy/calibration/planted.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["planted"] = module  # where its dataclass looks for its own types
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["planted"]
+
+
+@pytest.fixture
+def pair():
+    """Both ends of a connection; reading never waits."""
+    server, client = socket.socketpair()
+    client.setblocking(False)
+    with server, client:
+        yield server, client
+
+
+def answers(planted, pair, truths, *, requests):
+    """The status lines and Nones (no answer) that so many requests get, and how often each."""
+    server, client = pair
+    truth = planted.Truth(planted.Planted.read(truths), first=True)
+    found = Counter()
+    for _ in range(requests):
+        kept = truth.answer(server)
+        found[client.recv(4096).split(b"\r\n")[0].decode() if kept else None] += 1
+    return found
+
+
+def test_the_definition_has_no_mistake():
+    assert CATALOG.mistakes == ()
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+def test_every_variant_plants_what_the_server_knows(planted, name):
+    text = VARIANTS[name].environment.get("LAB_PLANTED", "")
+    stated = planted.Planted.read(text)
+    assert all(getattr(stated, key) for key in (pair.split("=")[0] for pair in text.split()))
+
+
+@pytest.mark.parametrize("text", ["nothing=1", "service_ms=soon", "service_ms"])
+def test_what_the_server_does_not_know_cannot_be_planted(planted, text):
+    with pytest.raises((TypeError, ValueError, KeyError)):
+        planted.Planted.read(text)
+
+
+def test_nothing_planted_is_a_right_answer(planted, pair):
+    assert answers(planted, pair, "", requests=3) == {"HTTP/1.1 200 OK": 3}
+
+
+def test_of_a_thousand_requests_five_percent_fail_and_three_are_dropped(planted, pair):
+    assert answers(planted, pair, "fail=5 drop=3", requests=1000) == {
+        "HTTP/1.1 500 Internal Server Error": 50,
+        None: 30,
+        "HTTP/1.1 200 OK": 920,
+    }
+
+
+def test_the_first_request_which_the_lab_looks_at_is_answered_rightly(planted, pair):
+    assert answers(planted, pair, "fail=5 drop=3", requests=1) == {"HTTP/1.1 200 OK": 1}
+
+
+def test_what_is_computed_is_cpu_time_of_the_thread(planted):
+    before = time.thread_time()
+    planted.burn(0.02)
+    assert 0.02 <= time.thread_time() - before < 0.03
+
+
+def test_what_leaks_is_kept_and_written_to(planted, pair):
+    planted.HELD.clear()
+    answers(planted, pair, "leak_kib=64", requests=3)
+    assert planted.HELD == [b"x" * 65536] * 3
+    planted.HELD.clear()

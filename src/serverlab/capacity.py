@@ -199,15 +199,22 @@ def _confirmed(search: Search, rate: float, tried: Sequence[Probe], searched: _S
     missed = min((each for each in _rates(tried, Answer.MISSED) if each > rate), default=None)
     if missed is not None and _narrow(search, rate, missed):
         return Found(outcome=Outcome.FOUND, rate=rate, missed_at=missed, reason="")
-    void = min((each for each in _voids(tried) if each > rate), default=None)
+    untold = {**_voids(tried), **_voids(_of(tried, Purpose.CONFIRM))}
+    void = min((each for each in untold if each > rate), default=None)
     if void is not None and (missed is None or void < missed):
-        why = next(each.reason for each in tried if each.asked.rate == void and each.answer is Answer.VOID)
-        reason = f"{_rate(void)} was VOID: {why}"
+        reason = _why_void(void, tried)
     elif rate >= search.highest_rate:
         reason = f"{_rate(search.highest_rate)} is the highest rate that is tried"
     else:
         reason = searched.spent
     return Found(outcome=Outcome.AT_LEAST, rate=rate, missed_at=missed, reason=reason)
+
+
+def _why_void(rate: float, tried: Sequence[Probe]) -> str:
+    """The reason, and whether the rate had been met before: then it was its confirmation that told nothing."""
+    why = [each.reason for each in tried if each.asked.rate == rate and each.answer is Answer.VOID][-1]
+    met = rate in _rates(tried, Answer.MET)
+    return f"{_rate(rate)} was {'met once, and then ' if met else ''}VOID: {why}"
 
 
 def _none_met(searched: _Searched) -> Found:

@@ -3,6 +3,7 @@
 import time
 
 from locust import task
+
 from shared.answers import Expected
 from shared.users import Visitor
 

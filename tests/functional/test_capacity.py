@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.checkout import write
+from tests.checkout import PROFILE, write
 from tests.fake_capacity import EXPERIMENT, carrying
 from tests.fake_lab import interrupt
 
@@ -140,6 +140,13 @@ def test_an_experiment_that_searches_is_not_run(cli, fake):
     assert refused.err.startswith(
         f"serverlab: {fake.root}/experiments/capacity.toml: it searches for capacity\n"
     )
+    assert refused.code == 2
+
+
+def test_a_workload_that_holds_sockets_cannot_be_searched_with(cli, root):
+    write(root, "loadtests/feed/workload.toml", PROFILE + 'needs = ["websocket"]\n')
+    refused = cli("capacity", "--workload", "feed")
+    assert "workloads[0]: feed holds sockets; only requests can be due at a rate\n" in refused.err
     assert refused.code == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -141,27 +142,42 @@ def test_a_capacity_without_noise_is_found_to_the_resolution(capacity, error):
     assert result.rate <= capacity < result.missed_at <= result.rate * SUMMED_UP
 
 
-@given(answers=st.lists(st.sampled_from(Answer), max_size=60), throughput=st.floats(0.1, 1e6), data=st.data())
-def test_whatever_trials_tell_the_search_ends_and_claims_no_more_than_they_told(answers, throughput, data):
-    search = a_search(
-        probes=data.draw(st.integers(1, 12)), curve=(1, 2, 4), lowest_rate=2.0, highest_rate=5000.0
-    )
-    told = iter(answers)
-    probes = searched(search, lambda _asked: (next(told, Answer.VOID), "why"), throughput=throughput)
+def claims_no_more_than_was_told(search, probes):
     result = found(search, probes)
     assert len(probes) <= most_trials(search)
-    assert all(2.0 <= rate <= 5000.0 for rate in tried(probes, Purpose.SEARCH, Purpose.CONFIRM))
+    rates = tried(probes, Purpose.SEARCH, Purpose.CONFIRM)
+    assert all(search.lowest_rate <= rate <= search.highest_rate for rate in rates)
     last = {each.asked.rate: each.answer for each in probes if each.asked.purpose is Purpose.CONFIRM}
     missed = {each.asked.rate for each in probes if each.answer is Answer.MISSED}
     if result.outcome in (Outcome.FOUND, Outcome.AT_LEAST):
+        met = [each.asked.rate for each in probes if each.answer is Answer.MET and each.asked.share is None]
         assert last[result.rate] is Answer.MET
-        assert len(tried(probes, Purpose.LATENCY)) >= 3
+        assert sum(rate is not None and rate >= result.rate for rate in met) >= 2
+        assert len(tried(probes, Purpose.LATENCY)) >= len(search.shares)
     if result.outcome is Outcome.FOUND:
         assert result.missed_at in missed
         assert result.rate < result.missed_at <= result.rate * SUMMED_UP
     if result.outcome is Outcome.LESS_THAN:
         assert result.rate in missed
     assert (result.reason == "") == (result.outcome is Outcome.FOUND)
+
+
+def test_every_sequence_of_answers_of_a_short_search_ends_and_claims_no_more_than_was_told():
+    search = a_search(probes=5, confirmations=4, shares=(0.5,))
+    for answers in itertools.product(Answer, repeat=9):
+        told = iter(answers)
+        probes = searched(search, lambda _asked, told=told: (next(told, Answer.MET), "why"))
+        claims_no_more_than_was_told(search, probes)
+
+
+@given(answers=st.lists(st.sampled_from(Answer), max_size=60), throughput=st.floats(0.1, 1e6), data=st.data())
+def test_whatever_trials_tell_a_search_ends_and_claims_no_more_than_was_told(answers, throughput, data):
+    search = a_search(
+        probes=data.draw(st.integers(1, 12)), curve=(1, 2, 4), lowest_rate=2.0, highest_rate=5000.0
+    )
+    told = iter(answers)
+    probes = searched(search, lambda _asked: (next(told, Answer.VOID), "why"), throughput=throughput)
+    claims_no_more_than_was_told(search, probes)
 
 
 @given(answers=st.lists(st.sampled_from([Answer.MISSED, Answer.VOID]), max_size=60))
@@ -218,6 +234,23 @@ def test_a_rate_that_fails_its_confirmation_is_left_one_step_down_and_confirmed_
     assert tried(probes, Purpose.CONFIRM) == [96.87, 92.26, 87.87]
     assert found(a_search(), probes) == Found(outcome=Outcome.FOUND, rate=87.87, missed_at=92.26, reason="")
     assert tried(probes, Purpose.LATENCY)[0] == 43.94
+
+
+def test_a_confirmation_that_is_void_is_said_above_the_rate_that_was_confirmed_below():
+    def answers(asked):
+        if asked.purpose is Purpose.CONFIRM and asked.rate == 200.0:
+            return Answer.VOID, GENERATOR
+        return Answer.MET, ""
+
+    search = a_search(highest_rate=200.0)
+    probes = searched(search, answers)
+    assert tried(probes, Purpose.CONFIRM) == [200.0, 200.0, 190.5]
+    assert found(search, probes) == Found(
+        outcome=Outcome.AT_LEAST,
+        rate=190.5,
+        missed_at=None,
+        reason=f"200/s was met once, and then VOID: {GENERATOR}",
+    )
 
 
 def test_what_is_never_confirmed_is_no_result():

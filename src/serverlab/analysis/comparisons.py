@@ -78,6 +78,8 @@ def unstable_order(ground: Ground, evidence: Evidence) -> str | None:
 
 def ratio_pairs(ground: Ground, evidence: Evidence) -> str | None:
     """Whether valid rounds of the row have no partner, so that a ratio or a gain stands on fewer of them."""
+    if evidence.load.is_open:
+        return None
     reference, valid, said = ground.compared_with(evidence), len(evidence.samples), []
     if evidence is not reference and reference is not None and reference.samples:
         said += _missing("ratio", _count(ground.ratios.get(evidence.name)), valid)

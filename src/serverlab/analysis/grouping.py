@@ -39,7 +39,12 @@ def grounds(run: Run) -> list[Ground]:
 
 
 def _with_comparisons(ground: Ground) -> Ground:
-    """The ground with what follows from its ratios; each of the three is a family of comparisons of its own."""
+    """The ground with what follows from its ratios; each of the three is a family of comparisons of its own.
+
+    There are none where the arrival is open: then the schedule makes the requests per second, not the server.
+    """
+    if ground.load.is_open:
+        return ground
     floors = compare_all(ground.ratios_of_controls(), {})
     beside = {
         row: floors[reference].interval for row, reference in ground.references.items() if reference in floors

@@ -1,22 +1,52 @@
-"""What people write: servers, variants, edges, workloads and experiments."""
+"""What people write: servers, variants, edges, experiments, and the workloads of ``model.workloads``."""
 
 from __future__ import annotations
 
 import enum
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import msgspec
 
-from serverlab.model.base import Record
+from serverlab.model.base import Count, Format, Positive, Record
 from serverlab.model.capacity import Search
+from serverlab.model.workloads import (
+    Arrival,
+    LoadOverrides,
+    Spacing,
+    Step,
+    Thresholds,
+    Workload,
+    WorkloadVariant,
+)
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Rate = Annotated[float, msgspec.Meta(gt=0)]
+__all__ = [
+    "TARGET_PATTERN",
+    "Arrival",
+    "Difference",
+    "Edge",
+    "Experiment",
+    "Identity",
+    "Interface",
+    "LoadOverrides",
+    "Prediction",
+    "Protocol",
+    "ReferenceScope",
+    "Server",
+    "Setting",
+    "Signals",
+    "Spacing",
+    "Step",
+    "Target",
+    "Thresholds",
+    "Track",
+    "Variant",
+    "Workers",
+    "Workload",
+    "WorkloadVariant",
+]
+
 LowAndHigh = Annotated[tuple[float, ...], msgspec.Meta(min_length=2, max_length=2)]
-Format = Annotated[int, msgspec.Meta(ge=1, le=1)]
 
 
 class Interface(enum.Enum):
@@ -38,20 +68,6 @@ class Protocol(enum.Enum):
 
     HTTP = "http"
     UWSGI = "uwsgi"
-
-
-class Arrival(enum.Enum):
-    """The load model: users who each wait for their answer before they ask again, or requests due at a rate."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-
-
-class Spacing(enum.Enum):
-    """How the arrivals of an open workload are spaced: evenly, or with exponential gaps, as independent people come."""
-
-    CONSTANT = "constant"
-    POISSON = "poisson"
 
 
 class ReferenceScope(enum.Enum):
@@ -185,122 +201,6 @@ class Edge(Record, frozen=True):
     signals: Signals
     identity: Identity
     settings: tuple[Setting, ...] = ()
-
-
-class Thresholds(Record, frozen=True):
-    """Bounds whose breach puts a doubt beside the numbers of a trial."""
-
-    error_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.001
-    p99_ms: Seconds = 1000.0
-
-
-class Step(Record, frozen=True):
-    """A part of the window with a rate of its own, or with a number of users where the arrival is closed.
-
-    ``ramp_to`` is the rate at its end, where it is not that of its beginning.
-    """
-
-    duration_s: Seconds
-    rate: Rate | None = None
-    ramp_to: Rate | None = None
-    users: Positive | None = None
-
-    @property
-    def level(self) -> float:
-        """Arrivals per second, or users, at its beginning."""
-        return float(self.rate or self.users or 0)
-
-
-class WorkloadVariant(Record, frozen=True):
-    """One of several forms of a workload: how the app is set meanwhile, and what the load is told.
-
-    ``app`` holds the LAB_ variables of the app that are not at their defaults, ``parameters`` is handed to the
-    locustfile as it stands, ``cache`` names what the app shares things in, None = whatever the run uses.
-    """
-
-    title: str
-    description: str
-    app: dict[str, str] = msgspec.field(default_factory=dict)
-    parameters: dict[str, str] = msgspec.field(default_factory=dict)
-    cache: Literal["redis"] | None = None
-
-
-class Workload(Record, frozen=True):
-    """Who asks what, and how it arrives: a folder ``loadtests/NAME``, or one variant of it (``NAME:VARIANT``).
-
-    Closed: ``users`` ask, each waits for its answer and then ``think_time_ms``. Open: requests are due at ``rate`` per
-    second with this ``spacing``, whether or not earlier ones are answered; at most ``users`` are in flight at once,
-    each on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
-
-    A workload with ``variants`` cannot be run itself, only one of them: ``of_variant`` has what the variant sets in
-    ``app``, ``parameters`` and ``cache``, and no variants.
-    """
-
-    format: Format
-    title: str
-    description: str
-    arrival: Arrival
-    users: Positive
-    warmup_s: Seconds
-    duration_s: Seconds
-    timeout_s: Seconds
-    needs: tuple[str, ...] = ()
-    think_time_ms: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    rate: Rate | None = None
-    spacing: Spacing | None = None
-    steps: tuple[Step, ...] = ()
-    thresholds: Thresholds = Thresholds()
-    app: dict[str, str] = msgspec.field(default_factory=dict)
-    parameters: dict[str, str] = msgspec.field(default_factory=dict)
-    cache: Literal["redis"] | None = None
-    variants: dict[str, WorkloadVariant] = msgspec.field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether requests are due at a rate."""
-        return self.arrival is Arrival.OPEN
-
-    def course(self) -> tuple[Step, ...]:
-        """The steps of its load, one where it does not change; none where a closed workload has always all users."""
-        if self.steps or not self.is_open:
-            return self.steps
-        return (Step(duration_s=self.duration_s, rate=self.rate),)
-
-    def of_variant(self, name: str) -> Workload:
-        """The workload that the variant called ``name`` makes of this one."""
-        variant = self.variants[name]
-        return msgspec.structs.replace(
-            self,
-            title=f"{self.title}, {variant.title}",
-            description=variant.description,
-            app={**self.app, **variant.app},
-            parameters={**self.parameters, **variant.parameters},
-            cache=variant.cache or self.cache,
-            variants={},
-        )
-
-
-class LoadOverrides(Record, frozen=True):
-    """What an experiment changes in its workloads; every workload of requests can be made open, or closed."""
-
-    users: Positive | None = None
-    warmup_s: Seconds | None = None
-    duration_s: Seconds | None = None
-    arrival: Arrival | None = None
-    rate: Rate | None = None
-    spacing: Spacing | None = None
-    steps: tuple[Step, ...] | None = None
-
-    def applied_to(self, workload: Workload) -> Workload:
-        """The workload with these changes; what belongs to the other arrival alone is dropped with it."""
-        given = {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
-        if self.arrival not in (None, workload.arrival):
-            given = {"think_time_ms": 0.0, "rate": None, "spacing": None, "steps": ()} | given
-        elif self.rate is not None:
-            given = {"steps": ()} | given
-        elif self.steps is not None:
-            given = {"rate": None} | given
-        return msgspec.structs.replace(workload, **given)
 
 
 class Prediction(Record, frozen=True):

@@ -160,6 +160,21 @@ SCALING = (
     "memory",
     "trials",
 )
+OPEN = (
+    "rps",
+    "p50",
+    "p90",
+    "p99",
+    "p999",
+    "max",
+    "unsent",
+    "lag",
+    "errors",
+    "cpu_ms",
+    "per_cpu_s",
+    "memory",
+    "trials",
+)
 COMPARED = (
     "rps",
     "ratio",
@@ -185,11 +200,13 @@ STATES = {
 
 
 def default_columns(section: Section) -> tuple[str, ...]:
-    """The usual columns; where a section has a gain by cores, or workloads, that takes the place of what tells less."""
+    """The usual columns; a gain by cores, workloads or open arrival take the place of what tells less there."""
     if section.workload is None:
         roles = {role for row in section.rows for role in row.cpu_ms}
         absent = {f"cpu_{role}_ms" for role in ("db", "cache") if role not in roles}
         return tuple(key for key in COMPARED if key not in absent)
+    if any(row.lag_us for row in section.rows):
+        return OPEN
     return SCALING if any(row.scaling for row in section.rows) else DEFAULT
 
 

@@ -21,6 +21,7 @@ from serverlab.model.definitions import (
     Server,
     Setting,
     Signals,
+    Spacing,
     Variant,
     Workers,
     Workload,
@@ -127,7 +128,7 @@ def _workload(catalog: Catalog, name: str) -> Iterator[str]:
     workload = _named(catalog.workloads, name, what="workload")
     yield plain(workload.description)
     yield ""
-    yield f"- Load: {workload.arrival.value}, {plural(workload.users, 'user')}, {_think(workload)}"
+    yield f"- Load: {_arrival(workload)}"
     yield (
         f"- Times: {exact(workload.warmup_s)} s warm-up, {exact(workload.duration_s)} s window, "
         f"{exact(workload.timeout_s)} s time-out"
@@ -146,6 +147,23 @@ def _workload_variant(name: str, key: str, workload: Workload) -> Sequence[str]:
     settings = [f"{variable}={value}" for variable, value in variant.app.items()]
     settings += [f"cache in {variant.cache}"] if variant.cache else []
     return f"`{name}:{key}`", plain(variant.description), plain(", ".join(settings)) or "as it is"
+
+
+def _arrival(workload: Workload) -> str:
+    if not workload.is_open:
+        return f"closed, {plural(workload.users, 'user')}, {_think(workload)}{_in_steps(workload)}"
+    spacing = (workload.spacing or Spacing.CONSTANT).value
+    rate = f"{exact(workload.rate)} requests/s" if workload.rate else "requests at a rate that changes"
+    return f"open, {rate}, {spacing} spacing, at most {workload.users} in flight{_in_steps(workload)}"
+
+
+def _in_steps(workload: Workload) -> str:
+    """How rate or users change within the window; "" where they do not."""
+    steps = (
+        f"{exact(step.level)}{f' to {exact(step.ramp_to)}' if step.ramp_to else ''} for {exact(step.duration_s)} s"
+        for step in workload.steps
+    )
+    return f"; {', then '.join(steps)}" if workload.steps else ""
 
 
 def _think(workload: Workload) -> str:

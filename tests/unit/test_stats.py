@@ -137,7 +137,9 @@ def test_holm_of_one_or_none():
     assert stats.holm({}) == frozenset()
 
 
-@pytest.mark.parametrize(("percent", "samples"), [(5, 200), (50, 20), (90, 100), (95, 200), (99, 1000), (99.9, 10000)])
+@pytest.mark.parametrize(
+    ("percent", "samples"), [(5, 200), (50, 20), (90, 100), (95, 200), (99, 1000), (99.9, 10000)]
+)
 def test_a_percentile_needs_ten_samples_beyond_it(percent, samples):
     assert stats.samples_needed(percent) == samples
 

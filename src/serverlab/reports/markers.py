@@ -34,7 +34,6 @@ KEYS = {
     "images": (),
     "capacity": ("workload", "cpus"),
 }
-ATTACKS = {"attacks": render_attacks, "measured": render_measured}
 
 
 @dataclass
@@ -112,26 +111,34 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     if kind == "definition":
         return render_definition(results.catalog, arguments)
     path, chosen = _parsed(kind, arguments)
-    if kind == "images":
-        return f"\n{render_inventory(results.inventory(path))}\n"
-    if kind in ATTACKS:
-        return f"\n{ATTACKS[kind](results.security(path), chosen.get('only', ''))}\n"
-    if kind == "capacity":
-        return f"\n{_capacities(results, path, chosen)}\n"
+    if kind == "figure":
+        return _figure(results, path, chosen)
+    return f"\n{BLOCKS[kind](results, path, chosen)}\n"
+
+
+def _table(results: Results, path: str, chosen: dict[str, str]) -> str:
     table = results.table(path)
-    sections = [section for section in table.sections if _fits(section, chosen, kind=kind)]
-    if not sections:
+    return render_excerpt(table, _sections(table, path, chosen, kind="table"), _columns(chosen))
+
+
+def _sections(table: Table, path: str, chosen: dict[str, str], *, kind: str) -> list[Section]:
+    found = [section for section in table.sections if _fits(section, chosen, kind=kind)]
+    if not found:
         known = "; ".join(_address(section) for section in table.sections)
         raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
-    if kind == "table":
-        return f"\n{render_excerpt(table, sections, _columns(chosen))}\n"
-    if len(sections) > 1:
-        several = "; ".join(_address(section) for section in sections)
-        raise UsageError(f"{path}: a figure needs one section", f"These fit: {several}")
-    row = chosen.get(row_title(sections[0]))
-    if row is None:
-        raise UsageError(f"figure marker: {row_title(sections[0])} missing")
-    return _figure(sections[0], row=row, value=chosen["value"])
+    return found
+
+
+def _images(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
+    return render_inventory(results.inventory(path))
+
+
+def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
+    return render_attacks(results.security(path), chosen.get("only", ""))
+
+
+def _what_was_measured(results: Results, path: str, chosen: dict[str, str]) -> str:
+    return render_measured(results.security(path), chosen.get("only", ""))
 
 
 def _capacities(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -198,8 +205,16 @@ def _columns(chosen: dict[str, str]) -> Sequence[str] | None:
     return keys
 
 
-def _figure(section: Section, *, row: str, value: str) -> str:
+def _figure(results: Results, path: str, chosen: dict[str, str]) -> str:
     """The number as the table shows it; nothing but a number may stand in a sentence."""
+    sections = _sections(results.table(path), path, chosen, kind="figure")
+    if len(sections) > 1:
+        several = "; ".join(_address(section) for section in sections)
+        raise UsageError(f"{path}: a figure needs one section", f"These fit: {several}")
+    (section,) = sections
+    row, value = chosen.get(row_title(section)), chosen["value"]
+    if row is None:
+        raise UsageError(f"figure marker: {row_title(section)} missing")
     _check_known(value, COLUMNS, what="value")
     rows = {each.name: each for each in section.rows}
     _check_known(row, rows, what=f"{row_title(section)} in {heading(section)}")
@@ -221,3 +236,13 @@ def _check_known(name: str, known: Iterable[str], *, what: str) -> None:
     if name not in names:
         near = did_you_mean(name, names)
         raise UsageError(f"unknown {what} {name!r}{near}", f"Known: {', '.join(names)}")
+
+
+BLOCKS = {
+    "table": _table,
+    "attacks": _attacks,
+    "measured": _what_was_measured,
+    "capacity": _capacities,
+    "images": _images,
+}
+"""What renders each kind that stands on lines of its own."""

@@ -22,9 +22,7 @@ ABOUT = (
     "the logarithms). Errors are the mean shares' difference in percentage points, with its interval. CPU and peak "
     "memory are the app's."
 )
-CAUTION = (
-    "The intervals know how far apart the trials of a run are, not how far a machine drifts from one run to the next."
-)
+CAUTION = "The intervals know how far apart a run's trials are, not how far a machine drifts from one run to the next."
 UNLIKE = (
     "THESE RUNS ARE UNLIKE; they are compared because it was asked for. What should be the same and is not:"
 )

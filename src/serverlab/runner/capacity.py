@@ -28,7 +28,6 @@ from serverlab.runner.run import (
     refuse_unlike,
 )
 
-
 LONGEST_WARMUP_S = 10.0
 """At a low rate it takes long until each connection has been used once; so long it is waited for."""
 

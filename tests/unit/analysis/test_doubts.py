@@ -172,7 +172,9 @@ def test_no_difference_when_the_interval_of_the_ratios_includes_1(rates, raised)
 
 def test_no_difference_is_not_said_of_the_reference():
     found = doubts_of(five(GTHREAD), trials(RUNSERVER, *FIVE))
-    assert texts(found[DoubtKind.NO_DIFFERENCE]) == [(RUNSERVER, "1.00 [1.00–1.00], less than 0 would not show")]
+    assert texts(found[DoubtKind.NO_DIFFERENCE]) == [
+        (RUNSERVER, "1.00 [1.00–1.00], less than 0 would not show")
+    ]
 
 
 @pytest.mark.parametrize(("highest", "raised"), [(375, False), (376, True)])

@@ -114,7 +114,7 @@ def _attacked(
     for profile, group in groupby(in_order, key=lambda attack: attack.profile):
         these = list(group)
         if not PROFILES[profile].fits(target):
-            outcome = not_applicable(f"asked on {' and '.join(PROFILES[profile].targets)} only")
+            outcome = not_applicable(f"asked on {', '.join(PROFILES[profile].targets)} only")
             yield from (finding(attack, target, outcome, wall_s=0.0) for attack in these)
             continue
         settings = stage_settings(lab.catalog, target, profile, split=split, label=label)

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -246,9 +246,8 @@ def follow(container: Container) -> Iterator[str]:
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
                 yield line.decode(errors="replace")
-    finally:
-        with suppress(docker.errors.DockerException):  # over SSH it cannot be closed
-            chunks.close()
+    finally:  # the stream's own close() leaves its socket to the garbage collector
+        getattr(chunks, "_response", chunks).close()
     if rest:
         yield rest.decode(errors="replace")
 

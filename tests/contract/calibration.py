@@ -27,6 +27,9 @@ SERVER = "calibration"
 DEFINITION = CHECKOUT / "tests/calibration/deploy/calibration"
 COPIED = ("app", "compose", "deploy", "loadtests", "requirements")
 TIMEOUT_S = 4.0
+ATTEMPTS = 3
+TOO_BUSY = ("generator-bound: ", "the machine was too busy ")
+"""How reasons begin for which a trial is VOID when others take the generator's core."""
 
 ABOUT_THE_TARGET = frozenset(
     {
@@ -123,17 +126,23 @@ class Calibration:
         self.images: dict[str, ImageFacts] = ensure_images(HostShell(), root, say, names=[SERVER, "load"])
         self._made: dict[object, Measured] = {}
 
-    def measure(
-        self, variant: str, *, workload: str = "ping", root: Path | None = None, **load: Any
-    ) -> Measured:
+    def measure(self, variant: str, *, workload: str = "ping", **load: Any) -> Measured:
         """Make one run of one trial, as `serverlab run` does, and read it from the disk.
 
-        ``root`` has other stacks than the checkout; ``load`` is what the experiment changes in the workload.
+        ``load`` is what the experiment changes in the workload. A trial for which the machine was too busy has no
+        number, by the lab's own word, and is made again.
         """
-        key = (variant, workload, root, *sorted(load.items(), key=str))
-        if key not in self._made:
-            self._made[key] = self._measure(variant, workload, root or self.root, LoadOverrides(**load))
+        key = (variant, workload, *sorted(load.items(), key=str))
+        for _ in range(ATTEMPTS if key not in self._made else 0):
+            self._made[key] = self._measure(variant, workload, self.root, LoadOverrides(**load))
+            reasons = self._made[key].trial.void_reasons
+            if not reasons or not all(reason.startswith(TOO_BUSY) for reason in reasons):
+                break
         return self._made[key]
+
+    def measure_void(self, variant: str, *, root: Path | None = None, **load: Any) -> Trial:
+        """One trial of which it is wanted that it be VOID, made once; ``root`` has other stacks than the checkout."""
+        return self._measure(variant, "ping", root or self.root, LoadOverrides(**load)).trial
 
     def _measure(self, variant: str, workload: str, root: Path, load: LoadOverrides) -> Measured:
         experiment = Experiment(
@@ -146,7 +155,7 @@ class Calibration:
             control=False,
             load=load,
         )
-        name = f"calibration-{len(self._made):02}-{variant}"
+        name = f"calibration-{variant}"
         plan = make_plan(self.catalog, experiment, name=name, experiment_hash="planted")
         patient = msgspec.structs.replace(plan.workloads[workload], timeout_s=TIMEOUT_S)
         plan = msgspec.structs.replace(plan, workloads={workload: patient})

@@ -325,6 +325,16 @@ def test_without_objectives_there_is_only_the_curve():
     assert found(search, probes).reason == "not searched for"
 
 
+def test_what_is_asked_for_is_said_in_a_few_words():
+    assert [
+        str(Asked(purpose=Purpose.CLOSED)),
+        str(Asked(purpose=Purpose.SEARCH, rate=87.5)),
+        str(Asked(purpose=Purpose.LATENCY, rate=45.0, share=0.5)),
+        str(Asked(purpose=Purpose.CURVE, users=1)),
+        str(Asked(purpose=Purpose.CURVE, users=8)),
+    ] == ["closed", "search 87.5/s", "latency 45/s (50% of capacity)", "curve 1 user", "curve 8 users"]
+
+
 def test_the_curve_goes_up_and_down_in_turns():
     search = a_search(curve=(1, 2, 4), curve_rounds=3)
     curve = [each.asked.users for each in searched(search, server(100.0)) if each.asked.users]

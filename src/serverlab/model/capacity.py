@@ -76,7 +76,9 @@ class Asked(Record, frozen=True):
         if self.rate is not None:
             of = "" if self.share is None else f" ({self.share:.0%} of capacity)"
             return f"{self.purpose.value} {self.rate:g}/s{of}"
-        return self.purpose.value if self.users is None else f"{self.purpose.value} {self.users} users"
+        if self.users is None:
+            return self.purpose.value
+        return f"{self.purpose.value} {self.users} {'user' if self.users == 1 else 'users'}"
 
 
 class Answer(enum.Enum):

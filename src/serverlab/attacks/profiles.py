@@ -26,7 +26,13 @@ ONE_OF_EACH = ("gunicorn:gthread", "daphne:production")
 
 ONE_OF_EACH_SERVER = tuple(
     f"{variant}{edge}"
-    for variant in ("runserver:threaded", "gunicorn:gthread", "uwsgi:http", "apache:daemon", "daphne:production")
+    for variant in (
+        "runserver:threaded",
+        "gunicorn:gthread",
+        "uwsgi:http",
+        "apache:daemon",
+        "daphne:production",
+    )
     for edge in ("", "+nginx")
 )
 """One variant of each server, direct and behind nginx, for what takes a stack of its own and is mostly the app's."""

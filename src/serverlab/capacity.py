@@ -186,6 +186,8 @@ def _confirmation(search: Search, searched: _Searched, confirms: Sequence[Probe]
         return _Confirmation(None, None)
     rate, voids = searched.met, 0
     for probe in confirms:
+        if probe.asked.rate != rate:
+            continue  # it was of what the search had found before one of its trials was made again
         if probe.answer is Answer.MET:
             return _Confirmation(rate, None)
         voids = voids + 1 if probe.answer is Answer.VOID else TRIES

@@ -44,18 +44,6 @@ def peak(contention: float, coherency: float, *, most_users: float) -> float | N
     return users if 1 <= users <= REACH * most_users else None
 
 
-def expected(fit: Scalability, users: float) -> float | None:
-    """The throughput that the fit gives for so many users; None beyond REACH times those that were measured."""
-    if users > REACH * fit.most_users:
-        return None
-    return throughput(
-        users,
-        rate_of_one=fit.rate_of_one.middle,
-        contention=fit.contention.middle,
-        coherency=fit.coherency.middle,
-    )
-
-
 def fitted(points: Sequence[tuple[int, float]]) -> Scalability | None:
     """The fit to (users, throughput) of single trials; None for less than FEWEST_LEVELS numbers of users.
 

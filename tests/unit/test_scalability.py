@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from serverlab.scalability import expected, fitted, peak, throughput
+from serverlab.scalability import fitted, peak, throughput
 
 USERS = (1, 2, 4, 8, 16, 32)
 ROUNDS = 3
@@ -61,13 +61,6 @@ def test_a_peak_within_twice_the_measured_range_is_stated_and_no_other():
     assert peak(0.05, 0.001, most_users=15) is None
     assert peak(0.05, 0.0, most_users=15) is None
     assert peak(1.0, 0.001, most_users=15) is None
-
-
-def test_the_fit_says_nothing_of_more_than_twice_the_measured_users():
-    fit = fitted(exact())
-    assert expected(fit, 64) == pytest.approx(exact(users=(64,))[0][1])
-    assert expected(fit, 65) is None
-    assert fit.most_users == 32
 
 
 @pytest.mark.parametrize(("contention", "coherency"), [(0.1, 0.001), (0.6, 0.0005), (0.9, 0.002)])

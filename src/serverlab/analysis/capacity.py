@@ -238,14 +238,18 @@ def _of_objectives(search: Search) -> Iterator[Fact]:
     yield Fact(label="Objectives", value=", ".join(map(str, capacity.objectives_of(search))))
     yield Fact(
         label="Capacity",
-        value="the highest rate at which two fresh trials met the objectives, within "
-        f"{percent(search.resolution)} of one at which a trial missed them",
+        value="two fresh trials met the objectives at it or above it, the last of them at it, and within "
+        f"{percent(search.resolution)} above it a trial missed them",
     )
 
 
 def _value(sample: Sample, objective: Objective) -> float | None:
+    """The number that the objective bounds, None where too few requests tell it; what was never sent is an error."""
     percentile = objective.metric.percent
-    return sample.error_share if percentile is None else sample.percentile_us(percentile)
+    if percentile is not None:
+        return sample.percentile_us(percentile)
+    bad = sample.failed + (sample.load.unsent or 0)
+    return bad / max(1, bad, sample.began)
 
 
 def _missed(sample: Sample, objective: Objective) -> str:
@@ -254,7 +258,8 @@ def _missed(sample: Sample, objective: Objective) -> str:
     if value is None or value <= objective.at_most:
         return ""
     if objective.metric.percent is None:
-        return f"errors are {percent(value)}, not {percent(objective.at_most)} at most"
+        never = ", what was never sent among them" if sample.load.unsent else ""
+        return f"errors are {percent(value)}{never}, not {percent(objective.at_most)} at most"
     return (
         f"{objective.metric.value} is {milliseconds(value)} ms, not {exact(objective.at_most / 1000)} at most"
     )

@@ -23,37 +23,50 @@ COLUMNS = ("ratio", "rps")
 
 @dataclass(frozen=True)
 class Precision:
-    """What a run with ``--until`` has reached: ``wide`` names each row that is not as precise as asked, and why."""
+    """What a run with ``--until`` has reached: ``wide`` names each row that is not as precise as asked, and why.
+
+    ``without`` are rows that have no valid trial: no round is added for them, and nothing is claimed of them.
+    """
 
     until: Until
     rounds: int
     wide: dict[str, str]
+    without: tuple[str, ...] = ()
 
     @property
     def reached(self) -> bool:
-        """Whether every row is as precise as asked."""
+        """Whether every row that has numbers is as precise as asked."""
         return not self.wide
 
     def __str__(self) -> str:
         """One line: what was asked for, and what came of it."""
         asked = f"added until {self.until} or {exact(self.until.budget_s / 60)} min of trials"
+        lacking = f"; without a valid trial: {', '.join(self.without)}" if self.without else ""
         if self.reached:
-            return f"{asked}: reached after {plural(self.rounds, 'round')}"
+            return f"{asked}: reached after {plural(self.rounds, 'round')}{lacking}"
         wide = "; ".join(f"{name}: {why}" for name, why in self.wide.items())
-        return f"{asked}: not reached in {plural(self.rounds, 'round')}: {wide}"
+        return f"{asked}: not reached in {plural(self.rounds, 'round')}: {wide}{lacking}"
 
 
 def precision(plan: Plan, sections: Iterable[Section]) -> Precision | None:
-    """What was reached of the plan's ``until``, None where it has none; rows without a valid trial are left out."""
+    """What was reached of the plan's ``until``, None where it has none."""
     if plan.until is None:
         return None
+    judged = list(sections)
     wide = {
-        f"{row.target}, {row.workload}, {plural(section.cpus, 'core')}": why
-        for section in sections
+        _name(section, row): why
+        for section in judged
         for row, interval in _asked(section, plan.until.column)
         if (why := _lacking(interval, plan.until.within)) is not None
     }
-    return Precision(until=plan.until, rounds=plan.experiment.rounds, wide=wide)
+    without = [
+        _name(section, row) for section in judged for row in section.rows if row.state is RowState.VOID
+    ]
+    return Precision(until=plan.until, rounds=plan.experiment.rounds, wide=wide, without=tuple(without))
+
+
+def _name(section: Section, row: Row) -> str:
+    return f"{row.target}, {row.workload}, {plural(section.cpus, 'core')}"
 
 
 def half_width(interval: Interval) -> float:

@@ -43,6 +43,7 @@ def compare_runs(base: Run, new: Run, rules: Sequence[Rule]) -> Comparison:
     or beyond it, else UNKNOWN. As among many verdicts some would be FAIL by chance, a FAIL has to stand Holm's
     correction over all of them, too. A PASS needs none, because the guard as a whole passes only where each verdict
     does: R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24 (1982), 295-300.
+    A cell that the new run lacks is UNKNOWN to the guard: what has vanished has not passed.
     """
     before, after = _evidence(base), _evidence(new)
     both = [cell for cell in after if cell in before]
@@ -69,6 +70,8 @@ def compare_runs(base: Run, new: Run, rules: Sequence[Rule]) -> Comparison:
         )
         for cell in both
     )
+    missing = (*_missing(before, after, base.name), *_missing(after, before, new.name))
+    lost = [Verdict.UNKNOWN] if rules and before.keys() - after.keys() else []
     return Comparison(
         base=base.name,
         new=new.name,
@@ -76,10 +79,12 @@ def compare_runs(base: Run, new: Run, rules: Sequence[Rule]) -> Comparison:
         differing=differing(base, new),
         rules=tuple(rules),
         cells=cells,
-        missing=(*_missing(before, after, base.name), *_missing(after, before, new.name)),
+        missing=missing,
         problems=base.problems + new.problems,
         verdict=min(
-            (each.verdict for cell in cells for each in cell.judgements), key=SEVERITY.index, default=None
+            [*lost, *(each.verdict for cell in cells for each in cell.judgements)],
+            key=SEVERITY.index,
+            default=None,
         ),
     )
 

@@ -77,7 +77,8 @@ class Runs:
             path = _resume(self._context, resume, until=rule)
         else:
             plan = _plan(self._context, Path(experiment or ""), targets=targets, rounds=rounds)
-            plan = _with_until(plan, rule)
+            _refuse_schedules(plan, rule)
+            plan = msgspec.structs.replace(plan, until=rule)
             if dry_run:
                 _show_plan(plan, json=json)
                 return
@@ -106,14 +107,13 @@ def _plan(context: Context, experiment: Path, *, targets: str | None, rounds: in
     return make_plan(catalog, changed, name=path.stem, experiment_hash=digest)
 
 
-def _with_until(plan: Plan, rule: Until | None) -> Plan:
+def _refuse_schedules(plan: Plan, rule: Until | None) -> None:
     scheduled = [name for name, workload in plan.workloads.items() if workload.is_open]
     if rule is not None and scheduled:
         raise UsageError(
             f"--until {rule}: the requests/s of {', '.join(scheduled)} are those of its schedule, not of the server",
             "Name an experiment whose users wait for their answers, or say --rounds.",
         )
-    return msgspec.structs.replace(plan, until=rule)
 
 
 def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Experiment:
@@ -156,6 +156,8 @@ def _start(context: Context, plan: Plan, *, database: Database, cache: Cache) ->
 def _check_precision(path: Path) -> None:
     run = store.read_run(path)
     found = analysis.precision(run.plan, analysis.tabulate(run).sections)
+    if found and found.reached and found.without:
+        raise NotEnoughEvidence(f"without a valid trial: {', '.join(found.without)}", f"See {path}")
     if found and not found.reached:
         raise NotEnoughEvidence(
             f"the budget is spent and not every row is within {found.until}",
@@ -168,6 +170,7 @@ def _resume(context: Context, name: str, *, until: Until | None) -> Path:
     run = store.read_run(path)
     if run.plan.experiment.capacity:
         raise UsageError(f"{path}: a search for capacity", f"Say: serverlab capacity --resume {name}")
+    _refuse_schedules(run.plan, until)
     database = Database(run.environment.database)
     cache = Cache(run.environment.cache or Cache.DATABASE)
     facts = images_of(context.images(), run.plan, database, cache)

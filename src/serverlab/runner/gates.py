@@ -66,9 +66,11 @@ def of_packages(
     They are empty where a proof was not made or not answered, ``earlier`` is None where there is no such trial.
     """
     if earlier and before and before != earlier:
-        yield f"other packages than in the run's earlier trials of this server: {_changes(earlier, before)}"
+        changes = _changes(earlier, before)
+        yield f"other packages than in the run's earlier trials of this server: {changes}; start a new run"
     if before and after and before != after:
-        yield f"the packages changed while it was measured: {_changes(before, after)}"
+        changes = _changes(before, after)
+        yield f"the packages changed while it was measured: {changes}; see who installed something in the container"
 
 
 def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:
@@ -177,7 +179,7 @@ def _generator_bound(load: LoadResult, usage: Mapping[str, Usage], cpus: int) ->
     idle = 1 - stack_s / (cpus * load.window_s)
     if share > GENERATOR_CEILING:
         yield f"generator-bound: it used {share:.0%} of a core, more than {GENERATOR_CEILING:.0%}; {LESS_LOAD}"
-    elif share > BUSY_GENERATOR and idle > IDLE_STACK:
+    elif load.scheduled is None and share > BUSY_GENERATOR and idle > IDLE_STACK:
         yield (
             f"generator-bound: it used {share:.0%} of a core while the stack left {idle:.0%} of its own idle; "
             f"{LESS_LOAD}"

@@ -164,7 +164,7 @@ def _measure_all(
             lab.say(f"trial {index + 1}/{len(pending)} · {_named(planned)} · {_clock(left)} left")
             made.append(make_and_save(bench, path, plan, environment, planned))
             lab.say(f"    {outcome(made[-1])}")
-    if made and all(trial.state is State.VOID for trial in made):
+    if made and all(trial.state is State.VOID for trial in store.read_run(path).trials):
         raise NotEnoughEvidence(
             f"every trial was VOID, the last one: {made[-1].void_reasons[0]}", f"See {path}"
         )

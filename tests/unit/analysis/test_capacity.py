@@ -56,6 +56,13 @@ def test_too_few_requests_tell_nothing_of_a_percentile():
     assert judge(latency=few, failures=[a_failure(40)])[0] is Answer.MISSED
 
 
+def test_what_was_never_sent_is_an_error():
+    load = msgspec.structs.replace(a_load(400.0), scheduled=8000, unsent=4000)
+    answer, reason = judged(a_trial(load=load), objectives_of(Search(slo=("errors<=0.1%",))))
+    assert answer is Answer.MISSED
+    assert reason.endswith(", what was never sent among them, not 0.10 % at most")
+
+
 def test_a_void_trial_tells_nothing_however_good_it_looks():
     void = a_trial(state=State.VOID, void_reasons=("generator-bound: it used 97%", "the clock was set"))
     assert judged(void, OBJECTIVES) == (Answer.VOID, "generator-bound: it used 97%")
@@ -175,7 +182,7 @@ def test_the_table_says_how_its_rates_were_found():
     assert said["Load"].startswith(
         "open, poisson arrivals, at most 64 requests in flight, each on its own connection"
     )
-    assert said["Capacity"].endswith("within 5.0 % of one at which a trial missed them")
+    assert said["Capacity"].endswith("within 5.0 % above it a trial missed them")
     assert said["Budget"] == "1 core: stack on 0, generator on 1"
 
 

@@ -52,9 +52,12 @@ def test_few_rounds_are_not_enough_however_narrow(count, why):
     assert found.wide == {"runserver:threaded, profile, 1 core": why}
 
 
-def test_a_row_without_a_valid_trial_is_not_waited_for():
+def test_a_row_without_a_valid_trial_is_not_waited_for_but_named():
     void = [a_void_trial(UWSGI, round=number, reasons=("died",)) for number in range(1, 9)]
-    assert asked(trials(GTHREAD, *EVEN), trials(RUNSERVER, *noisy(0.01)), void).reached
+    found = asked(trials(GTHREAD, *EVEN), trials(RUNSERVER, *noisy(0.01)), void)
+    assert found.reached
+    assert found.without == ("uwsgi:http, profile, 1 core",)
+    assert str(found).endswith("; without a valid trial: uwsgi:http, profile, 1 core")
 
 
 def test_requests_per_second_are_asked_of_the_reference_too():

@@ -224,6 +224,14 @@ def test_cells_of_only_one_run_are_named():
     )
 
 
+def test_a_cell_that_the_new_run_lacks_has_not_passed():
+    base = a_run(scaled(1), trials(RUNSERVER, 300, 303, 301))
+    new = a_run(scaled(1), plan=a_plan(targets=(GTHREAD,)))
+    assert compare_runs(base, new, read_rules(["rps:-50%"])).verdict is Verdict.UNKNOWN
+    assert compare_runs(new, base, read_rules(["rps:-50%"])).verdict is Verdict.PASS
+    assert compare_runs(base, new, ()).verdict is None
+
+
 def test_valid_and_planned_trials_are_counted():
     void = a_void_trial(round=3, reasons=("?",))
     cell = only(compare_runs(a_run(trials(GTHREAD, 1, 2), [void]), a_run(scaled(1)), ()))

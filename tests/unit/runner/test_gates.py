@@ -59,10 +59,10 @@ def test_packages_are_compared_with_those_of_earlier_trials_and_of_the_proof_bef
     old, new = {"django": "5.2.18"}, {"django": "5.2.19", "uvloop": "0.22"}
     changes = "django 5.2.19 instead of 5.2.18, uvloop 0.22 instead of none"
     assert list(gates.of_packages(new, new, earlier=old)) == [
-        f"other packages than in the run's earlier trials of this server: {changes}"
+        f"other packages than in the run's earlier trials of this server: {changes}; start a new run"
     ]
     assert list(gates.of_packages(old, new, earlier=old)) == [
-        f"the packages changed while it was measured: {changes}"
+        f"the packages changed while it was measured: {changes}; see who installed something in the container"
     ]
 
 

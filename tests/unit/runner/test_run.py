@@ -103,7 +103,10 @@ def test_a_trial_with_other_packages_than_the_first_of_its_server_is_void_also_w
     assert states_of(fake, fourth) == [State.MEASURED, State.MEASURED]
     void = next(trial for trial in saved(fake).trials if trial.state is State.VOID)
     assert void.void_reasons == (
-        "other packages than in the run's earlier trials of this server: django 5.2.20 instead of 5.2.19",
+        (
+            "other packages than in the run's earlier trials of this server: django 5.2.20 instead of 5.2.19; "
+            "start a new run"
+        ),
     )
     (path,) = (fake.root / "results/quick").iterdir()
     kept = store.read_packages(path)

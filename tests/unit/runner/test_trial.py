@@ -102,7 +102,7 @@ def test_a_trial_with_other_packages_than_earlier_ones_is_void(make):
     made = make(packages={"gunicorn": "27.0.1", "django": "5.2.18", "uvloop": "0.22"})
     changes = "django 5.2.19 instead of 5.2.18, uvloop absent instead of 0.22"
     assert made.trial.void_reasons == (
-        f"other packages than in the run's earlier trials of this server: {changes}",
+        f"other packages than in the run's earlier trials of this server: {changes}; start a new run",
     )
     assert made.packages == {digest_of(INSTALLED): INSTALLED}
 
@@ -112,7 +112,10 @@ def test_packages_that_change_while_they_are_measured_make_the_trial_void_and_bo
     fake.trouble["measured 1"] = lambda: fake.app.identity.update(distributions=changed)
     made = make()
     assert made.trial.void_reasons == (
-        "the packages changed while it was measured: django 5.2.20 instead of 5.2.19",
+        (
+            "the packages changed while it was measured: django 5.2.20 instead of 5.2.19; "
+            "see who installed something in the container"
+        ),
     )
     assert made.packages == {digest_of(INSTALLED): INSTALLED, digest_of(changed): changed}
 

@@ -204,6 +204,9 @@ def in_threads_on_a_file(transactional_db, tmp_path, monkeypatch):
     connection.ensure_connection()
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as file:
         connection.connection.backup(file)
+        file.execute(
+            "PRAGMA journal_mode=WAL"
+        )  # as the seeded file: to change it at once SQLite does not wait
     monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "db.sqlite3"))
     return call
 

@@ -133,7 +133,7 @@ def _workers(stage: Stage, *, then: str = "leave") -> int:
     return int(output)
 
 
-def _comes_back(stage: Stage, *, deadline_s: float = 15.0) -> bool:
+def _comes_back(stage: Stage, *, deadline_s: float = 8.0) -> bool:
     """Whether somebody starts a worker in the place of the one that was killed."""
     give_up = time.monotonic() + deadline_s
     while stage.ask("GET", "/readyz", timeout=2.0).status != 200:

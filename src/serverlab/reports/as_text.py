@@ -14,7 +14,7 @@ WIDTH = 120
 
 def render(table: Table) -> str:
     """Title, question, facts, and each section with its rows and notes; ends with a line feed."""
-    lines = [f"{table.title} ({table.run})", table.question, "", *_facts(table.facts)]
+    lines = [f"{table.title} ({table.run})", table.question, "", *fact_lines(table.facts)]
     for section in table.sections:
         lines += ["", heading(section), "-" * len(heading(section)), *_section(section)]
     if table.problems:
@@ -23,7 +23,7 @@ def render(table: Table) -> str:
 
 
 def _section(section: Section) -> Iterator[str]:
-    yield from _facts(section.conditions)
+    yield from fact_lines(section.conditions)
     yield ""
     yield from _grid(section)
     if notes := [*_notes(section)]:
@@ -40,7 +40,7 @@ def _notes(section: Section) -> Iterator[str]:
         )
 
 
-def _facts(facts: Sequence[Fact]) -> Iterator[str]:
+def fact_lines(facts: Sequence[Fact]) -> Iterator[str]:
     """Labels in a column of their own, values folded beside them."""
     indent = max((len(fact.label) for fact in facts), default=0) + 2
     for fact in facts:
@@ -49,7 +49,6 @@ def _facts(facts: Sequence[Fact]) -> Iterator[str]:
             WIDTH,
             subsequent_indent=" " * indent,
             break_on_hyphens=False,
-            drop_whitespace=True,
         )
 
 

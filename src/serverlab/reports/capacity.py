@@ -19,10 +19,9 @@ from serverlab.formatting import (
 )
 from serverlab.model.capacity import Answer, Outcome
 from serverlab.model.capacity_tables import AtShare, CapacityRow, CapacitySection, CapacityTable
-from serverlab.model.tables import Fact, Interval
+from serverlab.model.tables import Interval
+from serverlab.reports.as_text import WIDTH, fact_lines
 from serverlab.reports.markdown import line, plain
-
-WIDTH = 120
 
 LAW = (
     "X(N) = X(1) N / (1 + contention (N-1) + coherency N (N-1)), the Universal Scalability Law (Gunther 2007), fitted "
@@ -38,9 +37,9 @@ def as_json(table: CapacityTable) -> str:
 
 def as_text(table: CapacityTable) -> str:
     """Title, question, facts, and for each workload and budget the capacities and curves; ends with a line feed."""
-    lines = [f"{table.title} ({table.run})", table.question, "", *_facts(table.facts)]
+    lines = [f"{table.title} ({table.run})", table.question, "", *fact_lines(table.facts)]
     for section in table.sections:
-        lines += ["", _heading(section), "-" * len(_heading(section)), *_facts(section.conditions)]
+        lines += ["", _heading(section), "-" * len(_heading(section)), *fact_lines(section.conditions)]
         for rows in _grids(table, section):
             lines += ["", *_aligned(rows)]
         remarks = [part for each in _remarks(table, section) for part in _folded(each, indent="    ")]
@@ -178,17 +177,6 @@ def _remarks(table: CapacityTable, section: CapacitySection) -> Iterator[str]:
             yield f"{row.target}: its closed trials lie {percent(row.fit.error)} off the fit"
     if any(row.fit for row in section.rows):
         yield LAW
-
-
-def _facts(facts: Sequence[Fact]) -> Iterator[str]:
-    indent = max((len(fact.label) for fact in facts), default=0) + 2
-    for fact in facts:
-        yield from textwrap.wrap(
-            f"{fact.label:<{indent}}{fact.value}",
-            WIDTH,
-            subsequent_indent=" " * indent,
-            break_on_hyphens=False,
-        )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

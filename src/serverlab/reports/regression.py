@@ -13,9 +13,8 @@ from serverlab.analysis.regression import SEVERITY, shown
 from serverlab.formatting import ABSENT, one_line, plural
 from serverlab.model.regressions import ComparedCell, Comparison, Count, Differing, Metric, Missing
 from serverlab.model.security import Verdict
+from serverlab.reports.as_text import WIDTH
 from serverlab.reports.markdown import line, plain
-
-WIDTH = 120
 
 ABOUT = (
     "Ratios are new / base, of geometric means over the trials, with 95 % intervals for unpaired trials (Welch's t of "

@@ -27,9 +27,6 @@ SERVER = "calibration"
 DEFINITION = CHECKOUT / "tests/calibration/deploy/calibration"
 COPIED = ("app", "compose", "deploy", "loadtests", "requirements")
 TIMEOUT_S = 4.0
-ATTEMPTS = 3
-TOO_BUSY = ("generator-bound: ", "the machine was too busy ")
-"""How reasons begin for which a trial is VOID when others take the generator's core."""
 
 ABOUT_THE_TARGET = frozenset(
     {
@@ -129,15 +126,11 @@ class Calibration:
     def measure(self, variant: str, *, workload: str = "ping", **load: Any) -> Measured:
         """Make one run of one trial, as `serverlab run` does, and read it from the disk.
 
-        ``load`` is what the experiment changes in the workload. A trial for which the machine was too busy has no
-        number, by the lab's own word, and is made again.
+        ``load`` is what the experiment changes in the workload. A trial is made once, whatever comes of it.
         """
         key = (variant, workload, *sorted(load.items(), key=str))
-        for _ in range(ATTEMPTS if key not in self._made else 0):
+        if key not in self._made:
             self._made[key] = self._measure(variant, workload, self.root, LoadOverrides(**load))
-            reasons = self._made[key].trial.void_reasons
-            if not reasons or not all(reason.startswith(TOO_BUSY) for reason in reasons):
-                break
         return self._made[key]
 
     def measure_void(self, variant: str, *, root: Path | None = None, **load: Any) -> Trial:

@@ -60,6 +60,7 @@ class StackSettings:
     realtime: bool = False
     shared_data: bool = True
     app: Mapping[str, str] = field(default_factory=dict)
+    overlays: tuple[str, ...] = ()
     port: int = 0
     tls_port: int = 0
     secret_key: str = field(default_factory=_key)
@@ -75,7 +76,7 @@ class StackSettings:
             "realtime.yml": self.realtime,
             "unshared.yml": not self.shared_data,
         }
-        return ["stack.yml", front, *(name for name, wanted in overlays.items() if wanted)]
+        return ["stack.yml", front, *(name for name, wanted in overlays.items() if wanted), *self.overlays]
 
     def variables(self) -> dict[str, str]:
         """The variables that the compose files are filled in with."""
@@ -110,3 +111,12 @@ class StackSettings:
     def inner_url(self) -> str:
         """Where the stack answers on its own network."""
         return "http://edge:8080" if self.target.edge else "http://app:8000"
+
+
+@dataclass(frozen=True)
+class NullSettings(StackSettings):
+    """A server that does nothing in the place of the app: what the generator gets out of it is the generator's own."""
+
+    def files(self) -> list[str]:
+        """The compose files that make up the stack."""
+        return ["null.yml"]

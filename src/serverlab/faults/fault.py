@@ -23,6 +23,9 @@ from serverlab.shell import Shell
 EDGE = "edge"
 """What a fault needs, beside the names of capabilities: an edge in front of the server."""
 
+RECOVERS = Rule()
+"""What is asked of every stack: nothing lost, and well again."""
+
 CONFIRM_S = 5.0
 CONFIRM_PAUSE_S = 0.02
 
@@ -75,15 +78,15 @@ class Scene:
 class Fault(ABC):
     """Something that is broken on purpose, with its undo; the fields of a kind of fault are its settings.
 
-    ``what`` is a sentence for people, ``rule`` what a stack has to do to pass. ``needs`` are capabilities of the target,
-    or EDGE. ``timeline`` takes the place of the experiment's where that does not fit. The lab switches its views for
-    faults on (LAB_FAULTS) whatever the fault is.
+    ``what`` is a sentence for people, ``rule`` what a stack has to do to pass. ``needs`` are capabilities of the
+    target, or EDGE. ``timeline`` takes the place of the experiment's where that does not fit. The lab switches its
+    views for faults on (LAB_FAULTS) whatever the fault is.
     """
 
     id: str
     title: str
     what: str
-    rule: Rule = Rule()
+    rule: Rule = RECOVERS
     needs: tuple[str, ...] = ()
     timeline: Timeline | None = None
 

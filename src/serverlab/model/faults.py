@@ -103,15 +103,17 @@ class Probing(Record, frozen=True):
 class Rule(Record, frozen=True):
     """What a stack has to do to pass, written down before it is tried; nothing lost or torn goes without saying.
 
-    ``recovers``: it is well again (C1) within the observation. ``failures_at_most``: attempts that were not OK, from the
-    injection to the end. ``longest_gap_s``: without any success. ``goodput_at_least``: successes per second under the
-    fault as a share of those before. None is not asked.
+    ``recovers``: it is well again (C1) within the observation. ``failures_at_most``: attempts that were not OK, from
+    the injection to the end. ``longest_gap_s``: without any success. ``goodput_at_least``: successes per second under
+    the fault as a share of those before. None is not asked. ``measured_at_most`` bounds what the fault itself measures,
+    by its name (``in_flight_lost``).
     """
 
     recovers: bool = True
     failures_at_most: int | None = None
     longest_gap_s: float | None = None
     goodput_at_least: float | None = None
+    measured_at_most: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Verdict(enum.Enum):
@@ -133,7 +135,8 @@ class Toll(Record, frozen=True):
     ``failed_by`` counts attempts that were not OK by phase, kind, outcome and cause (``fault/write/info/reset``).
     Seconds: ``longest_gap_s`` between two successes; ``to_detect_s`` from the injection to the first failure,
     ``to_success_s`` from the removal to the first success, ``to_recovery_s`` from it to the beginning of ten seconds
-    that are as the baseline was. ``goodput_kept`` is the successes per second under the fault as a share of those before.
+    that are as the baseline was. ``goodput_kept`` is the successes per second under the fault as a share of those
+    before.
     """
 
     attempts: Count

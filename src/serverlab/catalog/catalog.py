@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +174,11 @@ def read_experiment(path: Path, catalog: Catalog) -> Experiment:
         raise UsageError(
             f"experiment {path}: no such file{did_you_mean(path.stem, known)}", "Shipped: " + ", ".join(known)
         )
+    if breaks_things(path):
+        raise UsageError(
+            f"experiment {path}: it breaks things and measures no speed",
+            f"`serverlab faults --experiment {path.stem}`",
+        )
     experiment, wrong = read_toml(path, Experiment)
     if experiment is not None:
         wrong += [f"{path}: {mistake}" for mistake in experiment_mistakes(experiment, catalog)]
@@ -182,13 +188,21 @@ def read_experiment(path: Path, catalog: Catalog) -> Experiment:
 
 
 def load_experiments(catalog: Catalog) -> dict[str, Experiment]:
-    """Every shipped experiment by name.
+    """Every shipped experiment by name, but for those that break things.
 
     Raises:
         UsageError: one of them is wrong.
     """
     paths = sorted((catalog.root / "experiments").glob("*.toml"))
-    return {path.stem: read_experiment(path, catalog) for path in paths}
+    return {path.stem: read_experiment(path, catalog) for path in paths if not breaks_things(path)}
+
+
+def breaks_things(path: Path) -> bool:
+    """Whether the file is an experiment with faults: one that names some."""
+    try:
+        return "faults" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
 
 
 def _read_all(root: Path, pattern: str, kind: type[R], wrong: list[str]) -> dict[str, R]:

@@ -9,7 +9,7 @@ import msgspec
 
 from serverlab.errors import UsageError
 from serverlab.formatting import did_you_mean
-from serverlab.store.layout import ENVIRONMENT, PLAN, TRIALS
+from serverlab.store.layout import CELLS, ENVIRONMENT, FAULT_PLAN, PLAN, TRIALS
 
 
 class _Start(msgspec.Struct):
@@ -28,11 +28,24 @@ def find_run(root: Path, name: str | None = None) -> Path:
     Raises:
         UsageError: there is none, or ``name`` means several.
     """
-    if name is not None and (Path(name) / PLAN).is_file():
+    return _found(root, name, plan=PLAN, made_by="serverlab run experiments/quick.toml")
+
+
+def find_fault_run(root: Path, name: str | None = None) -> Path:
+    """The folder of a run that breaks things, found as find_run finds others.
+
+    Raises:
+        UsageError: there is none, or ``name`` means several.
+    """
+    return _found(root, name, plan=FAULT_PLAN, made_by="serverlab faults")
+
+
+def _found(root: Path, name: str | None, *, plan: str, made_by: str) -> Path:
+    if name is not None and (Path(name) / plan).is_file():
         return Path(name)
-    runs = _all_runs(root)
+    runs = _all_runs(root, plan)
     if not runs:
-        raise UsageError(f"{name or root}: no run there", "`serverlab run experiments/quick.toml` makes one.")
+        raise UsageError(f"{name or root}: no run there", f"`{made_by}` makes one.")
     if name is None:
         return max(runs.values(), key=_age)
     return _named(name, runs)
@@ -54,10 +67,10 @@ def _named(name: str, runs: dict[str, Path]) -> Path:
     return max(found.values(), key=_age)
 
 
-def _all_runs(root: Path) -> dict[str, Path]:
+def _all_runs(root: Path, plan: str) -> dict[str, Path]:
     return {
-        f"{plan.parent.parent.name}/{plan.parent.name}": plan.parent
-        for plan in sorted(root.glob(f"*/*/{PLAN}"))
+        f"{file.parent.parent.name}/{file.parent.name}": file.parent
+        for file in sorted(root.glob(f"*/*/{plan}"))
     }
 
 
@@ -66,5 +79,5 @@ def _age(path: Path) -> tuple[bool, str, str]:
     started_at = ""
     with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
         started_at = msgspec.json.decode((path / ENVIRONMENT).read_bytes(), type=_Start).started_at
-    trials = path / TRIALS
-    return trials.is_file() and trials.stat().st_size > 0, started_at, path.name
+    lines = [path / name for name in (TRIALS, CELLS)]
+    return any(file.is_file() and file.stat().st_size for file in lines), started_at, path.name

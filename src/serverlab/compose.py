@@ -34,6 +34,7 @@ __all__ = [
     "follow",
     "log_lines",
     "start_load",
+    "start_witness",
     "tails",
     "up",
 ]
@@ -224,6 +225,12 @@ def start_load(
     files = [*settings.files(), "load.yml", *(["locust.yml"] if web else [])]
     arguments = ["up", "--detach", "--no-build", "--pull", "never", "--no-deps", "--no-recreate", "load"]
     _compose(shell, root, settings, files, arguments, variables=variables)
+
+
+def start_witness(shell: Shell, root: Path, settings: StackSettings) -> None:
+    """Start the container of the other generators beside the running stack; it waits to be told what to measure."""
+    arguments = ["up", "--detach", "--no-build", "--pull", "never", "--no-deps", "--no-recreate", "witness"]
+    _compose(shell, root, settings, [*settings.files(), "witness.yml"], arguments)
 
 
 def tails(containers: Iterable[Container], *, lines: int = 12) -> str:

@@ -4,9 +4,10 @@
 section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
 -->`` holds one number within a sentence. ``<!-- attacks: results/... only=A1 --> ... <!-- /attacks -->`` holds
 attacks against servers, ``measured`` with the same arguments what they measured. ``<!-- capacity: results/...
-workload=profile cpus=1 --> ... <!-- /capacity -->`` holds what a search found. ``<!-- images: results/... --> ...
-<!-- /images -->`` holds what the images are made of, ``<!-- definition: server gunicorn --> ... <!-- /definition -->``
-what a definition says. Markers in code are left alone.
+workload=profile cpus=1 --> ... <!-- /capacity -->`` holds what a search found,
+``<!-- crosscheck: results/... --> ... <!-- /crosscheck -->`` what other generators saw. ``<!-- images: results/... -->
+... <!-- /images -->`` holds what the images are made of, ``<!-- definition: server gunicorn --> ... <!-- /definition
+-->`` what a definition says. Markers in code are left alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from serverlab.errors import UsageError
 from serverlab.reports.markers import Results, render_marker
 
-KINDS = "table|figure|definition|attacks|measured|capacity|images"
+KINDS = "table|figure|definition|attacks|measured|capacity|crosscheck|images"
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
     r"|(?P<code>`[^`\n]+`)"

@@ -9,21 +9,25 @@ from pathlib import Path, PurePosixPath
 
 from serverlab.analysis import tabulate
 from serverlab.analysis.capacity import capacity_table
+from serverlab.analysis.crosscheck import crosscheck_table
 from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
 from serverlab.model.capacity_tables import CapacityTable
+from serverlab.model.crosscheck import CrossTable
 from serverlab.model.inventories import Inventory
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
 from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.columns import COLUMNS, heading, row_title
+from serverlab.reports.crosscheck import render_crosscheck
 from serverlab.reports.definitions import render_definition
 from serverlab.reports.inventory import read_inventory, render_inventory
 from serverlab.reports.security import render_attacks, render_measured
 from serverlab.store import read_assault, read_run
+from serverlab.store.crosschecks import read_crosscheck
 
 SECTION_KEYS = ("workload", "target", "cpus", "edge")
 KEYS = {
@@ -32,6 +36,7 @@ KEYS = {
     "attacks": ("only",),
     "measured": ("only",),
     "images": (),
+    "crosscheck": (),
     "capacity": ("workload", "cpus"),
 }
 
@@ -90,6 +95,14 @@ class Results:
         """
         return capacity_table(read_run(self._folder(path)))
 
+    def crosscheck(self, path: str) -> CrossTable:
+        """What every generator saw in the cross-check in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is no readable cross-check.
+        """
+        return crosscheck_table(read_crosscheck(self._folder(path)))
+
     def _folder(self, path: str) -> Path:
         _check_below_root(path)
         if not (self.root / path).is_dir():
@@ -131,6 +144,10 @@ def _sections(table: Table, path: str, chosen: dict[str, str], *, kind: str) -> 
 
 def _images(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
     return render_inventory(results.inventory(path))
+
+
+def _crosscheck(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
+    return render_crosscheck(results.crosscheck(path))
 
 
 def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -244,5 +261,6 @@ BLOCKS = {
     "measured": _what_was_measured,
     "capacity": _capacities,
     "images": _images,
+    "crosscheck": _crosscheck,
 }
 """What renders each kind that stands on lines of its own."""

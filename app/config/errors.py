@@ -14,7 +14,7 @@ AWAY = (OperationalError, InterfaceError, RedisError)
 
 RETRY_AFTER_S = 5
 
-View = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponse]
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
@@ -54,9 +54,9 @@ def only_reads(view: View) -> View:
     """Let GET and HEAD through to a plain view; 405 to every other method."""
 
     @wraps(view)
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest, **captured: object) -> HttpResponse:
         if request.method in {"GET", "HEAD"}:
-            return view(request)
+            return view(request, **captured)
         detail = f'Method "{request.method}" not allowed.'
         return JsonResponse({"detail": detail}, status=405, headers={"Allow": "GET, HEAD"})
 

@@ -28,6 +28,7 @@ DEBUG = allowed_debug(wanted=switched(env.ENVIRON, "DJANGO_DEBUG", default=False
 
 # What the lab switches and what it has set, as launch.py hands it on
 LAB_IDENTITY = switched(env.ENVIRON, "LAB_IDENTITY", default=False)
+LAB_FAULTS = switched(env.ENVIRON, "LAB_FAULTS", default=False)
 LAB_CHEAP_HASHER = switched(env.ENVIRON, "LAB_CHEAP_HASHER", default=False)
 LAB_ACCESS_LOG = switched(env.ENVIRON, "LAB_ACCESS_LOG", default=False)
 LAB_LOGIN_LIMITS = switched(env.ENVIRON, "LAB_LOGIN_LIMITS", default=True)
@@ -68,6 +69,8 @@ MIDDLEWARE = [
 ]
 if LAB_IDENTITY:
     MIDDLEWARE.insert(0, "lab.tracing.trace")
+if LAB_FAULTS:  # before everything that refuses requests: it tells what the server let through
+    MIDDLEWARE.insert(0, "lab.echo.echo")
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"

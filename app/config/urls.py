@@ -7,8 +7,8 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSpli
 from accounts import urls as accounts_urls
 from accounts.jwt.views import public_keys
 from catalogue import urls as catalogue_urls
+from lab import fault_urls, views
 from lab import urls as lab_urls
-from lab import views
 from page import urls as page_urls
 from realtime import urls as realtime_urls
 
@@ -31,6 +31,8 @@ if settings.LAB_IDENTITY:
             SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="lab/docs.html"),
         ),
     ]
+if settings.LAB_FAULTS:
+    urlpatterns.append(path("lab/", include(fault_urls)))
 
 handler400 = "config.errors.bad_request"
 handler403 = "config.errors.forbidden"

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "DATABASE_URL": "sqlite://:memory:",
     "LAB_CHEAP_HASHER": "on",
     "LAB_IDENTITY": "on",
+    "LAB_FAULTS": "on",
 }
 
 # At import, not in a fixture: test modules import models, and that needs settings. Their name is taken back at

@@ -40,6 +40,8 @@ def test_left_alone_everything_is_safe(read_settings):
     assert found["ALLOWED_HOSTS"] == []
     assert found["SECURE_SSL_REDIRECT"] is True
     assert found["LAB_IDENTITY"] is False
+    assert found["LAB_FAULTS"] is False
+    assert [each for each in found["MIDDLEWARE"] if each.startswith("lab.")] == []
     assert found["LAB_LOGIN_LIMITS"] is True
     assert found["SESSION_COOKIE_SECURE"] is True
     assert found["PASSWORD_HASHERS"] == ["accounts.hashers.Argon2id"]
@@ -83,7 +85,8 @@ def test_a_choice_is_one_of_its_words_and_the_first_by_default(read_settings, va
 
 
 @pytest.mark.parametrize(
-    "variable", ["LAB_LOGIN_LIMITS", "LAB_CHEAP_HASHER", "DJANGO_SECURE_COOKIES", "DJANGO_TRUSTED_PROXY"]
+    "variable",
+    ["LAB_LOGIN_LIMITS", "LAB_CHEAP_HASHER", "LAB_FAULTS", "DJANGO_SECURE_COOKIES", "DJANGO_TRUSTED_PROXY"],
 )
 def test_a_misspelled_switch_stops_the_start(read_settings, variable):
     """Else it could switch a protection off."""

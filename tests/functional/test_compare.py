@@ -89,15 +89,15 @@ def test_a_file_that_was_cut_short_is_refused(cli, path, name):
 def test_a_file_of_another_format_is_refused_in_one_clear_sentence(cli, path, name):
     text = (path / name).read_text()
     other = (
-        text.replace('"format":1}', '"format":2}')
+        text.replace('{"format":2,', '{"format":3,')
         if name == "trials.jsonl"
-        else text.replace('"format": 1\n}', '"format": 2\n}')
+        else text.replace('"format": 1\n}', '"format": 3\n}')
     )
     assert other != text
     (path / name).write_text(other)
     refused = cli("compare")
     assert f"serverlab: {path}/{name}" in refused.err
-    assert "has format 2, this lab reads 1" in refused.err
+    assert "has format 3, this lab reads 1" in refused.err
     assert (refused.code, refused.out) == (2, "")
 
 

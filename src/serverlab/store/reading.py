@@ -17,6 +17,7 @@ from serverlab.model.runs import Problem, Run
 from serverlab.model.security import Assault, Finding
 from serverlab.store.folding import unfolded
 from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
+from serverlab.store.packing import PACKED, unpacked
 
 PLANNED_ID = re.compile(rb'"id":\s*"([^"]{1,200})"')
 
@@ -152,6 +153,8 @@ def _reading(path: Path) -> Iterator[None]:
 def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
     """The trial, or what is wrong with the line."""
     try:
+        if _STAMP.decode(line).format == PACKED:
+            return unfolded(unpacked(line))
         return unfolded(_decoded(line, _TRIAL, f"{path}, line {number},"))
     except BROKEN as broken:
         found = PLANNED_ID.search(line)

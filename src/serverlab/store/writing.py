@@ -16,6 +16,7 @@ from serverlab.model.records import Environment, Packages, Plan, Trial
 from serverlab.model.security import Finding
 from serverlab.store.folding import folded
 from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
+from serverlab.store.packing import packed
 from serverlab.store.reading import read_packages
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]*")
@@ -67,7 +68,7 @@ def append_trial(path: Path, trial: Trial) -> None:
     Raises:
         EnvironmentLacks: it cannot be written, for instance because the disk is full.
     """
-    _append(path / TRIALS, folded(trial))
+    _append_line(path / TRIALS, packed(folded(trial)))
 
 
 def keep_packages(path: Path, lists: Mapping[str, Mapping[str, str]], *, server: str | None) -> None:
@@ -96,7 +97,11 @@ def append_finding(path: Path, finding: Finding) -> None:
 
 
 def _append(path: Path, record: Record) -> None:
-    line = msgspec.json.encode(record) + b"\n"
+    _append_line(path, msgspec.json.encode(record))
+
+
+def _append_line(path: Path, content: bytes) -> None:
+    line = content + b"\n"
     with _writing(path), path.open("r+b", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         if end and os.pread(file.fileno(), 1, end - 1) != b"\n":

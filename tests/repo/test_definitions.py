@@ -13,7 +13,7 @@ def test_no_definition_has_a_mistake(catalog):
 
 def test_every_folder_in_deploy_is_a_server_an_edge_or_what_they_share(root, catalog):
     folders = {path.name for path in (root / "deploy").iterdir() if path.is_dir()}
-    assert folders == {*catalog.servers, *catalog.edges, "redis"}
+    assert folders == {*catalog.servers, *catalog.edges, "redis", "witness", "faultproxy"}
 
 
 def test_every_server_and_edge_has_its_definition_and_its_image(root, deployed):

@@ -12,7 +12,18 @@ import pytest
 from serverlab.shell import HostShell, run_checked
 from tests.compose_rules import RULES, broken
 
-FILES = ("stack.yml", "edge.yml", "postgres.yml", "redis.yml", "realtime.yml", "load.yml", "locust.yml")
+FILES = (
+    "stack.yml",
+    "edge.yml",
+    "postgres.yml",
+    "redis.yml",
+    "realtime.yml",
+    "faultproxy.yml",
+    "dbproxy.yml",
+    "upstreamproxy.yml",
+    "load.yml",
+    "locust.yml",
+)
 REQUIRED = {
     "LAB_SERVER": "gunicorn",
     "LAB_SECRET_KEY": "planted",
@@ -88,7 +99,7 @@ def parsed(policy):
 
 def test_every_service_of_every_overlay_keeps_the_contract(services):
     assert {name: rules for name, service in services.items() if (rules := broken(service))} == {}
-    assert {"app", "edge", "db", "migrate", "cache", "realtime", "load"} <= set(services)
+    assert {"app", "edge", "db", "migrate", "cache", "realtime", "faultproxy", "load"} <= set(services)
 
 
 @pytest.mark.parametrize("rule", [rule.__name__ for rule in RULES])

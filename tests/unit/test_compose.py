@@ -11,6 +11,7 @@ from serverlab.compose import BY_HAND, Cache, Database, Engine, StackDied, Stack
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError
 from serverlab.model.definitions import Protocol, Target
 from serverlab.model.records import CoreSplit
+from serverlab.model.stacks import Proxied
 from tests.fake_engine import FakeClient
 from tests.fakes import Answer, FakeShell
 
@@ -62,6 +63,25 @@ def test_daphne_beside_a_server_comes_with_redis():
 def test_replicas_may_have_a_database_each():
     alone = stack_settings("gunicorn:gthread+nginx", replicas=2, shared_data=False)
     assert alone.files() == ["stack.yml", "edge.yml", "unshared.yml"]
+
+
+@pytest.mark.parametrize(
+    ("proxied", "files", "url"),
+    [
+        (None, [], "http://edge:8080"),
+        (Proxied.DATABASE, ["faultproxy.yml", "dbproxy.yml"], "http://edge:8080"),
+        (Proxied.UPSTREAM, ["faultproxy.yml", "upstreamproxy.yml"], "http://edge:8080"),
+        (Proxied.FRONT, ["faultproxy.yml"], "http://faultproxy:8080"),
+    ],
+)
+def test_a_way_of_the_stack_may_lead_through_the_fault_proxy(proxied, files, url):
+    settings = stack_settings("gunicorn:gthread+nginx", proxied=proxied)
+    assert settings.files() == ["stack.yml", "edge.yml", *files]
+    assert settings.inner_url == url
+
+
+def test_without_an_edge_the_fault_proxy_leads_to_the_app():
+    assert stack_settings(proxied=Proxied.FRONT).inner_url == "http://faultproxy:8000"
 
 
 @pytest.mark.parametrize(

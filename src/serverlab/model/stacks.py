@@ -35,6 +35,14 @@ class Cache(enum.Enum):
     REDIS = "redis"
 
 
+class Proxied(enum.Enum):
+    """Which way of a stack leads through the fault proxy."""
+
+    DATABASE = "database"
+    UPSTREAM = "upstream"
+    FRONT = "front"
+
+
 def _key() -> str:
     return secrets.token_urlsafe(48)
 
@@ -45,7 +53,8 @@ class StackSettings:
 
     ``keeps_connections`` is false where an edge may keep no connections to the server. ``realtime`` puts Daphne beside
     the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_ variables of the app that this stack
-    does not leave at their defaults.
+    does not leave at their defaults. ``proxied`` puts the fault proxy between the app and its database, the edge and the
+    app, or the client and all of it.
     """
 
     target: Target
@@ -61,6 +70,7 @@ class StackSettings:
     shared_data: bool = True
     app: Mapping[str, str] = field(default_factory=dict)
     overlays: tuple[str, ...] = ()
+    proxied: Proxied | None = None
     port: int = 0
     tls_port: int = 0
     secret_key: str = field(default_factory=_key)
@@ -75,6 +85,9 @@ class StackSettings:
             "redis.yml": self.cache is Cache.REDIS or self.realtime,
             "realtime.yml": self.realtime,
             "unshared.yml": not self.shared_data,
+            "faultproxy.yml": self.proxied is not None,
+            "dbproxy.yml": self.proxied is Proxied.DATABASE,
+            "upstreamproxy.yml": self.proxied is Proxied.UPSTREAM,
         }
         return ["stack.yml", front, *(name for name, wanted in overlays.items() if wanted), *self.overlays]
 
@@ -109,8 +122,9 @@ class StackSettings:
 
     @property
     def inner_url(self) -> str:
-        """Where the stack answers on its own network."""
-        return "http://edge:8080" if self.target.edge else "http://app:8000"
+        """Where the stack answers on its own network; through the fault proxy if that stands in front of it."""
+        service, port = ("edge", 8080) if self.target.edge else ("app", 8000)
+        return f"http://{'faultproxy' if self.proxied is Proxied.FRONT else service}:{port}"
 
 
 @dataclass(frozen=True)

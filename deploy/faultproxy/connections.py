@@ -7,7 +7,7 @@ import contextlib
 import random
 import socket
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from faultproxy.toxics import Piece, Toxic
 
@@ -51,6 +51,11 @@ class Dose:
         """End the whole connection."""
         self._connection.end(reset=reset)
 
+    def act(self, piece: Piece) -> AsyncIterator[Piece]:
+        """What becomes of a piece; that it was touched is counted."""
+        self._connection.touched()
+        return self.toxic.kind.passed(piece, self)
+
     def leave(self) -> None:
         """The toxic is gone: nobody waits for it any more. A connection that lost bytes to it cannot go on."""
         self._gone.set()
@@ -60,6 +65,7 @@ class Dose:
             self.end()
 
     def _ended(self) -> None:
+        self._connection.touched()
         self.end(reset=self.toxic.kind.ends_by_reset)
 
 
@@ -118,7 +124,7 @@ class Flow:
     async def _through(self, piece: Piece, doses: list[Dose]) -> None:
         if doses:
             first, *others = doses
-            async for part in first.toxic.kind.passed(piece, first):
+            async for part in first.act(piece):
                 await self._through(part, others)
         elif piece.data:
             self._writer.write(piece.data)
@@ -129,8 +135,9 @@ class Flow:
 class Connection:
     """A client's connection and the one that was made for it."""
 
-    def __init__(self) -> None:
-        """Nothing flows yet."""
+    def __init__(self, touched: Callable[[], None]) -> None:
+        """Nothing flows yet; ``touched`` is called whenever a toxic has had something to do."""
+        self.touched = touched
         self._ended = asyncio.Event()
         self._reset = False
         self.flows: dict[str, Flow] = {}
@@ -146,7 +153,7 @@ class Connection:
         ended = asyncio.ensure_future(self._ended.wait())
         try:
             await asyncio.wait({both, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if both.done() and both.exception() is not None:  # one side was reset: so is the other
+            if both.done() and (both.cancelled() or both.exception()):  # one side was reset: so is the other
                 self._reset = True
         finally:
             both.cancel()

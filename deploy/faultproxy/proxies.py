@@ -28,13 +28,17 @@ class Conflict(Exception):
 
 @dataclass
 class Traffic:
-    """What has gone through a proxy since it was made; ``open`` connections are there now."""
+    """What has gone through a proxy since it was made; ``open`` connections are there now.
+
+    ``touched`` counts how often a toxic was given a piece, or ended a connection.
+    """
 
     accepted: int = 0
     failed: int = 0
     open: int = 0
     upstream_bytes: int = 0
     downstream_bytes: int = 0
+    touched: int = 0
 
 
 class Proxy:
@@ -135,7 +139,7 @@ class Proxy:
             self.traffic.open -= 1
 
     async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection()
+        connection = Connection(self._touch)
         there_reader, there_writer = await self._connected()
         if self._server is None:  # it was disabled in the meantime
             close(writer, reset=False)
@@ -173,6 +177,9 @@ class Proxy:
             return await asyncio.wait_for(asyncio.open_connection(address, port), CONNECT_S)
         except TimeoutError:
             raise OSError(f"{address}:{port} did not answer") from None
+
+    def _touch(self) -> None:
+        self.traffic.touched += 1
 
     def _count(self, stream: str, size: int) -> None:
         if stream == STREAMS[0]:

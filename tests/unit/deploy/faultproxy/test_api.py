@@ -9,7 +9,7 @@ import pytest
 from faultproxy.api import serve
 from faultproxy.proxies import Conflict, Proxies, address_of
 
-QUIET = {"accepted": 0, "failed": 0, "open": 0, "upstream_bytes": 0, "downstream_bytes": 0}
+QUIET = {"accepted": 0, "failed": 0, "open": 0, "upstream_bytes": 0, "downstream_bytes": 0, "touched": 0}
 LATENCY = {
     "name": "latency_downstream",
     "type": "latency",

@@ -89,7 +89,14 @@ def test_without_a_toxic_everything_goes_through_and_is_counted():
 
     assert run(scenario()) == (
         True,
-        {"accepted": 1, "failed": 0, "open": 0, "upstream_bytes": 1 << 20, "downstream_bytes": 1 << 20},
+        {
+            "accepted": 1,
+            "failed": 0,
+            "open": 0,
+            "upstream_bytes": 1 << 20,
+            "downstream_bytes": 1 << 20,
+            "touched": 0,
+        },
     )
 
 
@@ -287,6 +294,20 @@ def test_a_toxic_of_one_stream_leaves_the_other_alone():
             await until(lambda: bytes(arrived) == b"sent")
 
     run(scenario())
+
+
+def test_what_a_toxic_touches_is_counted():
+    async def scenario():
+        async with through(toxic("latency", latency=1)) as client:
+            await client.said(b"x")
+            await client.said(b"y")
+            by_pieces = client.proxy.traffic.touched
+            client.proxy.add(toxic_of(toxic("reset_peer")))
+            with pytest.raises(ConnectionResetError):
+                await client.reader.read(1)
+            return by_pieces, client.proxy.traffic.touched
+
+    assert run(scenario()) == (2, 3)
 
 
 def test_a_toxicity_of_none_meets_no_connection():

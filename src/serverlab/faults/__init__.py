@@ -2,7 +2,136 @@
 
 from __future__ import annotations
 
-from serverlab.faults.fault import Fault
+from collections.abc import Iterable
 
-FAULTS: dict[str, Fault] = {}
+from serverlab.faults.fault import Fault
+from serverlab.faults.hanging import Hang, Leak
+from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
+from serverlab.faults.stopping import Stopped
+from serverlab.model.definitions import Interface
+from serverlab.model.faults import Rule
+
+IMPATIENT = (("LAB_TIMEOUT", "3"),)
+"""So that what a server does with a worker that hangs is seen within seconds."""
+
+_ALL: Iterable[Fault] = (
+    Nothing(
+        id="F-00",
+        title="no fault",
+        what="Nothing is done: what is lost here, the lab loses.",
+        rule=Rule(failures_at_most=0, longest_gap_s=1.0, goodput_at_least=0.95),
+    ),
+    Killed(
+        id="F-01",
+        title="worker killed",
+        what="The process that answers gets SIGKILL.",
+        whom=the_worker,
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Crash(
+        id="F-02",
+        title="worker exits",
+        what="A view ends its process with os._exit(3).",
+        path="/lab/exit?code=3",
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Crash(
+        id="F-02s",
+        title="worker crashes",
+        what="A view reads from address 0, as a broken extension does: the kernel ends its process.",
+        path="/lab/segfault",
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Killed(
+        id="F-03",
+        title="master killed",
+        what="The server's first process gets SIGKILL; nothing restarts containers here.",
+        whom=the_master,
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Hang(
+        id="F-04",
+        title="all workers hang",
+        what="As many requests as the server works on at once wait for nothing, for longer than its time-out of 3 s.",
+        path="/lab/sleep?s={s}",
+        environment=IMPATIENT,
+        hold_s=8.0,
+        rule=Rule(longest_gap_s=6.0),
+    ),
+    Hang(
+        id="F-05",
+        title="interpreter held",
+        what="A view stays in C code and holds the interpreter's lock, for longer than the server's time-out of 3 s.",
+        path="/lab/gil?s={s}",
+        count=1,
+        environment=IMPATIENT,
+        hold_s=8.0,
+        rule=Rule(longest_gap_s=6.0),
+    ),
+    Hang(
+        id="F-05b",
+        title="event loop blocked",
+        what="A coroutine calls time.sleep, for longer than the server's time-out of 3 s.",
+        path="/lab/block?s={s}",
+        count=1,
+        only=Interface.ASGI,
+        environment=IMPATIENT,
+        hold_s=8.0,
+        rule=Rule(longest_gap_s=6.0),
+    ),
+    Hang(
+        id="F-06",
+        title="a request computes",
+        what="One view computes and lets other threads have their turns.",
+        path="/lab/spin?s={s}",
+        count=1,
+        hold_s=5.0,
+        rule=Rule(failures_at_most=0, longest_gap_s=2.0, goodput_at_least=0.9),
+    ),
+    Leak(
+        id="F-08",
+        title="memory leak",
+        what="Views keep 16 MiB each until the container's 256 MiB are used up.",
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Stopped(
+        id="F-09",
+        title="stopped in flight",
+        what="The server gets its stop signal while it works on requests of 2 s, and is started again.",
+        rule=Rule(measured_at_most={"in_flight_lost": 0, "killed": 0}),
+    ),
+    Stopped(
+        id="F-10",
+        title="stopped with idle and slow clients",
+        what="As F-09, with 4 idle connections and 4 clients that have sent half of a request.",
+        in_flight=1,
+        idle=4,
+        slow=4,
+        rule=Rule(measured_at_most={"in_flight_lost": 0, "killed": 0}),
+    ),
+    Reload(
+        id="F-11",
+        title="reload under load",
+        what="The server gets the signal by which it takes up new code.",
+        rule=Rule(failures_at_most=0, longest_gap_s=2.0),
+    ),
+    Frozen(
+        id="F-35",
+        title="worker frozen",
+        what="The process that answers is stopped for 5 s and goes on.",
+        whom=the_worker,
+        hold_s=5.0,
+        rule=Rule(longest_gap_s=6.0),
+    ),
+    Frozen(
+        id="F-35m",
+        title="master frozen",
+        what="The server's first process is stopped for 5 s and goes on.",
+        whom=the_master,
+        hold_s=5.0,
+        rule=Rule(longest_gap_s=6.0),
+    ),
+)
+
+FAULTS: dict[str, Fault] = {each.id: each for each in _ALL}
 """Every fault by its id, in the order in which they are told."""

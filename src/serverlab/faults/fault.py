@@ -79,8 +79,8 @@ class Fault(ABC):
     """Something that is broken on purpose, with its undo; the fields of a kind of fault are its settings.
 
     ``what`` is a sentence for people, ``rule`` what a stack has to do to pass. ``needs`` are capabilities of the
-    target, or EDGE. ``timeline`` takes the place of the experiment's where that does not fit. The lab switches its
-    views for faults on (LAB_FAULTS) whatever the fault is.
+    target, or EDGE. ``timeline`` takes the place of the experiment's where that does not fit; ``hold_s`` is how long it
+    is held at least. The lab switches its views for faults on (LAB_FAULTS) whatever the fault is.
     """
 
     id: str
@@ -89,6 +89,7 @@ class Fault(ABC):
     rule: Rule = RECOVERS
     needs: tuple[str, ...] = ()
     timeline: Timeline | None = None
+    hold_s: float = 0.0
 
     def stack(self) -> Mapping[str, Any]:
         """The fields of StackSettings that the stack has to have for it: ``{"replicas": 2, "overlays": ("x.yml",)}``.
@@ -112,6 +113,10 @@ class Fault(ABC):
             NotUndone: on leaving the block, the fault is still there.
             TrialFailed: it could not be injected.
         """
+
+    def left_behind(self, scene: Scene) -> str | None:  # noqa: ARG002 - for those that leave something
+        """What is still there of it when it should be undone, or None; asked whatever ``inject`` says it has done."""
+        return None
 
 
 def lacking(needs: tuple[str, ...], expected: Expectation) -> str | None:

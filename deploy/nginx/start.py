@@ -121,7 +121,7 @@ def rendered(given: Mapping[str, str], *, openssl: tuple[int, ...] = ssl.OPENSSL
         ADDRESS=settings["LAB_UPSTREAM_ADDRESS"],
         CONNECTION="" if kept else "close",
         KEPT=KEPT if kept else "",
-        ACCESS_LOG="/dev/stdout" if settings["LAB_ACCESS_LOG"] == "on" else "off",
+        ACCESS_LOG="/dev/stdout asked" if settings["LAB_ACCESS_LOG"] == "on" else "off",
         STATE=str(STATE),
         KEY=str(KEY),
         CERTIFICATE=str(CERTIFICATE),

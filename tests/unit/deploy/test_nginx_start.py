@@ -48,7 +48,7 @@ def test_every_setting_arrives(start):
     assert "server 10.0.0.1:9000 max_fails=0;" in found
     assert "uwsgi_pass app;" in found
     assert "uwsgi_read_timeout 65s;" in found
-    assert "access_log /dev/stdout;" in found
+    assert "access_log /dev/stdout asked;" in found
     assert "worker_processes 2;" in found
     assert not [line for line in found if line.startswith("proxy_pass")]
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from serverlab.attacks.stage import Attack, Outcome, Stage
+from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage
 from serverlab.attacks.visitor import (
     Visitor,
     again,
@@ -200,30 +200,50 @@ def _flags(line: str) -> Check:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    Attack("A4-01", "Session fixation", "a new key at log-in; the planted one is nobody's", fixation),
+    Attack(
+        "A4-01",
+        "Session fixation",
+        "a new key at log-in; the planted one is nobody's",
+        fixation,
+        beside=HARMLESS,
+    ),
     Attack(
         "A4-02",
         "Session key after log-out and password change",
         "401; the changing session goes on",
         ended_sessions,
+        beside=HARMLESS,
     ),
     Attack(
-        "A4-03", "Session cookie with no, wrong or foreign CSRF token", "403, nothing written", missing_csrf
+        "A4-03",
+        "Session cookie with no, wrong or foreign CSRF token",
+        "403, nothing written",
+        missing_csrf,
+        beside=HARMLESS,
     ),
-    Attack("A4-04", "CSRF from a foreign Origin or Referer", "403", foreign_origin),
-    Attack("A4-05", "Log-in CSRF", "403 for the ways that set cookies", login_csrf, profile="guarded"),
+    Attack("A4-04", "CSRF from a foreign Origin or Referer", "403", foreign_origin, beside=HARMLESS),
+    Attack(
+        "A4-05",
+        "Log-in CSRF",
+        "403 for the ways that set cookies",
+        login_csrf,
+        profile="guarded",
+        beside=HARMLESS,
+    ),
     Attack(
         "A4-06",
         "Token in a header, and in a cookie, without CSRF token",
         "the header needs none; the cookie gets 403",
         ambient_tokens,
         profile="guarded",
+        beside=HARMLESS,
     ),
     Attack(
         "A4-07",
         "Session cookie beside an Authorization header",
         "a Bearer header decides; nothing else lifts CSRF",
         two_credentials,
+        beside=HARMLESS,
     ),
     Attack(
         "A4-08",
@@ -231,5 +251,6 @@ ATTACKS: tuple[Attack, ...] = (
         "Secure, HttpOnly, SameSite, __Host-; not believed",
         cookie_flags,
         profile="guarded",
+        beside=HARMLESS,
     ),
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from serverlab.attacks import scripts
-from serverlab.attacks.stage import Attack, Outcome, Stage
+from serverlab.attacks.stage import UNSERVED, Attack, Outcome, Stage
 from serverlab.attacks.visitor import judged
 from serverlab.compose import LABEL, Container
 from serverlab.model.records import Check
@@ -297,7 +297,14 @@ ATTACKS = (
         "the same for all servers; EAGAIN",
         each_container(limits, "the same; EAGAIN"),
     ),
-    Attack("K-06", "health while all processes are stopped", "ill, and well again afterwards", health),
+    Attack(
+        "K-06",
+        "health while all processes are stopped",
+        "ill, and well again afterwards",
+        health,
+        beside=UNSERVED,
+        waits_s=2.0,
+    ),
     Attack(
         "K-07",
         "secrets in image, history, labels",
@@ -305,7 +312,14 @@ ATTACKS = (
         each_container(image_secrets, "none"),
     ),
     Attack("K-08", "what building left behind", "nothing", each_container(leftovers, "nothing")),
-    Attack("K-09", "process 1, and how it stops", "no shell; stops in time with 0 or 143", stopping),
+    Attack(
+        "K-09",
+        "process 1, and how it stops",
+        "no shell; stops in time with 0 or 143",
+        stopping,
+        beside=UNSERVED,
+        waits_s=1.0,
+    ),
     Attack(
         "K-10",
         "the engine's socket, the host's name spaces, ports",

@@ -6,10 +6,11 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 from serverlab.attacks import race
-from serverlab.attacks.account import Account, each_way, expect
+from serverlab.attacks.account import Account, accounts_of, each_way, expect
 from serverlab.attacks.inside import run
 from serverlab.attacks.stage import Attack, Outcome, Stage, Tokens, failed, not_applicable, passed, said
 from serverlab.probe import PASSWORD
@@ -88,37 +89,42 @@ def refresh_request(account: Account, token: str) -> bytes:
 
 
 def _killed_worker(stage: Stage) -> Outcome:
+    """Workers die while chains of both ways are refreshed as fast as they can be."""
     if not _workers(stage):
         return not_applicable("one process without a supervisor: killed, the container ends")
-    return each_way(_refreshing_through_kills)(stage)
-
-
-def _refreshing_through_kills(account: Account) -> Outcome:
-    """Workers die while a chain is refreshed as fast as it can be; the token whose answer is lost is tried again.
-
-    It may still be good, or be spent and refused; it is never neither, and it never works twice.
-    """
-    stage, seen = account.stage, Counter[str]()
+    accounts, seen = list(accounts_of(stage)), Counter[str]()
     for _ in range(min(stage.rounds, KILLS)):
-        tokens, status = account.sign_in(), 200
-        with ThreadPoolExecutor(max_workers=1) as aside:
+        with ThreadPoolExecutor(max_workers=1 + len(accounts)) as aside:
+            chains = [account.sign_in() for account in accounts]
             killed = aside.submit(_workers, stage, then="kill")
-            while status == 200 and not killed.done():
-                answer = stage.refresh(tokens.refresh, way=account.way)
-                status = answer.status
-                tokens = stage.tokens_in(answer) if status == 200 else tokens
-            if not killed.result():
-                return failed("no worker to kill", "the server's processes are not found")
+            refreshed = list(aside.map(partial(_refreshed_until, killed), accounts, chains))
+        if not killed.result():
+            return failed("no worker to kill", "the server's processes are not found")
         if not _comes_back(stage):
             return failed("no worker came back", "a worker that died is replaced")
-        again, third = account.refresh(tokens), account.refresh(tokens)
-        seen[f"{said(status)}, then {said(again)}"] += 1
-        if status not in LOST or again not in (200, 401) or third != 401:
-            return failed(
-                f"{account.way}: {said(status)}, {said(again)}, {said(third)}",
-                "expected it to work once or not at all",
-            )
+        for account, (tokens, status) in zip(accounts, refreshed, strict=True):
+            again, third = account.refresh(tokens), account.refresh(tokens)
+            if wrong := _wrong_retry(status, again, third):
+                return failed(f"{account.way}: {wrong}", "expected it to work once or not at all")
+            seen[f"{said(status)}, then {said(again)}"] += 1
     return passed("; ".join(sorted(seen)))
+
+
+def _refreshed_until(done: Future[int], account: Account, tokens: Tokens) -> tuple[Tokens, int]:
+    """The chain's tokens and the last status, when one was not 200 or ``done`` is: then the last pair is not spent."""
+    status = 200
+    while status == 200 and not done.done():
+        answer = account.stage.refresh(tokens.refresh, way=account.way)
+        status = answer.status
+        tokens = account.stage.tokens_in(answer) if status == 200 else tokens
+    return tokens, status
+
+
+def _wrong_retry(status: int, again: int, third: int) -> str | None:
+    """What is wrong with the token whose answer is lost: it may still be good, or be spent and refused, never both."""
+    if status in LOST and again in (200, 401) and third == 401:
+        return None
+    return f"{said(status)}, {said(again)}, {said(third)}"
 
 
 def _workers(stage: Stage, *, then: str = "leave") -> int:

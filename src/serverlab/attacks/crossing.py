@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx2
 
 from serverlab.attacks.profiles import CORS_ORIGIN
-from serverlab.attacks.stage import Attack, Outcome, Stage
+from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage
 from serverlab.attacks.visitor import Visitor, judged, newcomer, status
 from serverlab.model.records import Check
 
@@ -153,6 +153,7 @@ ATTACKS: tuple[Attack, ...] = (
         "that exact origin, Vary: Origin, no cookies",
         allowed_preflight,
         profile="guarded",
+        beside=HARMLESS,
     ),
     Attack(
         "A4-11",
@@ -160,6 +161,7 @@ ATTACKS: tuple[Attack, ...] = (
         "no CORS header",
         foreign_preflights,
         profile="guarded",
+        beside=HARMLESS,
     ),
     Attack(
         "A4-12",
@@ -167,13 +169,17 @@ ATTACKS: tuple[Attack, ...] = (
         "on record; no browser sends it",
         trailing_slash,
         profile="guarded",
+        beside=HARMLESS,
     ),
-    Attack("A4-13", "CORS for everybody, or with credentials", "never", star, profile="guarded"),
+    Attack(
+        "A4-13", "CORS for everybody, or with credentials", "never", star, profile="guarded", beside=HARMLESS
+    ),
     Attack(
         "A4-14",
         "State changed by a simple request (text/plain)",
         "403 or 415, nothing written",
         simple_request,
+        beside=HARMLESS,
     ),
     Attack(
         "A4-15",
@@ -181,5 +187,6 @@ ATTACKS: tuple[Attack, ...] = (
         "on the app's; the edge's own have none",
         errors_too,
         profile="guarded",
+        beside=HARMLESS,
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from serverlab.attacks import inside, scripts
 from serverlab.attacks.observatory import Page, directives, modifiers, score
-from serverlab.attacks.stage import Attack, Outcome, Stage
+from serverlab.attacks.stage import HARMLESS, UNSERVED, Attack, Outcome, Stage
 from serverlab.attacks.visitor import judged
 from serverlab.model.records import Check
 
@@ -122,8 +122,13 @@ ATTACKS = (
         "all there; Observatory's score 100 or more",
         headers,
         "guarded",
+        beside=HARMLESS,
     ),
     Attack(
-        "W-21", "plain HTTP, with production settings", "pages lead to HTTPS, the API refuses", plain_http
+        "W-21",
+        "plain HTTP, with production settings",
+        "pages lead to HTTPS, the API refuses",
+        plain_http,
+        beside=UNSERVED,
     ),
 )

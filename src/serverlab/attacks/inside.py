@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from serverlab.attacks.clerk import PYTHON
 from serverlab.attacks.stage import Stage
 from serverlab.compose import Database
-
-PYTHON = "/venv/bin/python"
-SQL = """
-import json, sqlite3, sys
-with sqlite3.connect("/data/db.sqlite3", timeout=20) as database:
-    print(json.dumps(database.execute(sys.argv[1], json.loads(sys.argv[2])).fetchall()))
-"""
 
 
 def sql(stage: Stage, statement: str, *values: str | int | None) -> list[list[object]]:
@@ -24,11 +17,7 @@ def sql(stage: Stage, statement: str, *values: str | int | None) -> list[list[ob
     """
     if stage.settings.database is not Database.SQLITE:
         raise OSError("rows are changed by hand in SQLite only")
-    code, output = run(stage, ["-I", "-c", SQL, statement, json.dumps(values)])
-    if code:
-        raise OSError(output.strip().splitlines()[-1])
-    rows: list[list[object]] = json.loads(output)
-    return rows
+    return stage.clerk.do(statement, values)
 
 
 def run(

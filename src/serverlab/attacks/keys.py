@@ -17,7 +17,7 @@ from joserfc.jwk import RSAKey
 from serverlab.attacks.forge import Forger, Key, changed, hmac_of, hmac_signed, segment
 from serverlab.attacks.inside import run as run_inside
 from serverlab.attacks.rows import Tokens, all_accepted, both, refused, sent
-from serverlab.attacks.stage import Attack, Outcome, Stage, all_refused, failed, passed
+from serverlab.attacks.stage import UNSERVED, Attack, Outcome, Stage, all_refused, failed, passed
 
 COMMON_KEYS = ("secret", "password", "changeme", "your-256-bit-secret", "jwt", "key", "0" * 32)
 KIDS = {  # what a naive look-up by the name would make the key
@@ -192,7 +192,9 @@ ATTACKS = (
         profile="guarded",
     ),
     Attack("A1-14", "signed with an empty key, Django's secret key, common secrets", "401", _guessed_keys),
-    Attack("A1-15", "a signing key of less than 32 bytes", "the app does not start", _short_key),
+    Attack(
+        "A1-15", "a signing key of less than 32 bytes", "the app does not start", _short_key, beside=UNSERVED
+    ),
     Attack(
         "A1-16",
         "kid as a path, SQL or a command, signed with what that would give",

@@ -7,7 +7,7 @@ import time
 
 from serverlab.attacks import crowd, inside
 from serverlab.attacks.crowd import Try, a_name, an_address, attempt
-from serverlab.attacks.stage import Attack, Outcome, Stage, leak_in
+from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage, leak_in
 from serverlab.attacks.visitor import judged, sign_up
 from serverlab.model.records import Check
 
@@ -65,7 +65,13 @@ def odd_passwords(stage: Stage) -> Outcome:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    Attack("A5-01", "Wrong password, unknown name, inactive user", "one answer, byte for byte", same_refusal),
+    Attack(
+        "A5-01",
+        "Wrong password, unknown name, inactive user",
+        "one answer, byte for byte",
+        same_refusal,
+        beside=HARMLESS,
+    ),
     Attack(
         "A5-03", "Passwords of 1 byte to 128 KiB, NUL, surrogates", "400 or 401, no CPU burnt", odd_passwords
     ),

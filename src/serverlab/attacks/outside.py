@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from serverlab.attacks import inside, scripts, wire
-from serverlab.attacks.stage import LEAKS, Attack, Outcome, Stage, failed, passed
+from serverlab.attacks.stage import HARMLESS, LEAKS, UNSERVED, Attack, Outcome, Stage, failed, passed
 from serverlab.attacks.visitor import judged
 from serverlab.model.records import Check
 
@@ -212,10 +212,27 @@ def versions(stage: Stage) -> Outcome:
 
 
 ATTACKS = (
-    Attack("W-01", "another Host", "400; what else claims a host is not heard", foreign_hosts, "guarded"),
-    Attack("W-02", "paths out of the static files", "400, 403 or 404, and no file", traversal),
-    Attack("W-03", "status pages, directory listings, ports", "not there", back_doors),
-    Attack("W-10", "errors of every kind", "4xx, JSON, nothing of the inside", errors, "guarded"),
-    Attack("W-11", "check --deploy with production settings, in the image", "no issue", deployment_checks),
-    Attack("W-12", "versions in headers", "none", versions),
+    Attack(
+        "W-01",
+        "another Host",
+        "400; what else claims a host is not heard",
+        foreign_hosts,
+        "guarded",
+        beside=HARMLESS,
+    ),
+    Attack(
+        "W-02", "paths out of the static files", "400, 403 or 404, and no file", traversal, beside=HARMLESS
+    ),
+    Attack("W-03", "status pages, directory listings, ports", "not there", back_doors, beside=HARMLESS),
+    Attack(
+        "W-10", "errors of every kind", "4xx, JSON, nothing of the inside", errors, "guarded", beside=HARMLESS
+    ),
+    Attack(
+        "W-11",
+        "check --deploy with production settings, in the image",
+        "no issue",
+        deployment_checks,
+        beside=UNSERVED,
+    ),
+    Attack("W-12", "versions in headers", "none", versions, beside=HARMLESS),
 )

@@ -21,22 +21,6 @@ CORS_ORIGIN = "https://app.example"
 REPLICATED = ("gunicorn:gthread+nginx", "daphne:production+nginx")
 """Where it is asked what two replicas have in common: one target of each interface."""
 
-ONE_OF_EACH = ("gunicorn:gthread", "daphne:production")
-"""One target of each interface, for what is the app's own and no server's."""
-
-ONE_OF_EACH_SERVER = tuple(
-    f"{variant}{edge}"
-    for variant in (
-        "runserver:threaded",
-        "gunicorn:gthread",
-        "uwsgi:http",
-        "apache:daemon",
-        "daphne:production",
-    )
-    for edge in ("", "+nginx")
-)
-"""One variant of each server, direct and behind nginx, for what takes a stack of its own and is mostly the app's."""
-
 
 @dataclass(frozen=True)
 class Profile:
@@ -112,13 +96,11 @@ PROFILES = {
     "postgres": Profile(
         "as open, PostgreSQL in the place of SQLite",
         _open,
-        targets=ONE_OF_EACH_SERVER,
         database=Database.POSTGRES,
     ),
     "redis": Profile(
         "sessions and limits in Redis, tokens believed without a query",
         _in_redis,
-        targets=ONE_OF_EACH,
         cache=Cache.REDIS,
     ),
     "replicated": Profile("as open, two replicas with one database", _open, targets=REPLICATED, replicas=2),

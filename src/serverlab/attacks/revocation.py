@@ -7,7 +7,7 @@ import secrets
 from serverlab.attacks.account import Account, accounts_of, each_way, expect
 from serverlab.attacks.inside import run, sql
 from serverlab.attacks.rows import both
-from serverlab.attacks.stage import Attack, Outcome, Stage, Tokens, failed, not_applicable
+from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage, Tokens, failed, not_applicable
 from serverlab.probe import PASSWORD, claims_of
 
 PURGE = ["manage.py", "purge"]
@@ -142,12 +142,34 @@ def _beyond_rights(account: Account) -> Outcome:
 
 
 ATTACKS = (
-    Attack("A3-07", "log-out", "refresh 401; access 401 (jwt), until it expires (plain)", each_way(_log_out)),
-    Attack("A3-08", "password change", "older access and refresh tokens 401", each_way(_password_changed)),
-    Attack("A3-09", "user deactivated", "401, log-in as with a wrong password", each_way(_deactivated)),
-    Attack("A3-10", "user deleted", "401", each_way(_deleted)),
     Attack(
-        "A3-13", "the database is stolen", "no token in it, nothing in it works as one", each_way(_dumped)
+        "A3-07",
+        "log-out",
+        "refresh 401; access 401 (jwt), until it expires (plain)",
+        each_way(_log_out),
+        beside=HARMLESS,
+    ),
+    Attack(
+        "A3-08",
+        "password change",
+        "older access and refresh tokens 401",
+        each_way(_password_changed),
+        beside=HARMLESS,
+    ),
+    Attack(
+        "A3-09",
+        "user deactivated",
+        "401, log-in as with a wrong password",
+        each_way(_deactivated),
+        beside=HARMLESS,
+    ),
+    Attack("A3-10", "user deleted", "401", each_way(_deleted), beside=HARMLESS),
+    Attack(
+        "A3-13",
+        "the database is stolen",
+        "no token in it, nothing in it works as one",
+        each_way(_dumped),
+        beside=HARMLESS,
     ),
     Attack(
         "A3-14",
@@ -165,12 +187,19 @@ ATTACKS = (
             "the images hold nothing that fakes a clock; A2-01 and A2-04 ask the boundary"
         ),
     ),
-    Attack("A3-17", "expired rows are purged", "no live token is lost", _purged),
-    Attack("A3-18", "a role changes while a token lives", "counts at once", each_way(_role_changed)),
+    Attack("A3-17", "expired rows are purged", "no live token is lost", _purged, beside=HARMLESS),
+    Attack(
+        "A3-18",
+        "a role changes while a token lives",
+        "counts at once",
+        each_way(_role_changed),
+        beside=HARMLESS,
+    ),
     Attack(
         "A3-19",
         "rights by extra fields, disguised methods, others' records",
         "refused or ignored",
         each_way(_beyond_rights),
+        beside=HARMLESS,
     ),
 )

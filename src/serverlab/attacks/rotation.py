@@ -12,7 +12,7 @@ from serverlab.attacks.contention import refresh_request
 from serverlab.attacks.forge import changed
 from serverlab.attacks.inside import logged
 from serverlab.attacks.rows import both
-from serverlab.attacks.stage import WAYS, Attack, Outcome, Stage, Tokens, failed, passed, said
+from serverlab.attacks.stage import HARMLESS, WAYS, Attack, Outcome, Stage, Tokens, failed, passed, said
 from serverlab.probe import claims_of
 
 REUSED = "refresh token reused"
@@ -74,9 +74,10 @@ def _lost_reply(account: Account) -> Outcome:
 
 def _absolute_end(stage: Stage) -> Outcome:
     """Chains whose end is a second or two away: what follows ends with it, however often it is refreshed."""
+    chains = [(account, account.sign_in()) for account in accounts_of(stage)]
     end = int(time.time()) + 2
     successors = [
-        (account, account.next(Tokens("", _ending_at(account, end)))) for account in accounts_of(stage)
+        (account, account.next(Tokens("", _ending_at(account, tokens, end)))) for account, tokens in chains
     ]
     time.sleep(max(0.0, end - time.time()) + 0.02)
     return both(
@@ -91,10 +92,10 @@ def _absolute_end(stage: Stage) -> Outcome:
     )
 
 
-def _ending_at(account: Account, end: int) -> str:
+def _ending_at(account: Account, tokens: Tokens, end: int) -> str:
     """The account's refresh token as if its chain had to end then; the plain way has it on record."""
     forger = account.stage.forger(way=account.way)
-    late = forger.signed(changed(claims_of(account.sign_in().refresh), end=end, exp=end))
+    late = forger.signed(changed(claims_of(tokens.refresh), end=end, exp=end))
     if account.way == "plain":
         account.set("refresh_token_hash", hashlib.sha256(late.encode()).hexdigest())
     return late
@@ -152,31 +153,43 @@ ATTACKS = (
         "a spent refresh token comes back",
         "401, its chain revoked, one event without it",
         each_way(_reuse),
+        beside=HARMLESS,
     ),
     Attack(
         "A3-02",
         "the third token of a chain of ten comes back",
         "the chain dead, one event",
         each_way(_long_chain),
+        beside=HARMLESS,
     ),
     Attack(
         "A3-04",
         "the winner's answer is lost, the client tries again",
         "200 once or 401",
         each_way(_lost_reply),
+        beside=HARMLESS,
     ),
     Attack(
         "A3-11",
         "refreshing beyond the absolute end of the chain",
         "the successor ends with it",
         _absolute_end,
+        beside=HARMLESS,
+        waits_s=1.6,
     ),
-    Attack("A3-12", "a refresh token in another spelling", "never two successes", each_way(_spelt_otherwise)),
+    Attack(
+        "A3-12",
+        "a refresh token in another spelling",
+        "never two successes",
+        each_way(_spelt_otherwise),
+        beside=HARMLESS,
+    ),
     Attack(
         "A3-15",
         "tokens of the previous signing key",
         "200 while it is kept, then 401",
         _rotated_keys,
         "guarded",
+        beside=HARMLESS,
     ),
 )

@@ -61,8 +61,19 @@ print(len(children), why)
 
 FROZEN = """
 import os, signal, subprocess, sys
-own = {1, os.getpid()}
-others = [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in own]
+def serves(number):
+    while number > 1:
+        with open(f"/proc/{number}/stat") as file:
+            number = int(file.read().rpartition(")")[2].split()[1])
+    return number == 1
+def served():
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if int(name) > 1 and serves(int(name)):
+                yield int(name)
+        except OSError:
+            pass
+others = list(served())
 def asked():
     return subprocess.run(sys.argv[1:], capture_output=True).returncode
 codes = [asked()]
@@ -75,7 +86,10 @@ finally:
         os.kill(each, signal.SIGCONT)
 print(*codes)
 """
-"""Runs the health check while the server is well, and while all its processes are stopped; prints the exit codes."""
+"""Runs the health check while the server is well, and while all its processes are stopped; prints the exit codes.
+
+Those are the descendants of process 1, not what the engine runs beside them.
+"""
 
 LISTENING = """
 from pathlib import Path

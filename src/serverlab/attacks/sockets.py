@@ -16,7 +16,7 @@ from serverlab.attacks.browser import lookalike
 from serverlab.attacks.frames import DROPPED, FEED, LIVES, ODD_FRAMES, PATIENCE_S, raw_handshake
 from serverlab.attacks.inside import logged
 from serverlab.attacks.profiles import ACCESS_LIFETIME_S
-from serverlab.attacks.stage import Attack, Outcome, Stage, failed, not_applicable, passed
+from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage, failed, not_applicable, passed
 from serverlab.attacks.visitor import Visitor, deactivate, judged, newcomer
 from serverlab.model.definitions import Interface
 from serverlab.model.records import Check
@@ -254,9 +254,19 @@ def no_sockets_here(stage: Stage) -> Outcome:
 
 
 ATTACKS: tuple[Attack, ...] = (
-    Attack("A4-20", "WebSocket from a foreign page", "403 before it is accepted", served(foreign_pages)),
     Attack(
-        "A4-21", "WebSocket with no, used or wrong ticket, token in the URL", "403", served(wrong_tickets)
+        "A4-20",
+        "WebSocket from a foreign page",
+        "403 before it is accepted",
+        served(foreign_pages),
+        beside=HARMLESS,
+    ),
+    Attack(
+        "A4-21",
+        "WebSocket with no, used or wrong ticket, token in the URL",
+        "403",
+        served(wrong_tickets),
+        beside=HARMLESS,
     ),
     Attack(
         "A4-22",
@@ -264,6 +274,8 @@ ATTACKS: tuple[Attack, ...] = (
         "closed: 4403 at once (user deactivated: 5 s), 4401 at its end",
         served(ended_credentials),
         profile="guarded",
+        beside=HARMLESS,
+        waits_s=5.0,
     ),
     Attack(
         "A4-23",
@@ -271,6 +283,12 @@ ATTACKS: tuple[Attack, ...] = (
         "closed or dropped; no growth",
         served(odd_frames),
     ),
-    Attack("A4-24", "WebSocket header split by \\x0b, \\x85 ...", "400 or 403", served(split_headers)),
+    Attack(
+        "A4-24",
+        "WebSocket header split by \\x0b, \\x85 ...",
+        "400 or 403",
+        served(split_headers),
+        beside=HARMLESS,
+    ),
     Attack("A4-25", "WebSocket where there is none", "a clean 4xx or 501, no hang", no_sockets_here),
 )

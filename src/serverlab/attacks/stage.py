@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from serverlab.attacks.clerk import Clerk
 from serverlab.attacks.forge import Forger, forger_of
 from serverlab.compose import Engine, StackSettings
 from serverlab.model.security import Verdict
@@ -75,17 +77,23 @@ class Member:
         """Sign in when the first token is asked for."""
         self._stage, self._way = stage, way
         self._tokens: Tokens | None = None
+        self._renewing = threading.Lock()
 
     @property
     def access(self) -> str:
         """An access token that is valid for a while; "" if the stack hands out none."""
-        if self._tokens is None:
+        with self._renewing:  # a refresh token that is spent by two rows at once is reuse
+            self._tokens = self._valid(self._tokens)
+            return self._tokens.access
+
+    def _valid(self, tokens: Tokens | None) -> Tokens:
+        if tokens is None:
             seeded = self._stage.settings.app.get("LAB_CHEAP_HASHER") != "off"
             name = "user01" if seeded else self._stage.sign_up(way=self._way)
-            self._tokens = self._stage.sign_in(name, way=self._way)
-        elif claims_of(self._tokens.access).get("exp", 0) < time.time() + ENOUGH_S:
-            self._tokens = self._stage.tokens_in(self._stage.refresh(self._tokens.refresh, way=self._way))
-        return self._tokens.access
+            return self._stage.sign_in(name, way=self._way)
+        if claims_of(tokens.access).get("exp", 0) < time.time() + ENOUGH_S:
+            return self._stage.tokens_in(self._stage.refresh(tokens.refresh, way=self._way))
+        return tokens
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,16 @@ class Stage:
         return httpx2.Client(
             base_url=self.url, timeout=20.0, limits=ONE_REQUEST_EACH, verify=False, cookies=no_cookies
         )
+
+    @cached_property
+    def clerk(self) -> Clerk:
+        """Who changes rows of the app by hand."""
+        return Clerk(self.engine.service("app"))
+
+    def close(self) -> None:
+        """Let go of what was opened for attacks on this stage."""
+        for name in {"clerk", "client"} & vars(self).keys():
+            vars(self)[name].close()
 
     @property
     def uses_cookies(self) -> bool:
@@ -233,15 +251,32 @@ class Stage:
         return forger_of(self.settings, token, claims_of(token))
 
 
+HARMLESS = "harmless"
+"""Rows that time no answer, and change nothing but accounts and records that they made themselves."""
+
+UNSERVED = "unserved"
+"""Rows that ask nothing of the server, which K-06 stops meanwhile.
+
+Those that count the processes of a container, or the containers of a stack, are not among them.
+"""
+
+
 @dataclass(frozen=True)
 class Attack:
-    """One row of the matrix. ``profile`` is how the stack is set up for it, see `profiles`."""
+    """One row of the matrix. ``profile`` is how the stack is set up for it, see `profiles`.
+
+    ``beside`` names those rows of the profile that are asked at the same time as this one, since none of them is in
+    another's way; a row without it has the stack to itself. Of those the ones that wait long, for ``waits_s`` seconds
+    or so, are begun first.
+    """
 
     id: str
     title: str
     expected: str
     run: Callable[[Stage], Outcome]
     profile: str = "open"
+    beside: str | None = None
+    waits_s: float = 0.0
 
 
 def answer_of(response: httpx2.Response) -> Answer:

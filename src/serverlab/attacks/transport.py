@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from serverlab.attacks import handshake, wire
-from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
+from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage, not_applicable
 from serverlab.attacks.visitor import judged
 from serverlab.model.records import Check
 
@@ -114,6 +114,7 @@ ATTACKS = (
         "TLS: versions, suites, groups, who chooses",
         "Mozilla's intermediate profile, with X25519MLKEM768",
         behind_edge(offer),
+        beside=HARMLESS,
     ),
     Attack(
         "W-31",
@@ -121,6 +122,10 @@ ATTACKS = (
         "refused; the certificate is valid now",
         behind_edge(misuse),
         "guarded",
+        beside=HARMLESS,
+        waits_s=0.8,
     ),
-    Attack("W-32", "TLS 1.3: early data", "none is taken", behind_edge(early_data)),
+    Attack(
+        "W-32", "TLS 1.3: early data", "none is taken", behind_edge(early_data), beside=HARMLESS, waits_s=0.5
+    ),
 )

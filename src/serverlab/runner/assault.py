@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import groupby
 from pathlib import Path
 
-from serverlab import compose, host, probe, seeding, store
+from serverlab import compose, host, probe, store
 from serverlab.analysis.security import judged
 from serverlab.attacks.profiles import PROFILES
 from serverlab.attacks.running import finding, findings
@@ -119,8 +119,11 @@ def _attacked(
             continue
         settings = stage_settings(lab.catalog, target, profile, split=split, label=label)
         try:
-            with _running(lab, settings):
-                yield from findings(stage_of(lab.catalog, lab.engine, settings, rounds=rounds), these)
+            with (
+                _running(lab, settings),
+                closing(stage_of(lab.catalog, lab.engine, settings, rounds=rounds)) as stage,
+            ):
+                yield from findings(stage, these)
         except TrialFailed as broke:
             outcome = Outcome(Verdict.UNKNOWN, "no stack", broke.what)
             yield from (finding(attack, target, outcome, wall_s=0.0) for attack in these)
@@ -131,7 +134,6 @@ def _running(lab: Lab, settings: StackSettings) -> Iterator[None]:
     try:
         compose.up(lab.shell, lab.engine, lab.root, settings)
         probe.wait_ready(lab.engine, settings)
-        seeding.store_passwords(lab.engine, settings)
         yield
     finally:
         lab.engine.remove_all()

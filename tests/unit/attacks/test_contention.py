@@ -6,13 +6,14 @@ import json
 import secrets
 import subprocess
 import sys
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import httpx2
 import pytest
 
 from serverlab.attacks.account import Account
-from serverlab.attacks.contention import _workers, _wrong_race
+from serverlab.attacks.contention import _refreshed_until, _workers, _wrong_race, _wrong_retry
 from serverlab.attacks.race import Reply
 from serverlab.attacks.stage import Tokens
 from serverlab.model.definitions import Target
@@ -108,3 +109,37 @@ def test_only_an_edge_loses_answers():
 def test_nothing_lives_after_a_race(alive):
     account = an_account(alive=(alive,))
     assert _wrong_race(account, Tokens("", "spent"), [WON, REFUSED]) == "1 alive afterwards"
+
+
+def test_a_chain_is_refreshed_until_an_answer_is_lost_and_its_last_token_is_kept():
+    answers = iter([{"access": "a", "refresh": "second"}, {"access": "a", "refresh": "third"}, None])
+    spent = []
+
+    def answer(request):
+        spent.append(json.loads(request.content)["refresh"])
+        document = next(answers)
+        return httpx2.Response(200, json=document) if document else httpx2.Response(502)
+
+    account = Account(a_stage(answer), "jwt", "somebody")
+    assert _refreshed_until(Future(), account, Tokens("", "first")) == (Tokens("a", "third"), 502)
+    assert spent == ["first", "second", "third"]
+
+
+def test_a_chain_is_refreshed_no_more_when_the_workers_are_dead():
+    done = Future()
+    done.set_result(1)
+    assert _refreshed_until(done, an_account(), Tokens("", "first")) == (Tokens("", "first"), 200)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "wrong"),
+    [
+        ((0, 200, 401), None),
+        ((502, 401, 401), None),
+        ((0, 200, 200), "closed, 200, 200"),
+        ((0, 500, 401), "closed, 500, 401"),
+        ((401, 401, 401), "401, 401, 401"),
+    ],
+)
+def test_a_token_whose_answer_is_lost_works_once_or_not_at_all(statuses, wrong):
+    assert _wrong_retry(*statuses) == wrong

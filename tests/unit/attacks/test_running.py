@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import httpx2
 import pytest
 
-from serverlab.attacks import _by_id
-from serverlab.attacks.running import findings
+from serverlab.attacks import ATTACKS, _by_id
+from serverlab.attacks.running import LANES, batches, findings
 from serverlab.attacks.stage import Attack, passed
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import a_stage
@@ -43,3 +45,61 @@ def test_two_attacks_with_one_id_are_refused():
     attack = Attack("A1", "one", "401", breaking(OSError()))
     with pytest.raises(ValueError, match="A1"):
         _by_id(((attack,), (attack,)))
+
+
+def beside(name, group, *, waits_s=0.0, run=lambda _: passed("401")):
+    return Attack(name, "title", "401", run, beside=group, waits_s=waits_s)
+
+
+def test_those_beside_each_other_stand_where_the_first_of_them_does_and_who_waits_comes_first():
+    attacks = [
+        beside("1", None),
+        beside("2", "some"),
+        beside("3", None),
+        beside("4", "others"),
+        beside("5", "some"),
+        beside("6", "some", waits_s=2.0),
+    ]
+    found = [[attack.id for attack in together] for together in batches(attacks)]
+    assert found == [["1"], ["6", "2", "5"], ["3"], ["4"]]
+
+
+def test_attacks_beside_each_other_run_at_the_same_time():
+    met = threading.Barrier(LANES, timeout=10.0)
+
+    def meet(_stage):
+        met.wait()
+        return passed("met")
+
+    attacks = [beside(str(number), "some", run=meet) for number in range(LANES)]
+    found = list(findings(a_stage(lambda _: httpx2.Response(200)), attacks))
+    assert [(each.attack, each.seen) for each in found] == [(str(number), "met") for number in range(LANES)]
+
+
+def test_an_attack_that_is_beside_no_other_has_the_stack_to_itself():
+    running, most = set(), []
+
+    def alone(name):
+        def run(_stage):
+            running.add(name)
+            most.append(len(running))
+            running.discard(name)
+            return passed("401")
+
+        return run
+
+    attacks = [beside(str(number), None, run=alone(number)) for number in range(LANES)]
+    assert len(list(findings(a_stage(lambda _: httpx2.Response(200)), attacks))) == LANES
+    assert most == [1] * LANES
+
+
+def test_one_that_breaks_off_beside_others_is_unknown_and_the_others_are_not():
+    attacks = [beside("1", "some", run=breaking(OSError("gone"))), beside("2", "some")]
+    found = findings(a_stage(lambda _: httpx2.Response(200)), attacks)
+    assert [each.verdict for each in found] == [Verdict.UNKNOWN, Verdict.PASS]
+
+
+def test_what_compares_durations_or_counts_processes_is_beside_nothing():
+    alone = {"K-01", "K-03", "K-05", "K-10", "A3-03", "A3-05", "A3-06", "A4-23"}
+    alone |= {name for name in ATTACKS if name.startswith(("A1-0", "A2-", "A5-", "T-"))} - {"A5-01"}
+    assert {name for name in alone if ATTACKS[name].beside} == set()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 
@@ -58,6 +60,24 @@ def test_a_token_that_is_about_to_end_is_renewed_and_one_that_lives_is_kept():
     first, second, third = (stage.access for _ in range(3))
     assert first != second == third
     assert asked == [("/api/auth/jwt/login/", None), ("/api/auth/jwt/refresh/", "r1")]
+
+
+def test_a_refresh_token_is_spent_once_by_two_that_renew_at_the_same_time():
+    asked = []
+    late = threading.Event()
+
+    def hands_out(request):
+        asked.append(request.url.path)
+        late.wait(0.05 if len(asked) == 2 else 0.0)
+        tokens = {"access": a_token(lives_s=0 if len(asked) == 1 else 600), "refresh": f"r{len(asked)}"}
+        return httpx2.Response(200, json=tokens)
+
+    stage = a_stage(hands_out)
+    assert stage.access
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: stage.access, range(2))
+    assert first == second
+    assert asked == ["/api/auth/jwt/login/", "/api/auth/jwt/refresh/"]
 
 
 def test_a_connection_that_breaks_is_an_answer_with_status_0():

@@ -36,7 +36,8 @@ def test_a_stack_keeps_its_rows_where_its_profile_says(profile, database, cache)
         ("gunicorn:gthread", ["A1-01"], {"app", "gunicorn"}),
         ("gunicorn:gthread+nginx", ["A1-01", "W-10b"], {"app", "gunicorn", "nginx", "postgres"}),
         ("gunicorn:gthread", ["A4-09"], {"app", "gunicorn", "redis"}),
-        ("gunicorn:gthread+nginx", ["A4-09"], {"app", "gunicorn", "nginx"}),
+        ("gunicorn:gthread+nginx", ["A4-09", "W-10b"], {"app", "gunicorn", "nginx", "postgres", "redis"}),
+        ("gunicorn:gthread", ["T-04"], {"app", "gunicorn"}),
     ],
 )
 def test_the_images_of_a_run_are_those_that_its_stacks_are_made_of(target, attacks, used):

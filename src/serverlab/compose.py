@@ -33,6 +33,7 @@ __all__ = [
     "connect",
     "follow",
     "log_lines",
+    "start_beside",
     "start_load",
     "start_witness",
     "tails",
@@ -222,9 +223,22 @@ def start_load(
     shell: Shell, root: Path, settings: StackSettings, variables: Mapping[str, str], *, web: bool = False
 ) -> None:
     """Start the generator's container beside the running stack."""
-    files = [*settings.files(), "load.yml", *(["locust.yml"] if web else [])]
-    arguments = ["up", "--detach", "--no-build", "--pull", "never", "--no-deps", "--no-recreate", "load"]
-    _compose(shell, root, settings, files, arguments, variables=variables)
+    files = ["load.yml", *(["locust.yml"] if web else [])]
+    start_beside(shell, root, settings, files=files, service="load", variables=variables)
+
+
+def start_beside(
+    shell: Shell,
+    root: Path,
+    settings: StackSettings,
+    *,
+    files: Iterable[str],
+    service: str,
+    variables: Mapping[str, str],
+) -> None:
+    """Start one more service beside the running stack, which is left as it is; ``files`` are laid over the stack's."""
+    arguments = ["up", "--detach", "--no-build", "--pull", "never", "--no-deps", "--no-recreate", service]
+    _compose(shell, root, settings, [*settings.files(), *files], arguments, variables=variables)
 
 
 def start_witness(shell: Shell, root: Path, settings: StackSettings) -> None:

@@ -47,6 +47,15 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
     return median([abs(value - middle) for value in values])
 
 
+def nearest_rank(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least ``percent`` of a hundred of at least one value do not exceed.
+
+    Source: R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
+    361-365, definition 1.
+    """
+    return sorted(values)[max(0, math.ceil(percent * len(values) / 100) - 1)]
+
+
 def spread(values: Sequence[float]) -> Spread | None:
     """Median, smallest, largest value and median absolute deviation; None where there are no values.
 
@@ -168,6 +177,16 @@ def holm(chances: Mapping[K, float], *, alpha: float = 1 - CONFIDENCE) -> frozen
             break
         rejected.add(key)
     return frozenset(rejected)
+
+
+def trials_without_event(share: float) -> int:
+    """How many trials without an event show, at 95 % one-sided, that its probability is at most ``share``, below 1.
+
+    It is where the upper limit of Clopper and Pearson for 0 of n, 1 - 0.05^(1/n), is no more than the share: about
+    3 / share, the rule of three. Sources: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934), 404-413; J. A. Hanley
+    and A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 249 (1983), 1743-1745.
+    """
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log1p(-share))
 
 
 def samples_needed(percent: float) -> int:

@@ -70,6 +70,17 @@ def services(root):
 
 
 @pytest.fixture(scope="module")
+def null(root):
+    """The server that does nothing, as Compose resolves it."""
+    chosen = ["--file", str(root / "compose/null.yml")]
+    done = run_checked(
+        HostShell(), ["docker", "compose", *chosen, "config", "--format", "json"], env={"LAB_RUN": "repo"}
+    )
+    assert done.stderr == "", "Compose warns"
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
 def app_settings(root):
     """What the app's settings say, left alone."""
     keys = {"DJANGO_SECRET_KEY": "planted-" * 8, "DJANGO_JWT_KEY": "another-" * 8}
@@ -100,6 +111,13 @@ def parsed(policy):
 def test_every_service_of_every_overlay_keeps_the_contract(services):
     assert {name: rules for name, service in services.items() if (rules := broken(service))} == {}
     assert {"app", "edge", "db", "migrate", "cache", "realtime", "faultproxy", "load"} <= set(services)
+
+
+def test_the_server_that_does_nothing_keeps_the_contract_and_carries_the_label_of_its_run(null):
+    assert (null["name"], set(null["services"]), "volumes" in null) == ("serverlab", {"app"}, False)
+    assert broken(null["services"]["app"]) == []
+    labels = {each["labels"]["org.serverlab"] for each in (null["services"]["app"], null["networks"]["lab"])}
+    assert labels == {"repo"}
 
 
 @pytest.mark.parametrize("rule", [rule.__name__ for rule in RULES])

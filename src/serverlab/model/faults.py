@@ -29,7 +29,8 @@ class Attempt(Record, frozen=True):
 
     ``key`` is the UUID that a write was made under, or that a read asked for: one whose write had been acknowledged
     before the read was sent. ``due_s`` is when the schedule wanted it sent, whatever the answers before it did.
-    ``cause`` is "" where an answer came that was right; else ``refused``, ``reset``, ``timeout``, ``eof`` (the
+    ``sent_s`` is when its connection was begun, None if it never was. ``cause`` is "" where an answer came that was
+    right; else ``refused``, ``unreachable`` (no such host, or no way to it), ``reset``, ``timeout``, ``eof`` (the
     connection was closed before the answer was whole), ``status`` or ``body`` (the answer was another one), ``missing``
     (a read did not find what had been acknowledged).
     """
@@ -93,11 +94,15 @@ class Timeline(Record, frozen=True):
 
 
 class Probing(Record, frozen=True):
-    """What a prober sends: reads and writes per second, each on a connection of its own, and its patience."""
+    """What a prober sends: reads and writes per second, each on a connection of its own, and its patience.
+
+    ``guarded``: the app is to keep one row of a write, however often it is sent; else there may be as many as arrive.
+    """
 
     reads_per_s: float = 20.0
     writes_per_s: float = 10.0
     timeout_s: Seconds = 5.0
+    guarded: bool = True
 
 
 class Rule(Record, frozen=True):
@@ -129,9 +134,9 @@ class Verdict(enum.Enum):
 class Toll(Record, frozen=True):
     """What a fault cost, counted from the ledger, the events and the database; None where it could not be known.
 
-    ``lost`` were acknowledged and are absent, ``phantom`` are present and were never attempted, ``duplicate`` are there
-    more than once, ``torn`` without their children, ``stale`` are reads that missed what had been acknowledged before
-    they were sent. ``recovered`` are unknown to the client and present, ``unacknowledged`` of those were executed.
+    ``lost`` were acknowledged and are absent, ``phantom`` are present and were never attempted or had certainly failed,
+    ``duplicate`` are there more than once, ``torn`` without their children, ``stale`` are reads that missed what had
+    been acknowledged before they were sent. ``recovered`` are unknown to the client and present.
     ``failed_by`` counts attempts that were not OK by phase, kind, outcome and cause (``fault/write/info/reset``).
     Seconds: ``longest_gap_s`` between two successes; ``to_detect_s`` from the injection to the first failure,
     ``to_success_s`` from the removal to the first success, ``to_recovery_s`` from it to the beginning of ten seconds

@@ -1,0 +1,218 @@
+"""What a cell comes to: a verdict with its reason, from ledger, events and database, and from nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+
+from serverlab.analysis.tolls import (
+    WELL_FOR_S,
+    WELL_SHARE,
+    Course,
+    bare_toll,
+    course_of,
+    failures,
+    latency_s,
+    moment,
+    rate,
+    toll_of,
+)
+from serverlab.model.faults import (
+    Attempt,
+    Event,
+    Happening,
+    Instant,
+    Judgement,
+    Outcome,
+    Probing,
+    Rule,
+    StoredRow,
+    Timeline,
+    Toll,
+    Verdict,
+)
+from serverlab.stats import nearest_rank
+
+LAG_P99_S = 0.05
+"""How late the prober may send; what comes later is its own failing, not the stack's."""
+
+FOUND_SHARE = 0.98
+"""Of the attempts that are due in the baseline, so many have to be in the ledger."""
+
+CLOCK_SLACK_S = 0.005
+"""How far moments of one attempt may stand in the wrong order, for they are rounded."""
+
+NOTHING_MEASURED: Mapping[str, float] = MappingProxyType({})
+
+
+def judge(
+    attempts: Iterable[Attempt],
+    events: Iterable[Event],
+    stored: Iterable[StoredRow] | None,
+    *,
+    rule: Rule,
+    timeline: Timeline,
+    probing: Probing,
+    measured: Mapping[str, float] = NOTHING_MEASURED,
+) -> Judgement:
+    """The verdict on a cell; ``stored`` is None where the database could not be read.
+
+    ``measured`` is what the fault itself saw, which the rule may bound.
+
+    FAIL wins: what was lost, made up, doubled, torn or read stale is so whatever else went wrong. Then comes VOID: the
+    prober was late, or the stack was not well before the fault, or the fault or its removal was not confirmed, or the
+    clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough.
+    """
+    seen, happened = tuple(attempts), tuple(events)
+    if stored is None:
+        return Judgement(verdict=Verdict.VOID, reason="the database could not be read")
+    told = course_of(seen, happened, timeline=timeline, probing=probing)
+    if told is None:
+        toll = bare_toll(seen, stored)
+        void = list(_unconfirmed(seen, happened))
+    else:
+        toll = toll_of(told, stored, probing=probing)
+        void = list(_void(told, probing))
+    broken = list(_broken(toll, probing))
+    if broken or void or told is None:
+        verdict = Verdict.FAIL if broken else Verdict.VOID
+        return Judgement(verdict=verdict, reason=_joined([*broken, *void]), toll=toll)
+    return _by_rule(told, toll, rule, measured)
+
+
+def course(attempts: Iterable[Attempt], events: Iterable[Event]) -> tuple[Instant, ...]:
+    """Second by second what came of what was due in it, from the first to the last, none left out.
+
+    Seconds count from the injection, or from the first attempt where there was none. Latencies are those of the
+    attempts that were OK, from when they were due.
+    """
+    seen = sorted(attempts, key=lambda each: each.due_s)
+    if not seen:
+        return ()
+    injected_s = moment(tuple(events), Happening.INJECTED)
+    zero_s = seen[0].due_s if injected_s is None else injected_s
+    by_second: defaultdict[int, list[Attempt]] = defaultdict(list)
+    for each in seen:
+        by_second[math.floor(each.due_s - zero_s)].append(each)
+    return tuple(_instant(second, by_second[second]) for second in range(min(by_second), max(by_second) + 1))
+
+
+def _instant(second: int, attempts: Sequence[Attempt]) -> Instant:
+    taken_ms = [latency_s(each) * 1000 for each in attempts if each.outcome is Outcome.OK]
+    return Instant(
+        at_s=second,
+        ok=len(taken_ms),
+        failed=len(attempts) - len(taken_ms),
+        p50_ms=nearest_rank(taken_ms, 50) if taken_ms else None,
+        p99_ms=nearest_rank(taken_ms, 99) if taken_ms else None,
+    )
+
+
+def _unconfirmed(attempts: Sequence[Attempt], events: Sequence[Event]) -> Iterator[str]:
+    """Why the phases of a cell cannot be told."""
+    if not attempts:
+        yield "nothing was attempted"
+    if moment(events, Happening.INJECTED) is None:
+        yield "the fault was not confirmed"
+    if moment(events, Happening.REMOVED) is None:
+        yield "its removal was not confirmed"
+
+
+def _broken(toll: Toll, probing: Probing) -> Iterator[str]:
+    """What no fault excuses."""
+    if toll.lost:
+        yield f"{toll.lost} acknowledged writes are lost"
+    if toll.phantom:
+        yield f"{toll.phantom} rows are there that nobody wrote, or that were certainly not written"
+    if toll.duplicate and probing.guarded:
+        yield f"{toll.duplicate} writes are there more than once"
+    if toll.torn:
+        yield f"{toll.torn} rows are torn from those that belong to them"
+    if toll.stale:
+        yield f"{toll.stale} reads missed what had been acknowledged before"
+
+
+def _void(course: Course, probing: Probing) -> Iterator[str]:
+    """Why what was counted says nothing."""
+    yield from _disordered(course)
+    baseline = course.of("baseline")
+    due = (course.onset_s - course.baseline_s) * rate(probing)
+    if due <= 0 or len(baseline) < FOUND_SHARE * due - 1:
+        yield f"the prober made {len(baseline)} attempts before the fault, {max(0, due):.0f} were due"
+    successes = sum(each.outcome is Outcome.OK for each in baseline)
+    if not successes or successes < WELL_SHARE * len(baseline):
+        yield f"the stack was not well before the fault: {successes} of {len(baseline)} attempts succeeded"
+    for name, phases in (("before", ("baseline",)), ("after", ("fault", "after"))):
+        lag_s = _lag_p99_s(course.of(*phases))
+        if lag_s > LAG_P99_S:
+            yield f"the prober was late {name} the injection: p99 of {lag_s * 1000:.0f} ms"
+
+
+def _disordered(course: Course) -> Iterator[str]:
+    if course.removed_s < course.injected_s:
+        yield "the fault was removed before it was injected"
+    if not course.attempts[0].due_s <= course.onset_s <= course.removed_s <= course.end_s:
+        yield "the fault was not within the time that was probed"
+    if any(not _is_ordered(each) for each in course.attempts):
+        yield "the clock of the prober jumped"
+
+
+def _is_ordered(attempt: Attempt) -> bool:
+    told = [attempt.due_s, attempt.sent_s, attempt.first_byte_s, attempt.ended_s]
+    moments = [each for each in told if each is not None]
+    return all(later >= earlier - CLOCK_SLACK_S for earlier, later in pairwise(moments))
+
+
+def _lag_p99_s(attempts: Sequence[Attempt]) -> float:
+    """How late they were sent; what was never sent is late for as long as it was waited for."""
+    lags = [(each.ended_s if each.sent_s is None else each.sent_s) - each.due_s for each in attempts]
+    return nearest_rank(lags, 99) if lags else 0.0
+
+
+def _by_rule(course: Course, toll: Toll, rule: Rule, measured: Mapping[str, float]) -> Judgement:
+    failed = [*_missed(course, toll, rule), *_exceeded(rule, measured)]
+    if failed:
+        return Judgement(verdict=Verdict.FAIL, reason=_joined(failed), toll=toll)
+    if unknown := list(_unobserved(course, toll, rule, measured)):
+        return Judgement(verdict=Verdict.UNKNOWN, reason=_joined(unknown), toll=toll)
+    return Judgement(verdict=Verdict.PASS, reason="", toll=toll)
+
+
+def _missed(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
+    count = len(failures(course))
+    if rule.failures_at_most is not None and count > rule.failures_at_most:
+        yield f"{count} attempts failed, {rule.failures_at_most} may"
+    gap_s = toll.longest_gap_s
+    if rule.longest_gap_s is not None and gap_s is not None and gap_s > rule.longest_gap_s:
+        yield f"nothing succeeded for {gap_s:.1f} s, it may for {rule.longest_gap_s:g} s"
+    kept = toll.goodput_kept
+    if rule.goodput_at_least is not None and kept is not None and kept < rule.goodput_at_least:
+        yield f"{kept:.0%} of the successes per second were left under the fault, {rule.goodput_at_least:.0%} must"
+    if rule.recovers and toll.to_recovery_s is None and _observed_s(course) >= WELL_FOR_S:
+        yield f"not recovered within {_observed_s(course):.0f} s"
+
+
+def _exceeded(rule: Rule, measured: Mapping[str, float]) -> Iterator[str]:
+    for name, most in rule.measured_at_most.items():
+        if measured.get(name, -math.inf) > most:
+            yield f"{name} is {measured[name]:g}, it may be {most:g}"
+
+
+def _unobserved(course: Course, toll: Toll, rule: Rule, measured: Mapping[str, float]) -> Iterator[str]:
+    if rule.recovers and toll.to_recovery_s is None:
+        yield f"observed for {_observed_s(course):.1f} s after the fault, {WELL_FOR_S:g} s are needed"
+    if rule.goodput_at_least is not None and toll.goodput_kept is None:
+        yield "nothing was observed under the fault"
+    for name in rule.measured_at_most.keys() - measured.keys():
+        yield f"{name} was not measured"
+
+
+def _observed_s(course: Course) -> float:
+    return course.end_s - course.removed_s
+
+
+def _joined(reasons: Sequence[str]) -> str:
+    return "; ".join(reasons)

@@ -29,17 +29,17 @@ SETS := app apache build daphne gunicorn lab dev load uwsgi
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev engine images up down ps logs run compare capacity attack locust report doctor check list browser test lint bench-lab format lock clean
+.PHONY: help setup dev engine images up down ps logs run compare capacity crosscheck attack locust report doctor check list browser test lint bench-lab format lock clean
 
 help: ## print this
 	@echo "usage: make VERB [NAME=value ...]"; echo
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb what; do printf '  %-9s  %s\n' "$$verb" "$$what"; done
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb what; do printf '  %-10s  %s\n' "$$verb" "$$what"; done
 	@echo; sed -nE 's/^#: ?(.*)/  \1/p' $(MAKEFILE_LIST)
 
 #: TARGET=SERVER[:VARIANT][+EDGE]   e.g. TARGET=gunicorn:gthread+nginx (default: gunicorn)
 #: TARGETS="runserver gunicorn"     only these targets of an experiment
 #: EXPERIMENT=experiments/NAME.toml (default: quick)
-#: RUN=EXPERIMENT/RUN               for compare, run and capacity: this run; the last two go on with it
+#: RUN=EXPERIMENT/RUN               for compare, run, capacity and crosscheck: this run; the last three go on with it
 #: NEW=EXPERIMENT/RUN               for compare: what changed from RUN to this one
 #: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
 #: REALTIME=on                      for up: Daphne beside the server, for WebSockets
@@ -80,6 +80,9 @@ compare: images ## from nothing to a table: run the quick experiment on five ser
 capacity: images ## find the highest rate that TARGETS carry within their objectives, or go on with RUN
 	@$(LAB) capacity $(if $(RUN),--resume "$(RUN)",$(TARGETS)) $(call option,workload,WORKLOAD) $(call option,slo,SLO) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)
 
+crosscheck: images ## let wrk and h2load measure TARGETS as the lab does, and tell whether they agree, or go on with RUN
+	@$(LAB) crosscheck $(if $(RUN),--resume "$(RUN)",$(TARGETS)) $(ARGS)
+
 attack: images ## put TARGETS (all of them, if none is named) to every attack, or to those of ONLY
 	@$(LAB) attack $(TARGETS) $(call option,only,ONLY) $(ARGS)
 
@@ -114,8 +117,8 @@ lint: dev ## run every linter
 	$(BIN)/yamllint --strict .
 	for upstream in http uwsgi; do for kept in on off; do for realtime in "" realtime:8000; do LAB_UPSTREAM=$$upstream LAB_UPSTREAM_KEEPALIVE=$$kept LAB_REALTIME_ADDRESS=$$realtime $(BIN)/python deploy/nginx/start.py render | $(BIN)/gixy -c deploy/nginx/gixy.cfg -; done; done; done
 
-bench-lab: dev ## measure how fast the lab itself is
-	$(BIN)/python -m benchmarks.reading $(ARGS)
+bench-lab: dev engine ## measure how fast the lab itself is
+	$(BIN)/python -m benchmarks $(ARGS)
 
 format: dev # let ruff mend what it can
 	$(BIN)/ruff check --fix .

@@ -7,7 +7,6 @@ process of its own: start of Python, reading, judging, rendering, writing.
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import random
@@ -15,20 +14,22 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice, product
 from pathlib import Path
 
 import msgspec
 
+from benchmarks.keeping import CHECKOUT, keep, parser_of
 from serverlab import store
+from serverlab.model.benchmarks import Bound
 from serverlab.model.definitions import Experiment
 from serverlab.model.records import Plan, PlannedTrial, Second, Trial
 from serverlab.model.runs import Run
 from serverlab.model.usage import ProcessUse
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 PATTERN = CHECKOUT / "results" / "reference" / "baseline"
 
 TRIALS = 10_000
@@ -51,23 +52,42 @@ class Reading:
     peak_mb: float
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each shape of run; 1 where a median is beyond a limit."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__)
+    parser = parser_of("reading", __doc__)
     parser.add_argument(
         "--trials", type=int, default=TRIALS, help="trials of each run (default: %(default)s)"
     )
     parser.add_argument("--repeats", type=int, default=5, help="calls for each run (default: %(default)s)")
-    options = parser.parse_args()
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    print(f"serverlab compare, {options.trials} trials, one core: median of {options.repeats} calls (worst)")
-    kept = [measure(rounds, trials=options.trials, repeats=options.repeats) for rounds in (4, 40)]
-    print(f"limits {LIMIT_S:g} s and {LIMIT_MB:g} MB: {'kept' if all(kept) else 'MISSED'}")
-    return int(not all(kept))
+    options = parser.parse_args(arguments)
+    with on_one_core():
+        bounds = [
+            bound
+            for rounds in (4, 40)
+            for bound in measure(rounds, trials=options.trials, repeats=options.repeats)
+        ]
+    return keep(
+        "reading",
+        "Reading a long run",
+        bounds,
+        folder=options.save,
+        conditions=f"serverlab compare, {options.trials} trials, one core: median of {options.repeats} calls",
+    )
 
 
-def measure(rounds: int, *, trials: int, repeats: int) -> bool:
-    """Time the command for a run of so many rounds, print what came out, and say whether it kept the limits."""
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Keep this process, and what it starts, on one core while the block runs."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def measure(rounds: int, *, trials: int, repeats: int) -> list[Bound]:
+    """Time the command for a run of so many rounds."""
     with tempfile.TemporaryDirectory() as folder:
         path = make_run(Path(folder), rounds=rounds, trials=trials)
         size_mb = (path / "trials.jsonl").stat().st_size / 1e6
@@ -75,13 +95,23 @@ def measure(rounds: int, *, trials: int, repeats: int) -> bool:
     wall_s = [each.wall_s for each in readings]
     peak_mb = [each.peak_mb for each in readings]
     cpu_s = statistics.median(each.cpu_s for each in readings)
-    print(
-        f"{rounds:>3} rounds, {trials // rounds} cells, {size_mb:.0f} MB: "
-        f"{statistics.median(wall_s):.2f} s ({max(wall_s):.2f}), CPU {cpu_s:.2f} s, "
-        f"peak {statistics.median(peak_mb):.0f} MB ({max(peak_mb):.0f})",
-        flush=True,
-    )
-    return statistics.median(wall_s) <= LIMIT_S and statistics.median(peak_mb) <= LIMIT_MB
+    shape = f"{rounds} rounds, {trials // rounds} cells, {size_mb:.0f} MB"
+    return [
+        Bound(
+            what=f"{shape}: time",
+            measured=f"{statistics.median(wall_s):.2f} s",
+            limit=f"at most {LIMIT_S:g} s",
+            kept=statistics.median(wall_s) <= LIMIT_S,
+            details=f"worst {max(wall_s):.2f} s, CPU {cpu_s:.2f} s",
+        ),
+        Bound(
+            what=f"{shape}: memory",
+            measured=f"{statistics.median(peak_mb):.0f} MB",
+            limit=f"at most {LIMIT_MB:g} MB",
+            kept=statistics.median(peak_mb) <= LIMIT_MB,
+            details=f"worst {max(peak_mb):.0f} MB",
+        ),
+    ]
 
 
 def read(path: Path) -> Reading:

@@ -143,10 +143,12 @@ def read_h2load(output: str, log: str, *, question: Question) -> Reading:
     summary = ENDED.findall(output)
     if len(summary) != 1:
         raise BadOutput(f"h2load did not say what it measured:{_shown(output)}")
-    errored, timeout = (int(text) for text in summary[0][-2:])
+    total, *_, errored, timeout = (int(text) for text in summary[0])
     requests = [_request(line) for line in log.splitlines()]
     if not requests:
         raise BadOutput(f"h2load logged no request:{_shown(output)}")
+    if len(requests) > total:
+        raise BadOutput(f"h2load made {total} requests and its log has {len(requests)}, of an earlier call")
     begin = min(began for began, _, _ in requests) + round(question.warmup_s * 1e6)
     end = begin + round(question.window_s * 1e6)
     if max(began + took for began, _, took in requests) < end:

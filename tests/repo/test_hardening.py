@@ -23,6 +23,7 @@ FILES = (
     "upstreamproxy.yml",
     "load.yml",
     "locust.yml",
+    "witness.yml",
 )
 REQUIRED = {
     "LAB_SERVER": "gunicorn",

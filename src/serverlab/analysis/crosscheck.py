@@ -9,7 +9,7 @@ from itertools import product
 
 from serverlab import stats
 from serverlab.analysis.conditions import environment_facts
-from serverlab.formatting import estimate, exact, factor, one_line, percent, plural
+from serverlab.formatting import estimate, exact, factor, one_line, plural
 from serverlab.model.crosscheck import (
     Agreement,
     Crosscheck,
@@ -48,7 +48,7 @@ def crosscheck_table(check: Crosscheck) -> CrossTable:
         ),
         Fact(
             label="Limits",
-            value=f"{percent(RPS_LIMIT)} on req/s at saturation, {percent(P99_LIMIT)} on p99 at half of it; wrk, which "
+            value=f"{_share(RPS_LIMIT)} on req/s at saturation, {_share(P99_LIMIT)} on p99 at half of it; wrk, which "
             "has no rate, on p99 at saturation",
         ),
         *environment_facts(check.environment),
@@ -119,14 +119,18 @@ def _within(what: str, ratios: list[float], limit: float) -> tuple[Agreement, st
     """Whether the ratio's interval lies within the limit, and if not, what is so."""
     interval = stats.interval(ratios)
     if interval is None:
-        return Agreement.UNCLEAR, f"{what}: {plural(len(ratios), 'round')} do not make an interval"
+        return Agreement.UNCLEAR, f"{what}: too few rounds for an interval"
     low, high = 1 / (1 + limit), 1 + limit
     shown = f"{what} {estimate(interval)}"
     if low <= interval.low and interval.high <= high:
         return Agreement.YES, ""
     if interval.high < low or interval.low > high:
-        return Agreement.NO, f"{shown} lies beyond ±{percent(limit)}"
-    return Agreement.UNCLEAR, f"{shown} reaches beyond ±{percent(limit)}"
+        return Agreement.NO, f"{shown} lies beyond {_share(limit)}"
+    return Agreement.UNCLEAR, f"{shown} reaches beyond {_share(limit)}"
+
+
+def _share(limit: float) -> str:
+    return f"±{exact(limit * 100)} %"
 
 
 def _off(rps: list[float]) -> str:

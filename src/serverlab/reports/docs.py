@@ -6,7 +6,8 @@ section, or all that fit where a key is left out. ``<!-- figure: results/... tar
 attacks against servers, ``measured`` with the same arguments what they measured. ``<!-- capacity: results/...
 workload=profile cpus=1 --> ... <!-- /capacity -->`` holds what a search found,
 ``<!-- crosscheck: results/... --> ... <!-- /crosscheck -->`` what other generators saw. ``<!-- images: results/... -->
-... <!-- /images -->`` holds what the images are made of, ``<!-- definition: server gunicorn --> ... <!-- /definition
+... <!-- /images -->`` holds what the images are made of, ``<!-- bench: results/...json --> ... <!-- /bench -->`` how
+fast the lab itself is, ``<!-- definition: server gunicorn --> ... <!-- /definition
 -->`` what a definition says. Markers in code are left alone.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from serverlab.errors import UsageError
 from serverlab.reports.markers import Results, render_marker
 
-KINDS = "table|figure|definition|attacks|measured|capacity|crosscheck|images"
+KINDS = "table|figure|definition|attacks|measured|capacity|crosscheck|bench|images"
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
     r"|(?P<code>`[^`\n]+`)"

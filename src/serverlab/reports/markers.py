@@ -14,12 +14,14 @@ from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
+from serverlab.model.benchmarks import Benchmark
 from serverlab.model.capacity_tables import CapacityTable
 from serverlab.model.crosscheck import CrossTable
 from serverlab.model.inventories import Inventory
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
+from serverlab.reports.benchmark import read_benchmark, render_benchmark
 from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.crosscheck import render_crosscheck
@@ -37,6 +39,7 @@ KEYS = {
     "measured": ("only",),
     "images": (),
     "crosscheck": (),
+    "bench": (),
     "capacity": ("workload", "cpus"),
 }
 
@@ -103,6 +106,15 @@ class Results:
         """
         return crosscheck_table(read_crosscheck(self._folder(path)))
 
+    def benchmark(self, path: str) -> Benchmark:
+        """The benchmark in the file ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is none that can be read.
+        """
+        _check_below_root(path)
+        return read_benchmark(self.root / path, path)
+
     def _folder(self, path: str) -> Path:
         _check_below_root(path)
         if not (self.root / path).is_dir():
@@ -148,6 +160,10 @@ def _images(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa
 
 def _crosscheck(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
     return render_crosscheck(results.crosscheck(path))
+
+
+def _bench(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
+    return render_benchmark(results.benchmark(path))
 
 
 def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -262,5 +278,6 @@ BLOCKS = {
     "capacity": _capacities,
     "images": _images,
     "crosscheck": _crosscheck,
+    "bench": _bench,
 }
 """What renders each kind that stands on lines of its own."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -130,7 +131,7 @@ def _ours(stand: Stand, rate: float | None) -> Seen:
         variables = load.headless_variables(WORKLOAD, workload, url=url, seed=stand.round)
         compose.start_load(lab.shell, lab.root, stand.settings, variables)
         samples.watch(lab.engine.containers("load"))
-        result = load.await_result(lab.engine, workload, lambda _event: None).result
+        result = load.await_result(lab.engine, workload, lambda event: _at_edges(samples, event)).result
         samples.sample()
     usage = sampler.usage_within(samples.samples, start=result.window_start, end=result.window_end)
     void = (
@@ -141,6 +142,12 @@ def _ours(stand: Stand, rate: float | None) -> Seen:
     return Seen(reading_of(result), void, usage["load"].cpu_s / result.window_s)
 
 
+def _at_edges(samples: sampler.Sampler, event: Mapping[str, Any]) -> None:
+    """Sample as the window opens and closes: the generator may have ended before its turn comes again."""
+    if event.get("event") in ("measuring", "measured"):
+        samples.sample()
+
+
 def _wrk(stand: Stand, _rate: float | None) -> Seen:
     question = stand.question
     _said(stand, witnesses.wrk_command(question, lasts_s=question.warmup_s))
@@ -149,6 +156,7 @@ def _wrk(stand: Stand, _rate: float | None) -> Seen:
 
 
 def _h2load(stand: Stand, rate: float | None) -> Seen:
+    _said(stand, ["rm", "--force", witnesses.LOG])  # h2load appends to the log of its last call
     output, share = _said(stand, witnesses.h2load_command(stand.question, rate=rate))
     log, _ = _said(stand, ["cat", witnesses.LOG])
     return _believed(witnesses.read_h2load(output, log, question=stand.question), share)
@@ -173,7 +181,7 @@ def _said(stand: Stand, command: list[str]) -> tuple[str, float | None]:
     lasted_s, after = time.monotonic() - began, sampler.read(container)
     output = done.output.decode(errors="replace")
     if done.exit_code != 0:
-        name = next(word for word in command if word in ("wrk", "h2load", "cat"))
+        name = next(word for word in command if word in ("wrk", "h2load", "cat", "rm"))
         raise BadOutput(f"{name} ended with {done.exit_code}{_tail(output)}")
     return output, (after.cpu_s - before.cpu_s) / lasted_s if before and after else None
 

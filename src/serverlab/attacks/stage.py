@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from serverlab.attacks.answers import answer_of, cookies_in
 from serverlab.attacks.clerk import Clerk
 from serverlab.attacks.forge import Forger, forger_of
 from serverlab.compose import Engine, StackSettings
@@ -277,30 +278,6 @@ class Attack:
     profile: str = "open"
     beside: str | None = None
     waits_s: float = 0.0
-
-
-def answer_of(response: httpx2.Response) -> Answer:
-    """The whole answer, as far as attacks look at it; ``said`` holds the body."""
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
-    return Answer(
-        status=response.status_code,
-        headers={key.lower(): value for key, value in response.headers.items()},
-        document=document if isinstance(document, dict) else {},
-        said=response.text[:100_000],
-    )
-
-
-def cookies_in(headers: Mapping[str, str], *, ending: str = "") -> dict[str, str]:
-    """Names (with that ending) and values of the cookies that an answer sets; no value of ours holds a comma."""
-    parts = headers.get("set-cookie", "").replace(",", ";").split(";")
-    return {
-        name.strip(): value.strip('"')
-        for name, equals, value in (part.partition("=") for part in parts)
-        if equals and name.endswith(ending)
-    }
 
 
 def leak_in(answer: Answer) -> str | None:

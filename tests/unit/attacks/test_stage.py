@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 
+from serverlab.attacks.answers import cookies_in
 from serverlab.attacks.forge import hmac_signed
-from serverlab.attacks.stage import Tokens, cookies_in
+from serverlab.attacks.stage import Tokens
 from tests.unit.attacks.sites import a_stage
 
 COOKIES = {"LAB_PLAIN_TOKENS": "cookie"}

@@ -13,6 +13,9 @@ from serverlab.model.capacity import Answer, Asked, Found, Metric, Objective, Ou
 TRIES = 2
 """How often a trial that is VOID is made before the search goes on without it."""
 
+FARTHEST = 4.0
+"""No step of the search is a larger factor."""
+
 DIGITS = 4
 """Significant digits of the rates that are tried."""
 
@@ -50,6 +53,8 @@ def mistakes(search: Search) -> Iterator[str]:
         yield f"lowest_rate: {search.lowest_rate:g} is not below highest_rate, {search.highest_rate:g}"
     if search.longest_s < search.duration_s:
         yield f"longest_s: {search.longest_s:g} is less than duration_s, {search.duration_s:g}"
+    if search.search_s is not None and search.search_s > search.duration_s:
+        yield f"search_s: {search.search_s:g} is more than duration_s, {search.duration_s:g}"
     for key in ("shares", "curve"):
         values = getattr(search, key)
         if any(later <= earlier for earlier, later in pairwise(values)):
@@ -92,6 +97,19 @@ def most_trials(search: Search) -> int:
     curve = len(search.curve) * search.curve_rounds
     searching = TRIES + search.probes + search.confirmations + TRIES * len(search.shares)
     return curve + (searching if search.slo else 0)
+
+
+def usual_trials(search: Search, *, throughput: float, carried: float) -> list[Asked]:
+    """What is tried where no trial is VOID and chance plays no part: a server that carries so much of ``throughput``.
+
+    ``throughput`` is what it answers per second of the closed trial, ``carried`` the share within the objectives.
+    """
+    probes: list[Probe] = []
+    while (asked := next_asked(search, probes)) is not None:
+        met = asked.rate is None or asked.rate <= carried * throughput
+        answer = Answer.MET if met else Answer.MISSED
+        probes.append(Probe(asked=asked, answer=answer, reason="", throughput=throughput, wall_s=0.0))
+    return [each.asked for each in probes]
 
 
 def found(search: Search, probes: Sequence[Probe]) -> Found:
@@ -171,13 +189,25 @@ def _next_rate(
     if met is None and ceiling is None:
         start = search.start * (_throughput(_of(probes, Purpose.CLOSED)) or search.lowest_rate)
         return _rounded(min(max(start, search.lowest_rate), search.highest_rate))
+    tried = _of(probes, Purpose.SEARCH)
     if ceiling is None:
-        grown = _rounded(min((met or 0) * search.growth, search.highest_rate))
+        steps = len(set(_rates(tried, Answer.MET)))
+        grown = _rounded(min((met or 0) * _factor(search, steps), search.highest_rate))
         return grown if grown > (met or 0) else None
     if met is None:
-        lower = _rounded(max(ceiling / search.growth, search.lowest_rate))
+        steps = len({each.asked.rate for each in tried})
+        lower = _rounded(max(ceiling / _factor(search, steps), search.lowest_rate))
         return lower if lower < ceiling else None
     return None if _narrow(search, met, ceiling) else _rounded(math.sqrt(met * ceiling))
+
+
+def _factor(search: Search, steps: int) -> float:
+    """How far the next step goes after so many in the same direction: each as far as all before it, at most FARTHEST.
+
+    Exponential search (J. L. Bentley and A. C. Yao, An almost optimal algorithm for unbounded searching, 1976), on the
+    logarithms of the rates: a start that is nearly right costs a step or two, one that is far off only a few more.
+    """
+    return float(min(search.growth**2.0 ** min(steps - 1, 10), max(FARTHEST, search.growth)))
 
 
 def _confirmation(search: Search, searched: _Searched, confirms: Sequence[Probe]) -> _Confirmation:

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serverlab.capacity import found, mistakes, most_trials, next_asked, objectives_of, read_objective
+from serverlab.capacity import (
+    found,
+    mistakes,
+    most_trials,
+    next_asked,
+    objectives_of,
+    read_objective,
+    usual_trials,
+)
 from serverlab.model.capacity import Answer, Asked, Found, Metric, Objective, Outcome, Probe, Purpose, Search
 
 SLO = ("p99<=250ms", "errors<=0.1%")
@@ -19,7 +27,7 @@ SUMMED_UP = 1.053
 
 
 def a_search(**changes):
-    return Search(**{"slo": SLO, **changes})
+    return Search(**{"slo": SLO, "start": 0.7, "growth": 1.3, **changes})
 
 
 def a_probe(asked, answer=Answer.MET, *, reason="", throughput=None, wall_s=1.0):
@@ -94,6 +102,7 @@ def test_mistakes_of_a_search_are_named_together():
         lowest_rate=10.0,
         highest_rate=5.0,
         longest_s=5.0,
+        search_s=11.0,
         shares=(0.9, 0.5),
         curve=(1, 1),
     )
@@ -103,6 +112,7 @@ def test_mistakes_of_a_search_are_named_together():
         "growth: 1.04 is no more than a step of the resolution, 1.05",
         "lowest_rate: 10 is not below highest_rate, 5",
         "longest_s: 5 is less than duration_s, 10",
+        "search_s: 11 is more than duration_s, 10",
         "shares: the values do not rise",
         "curve: the values do not rise",
     ]
@@ -128,9 +138,46 @@ def test_a_search_grows_halves_confirms_and_measures_at_shares():
     assert found(a_search(), probes) == Found(outcome=Outcome.FOUND, rate=96.87, missed_at=100.1, reason="")
 
 
+def test_each_step_in_the_same_direction_is_as_far_as_all_before_it():
+    probes = searched(a_search(growth=1.1), server(1000.0), throughput=100.0)
+    assert tried(probes, Purpose.SEARCH)[:5] == [70.0, 77.0, 93.17, 136.4, 292.4]
+    assert tried(searched(a_search(growth=4.0), server(1e4)), Purpose.SEARCH)[:4] == [
+        70.0,
+        280.0,
+        1120.0,
+        4480.0,
+    ]
+
+
+def test_a_start_that_is_nearly_right_costs_few_trials_and_one_that_is_far_off_not_many():
+    search = a_search(start=0.85, growth=1.1)
+    needed = {
+        share: sum(
+            each.purpose is Purpose.SEARCH for each in usual_trials(search, throughput=400.0, carried=share)
+        )
+        for share in (0.01, 0.3, 0.6, 0.8, 0.9, 1.0, 2.0, 50.0)
+    }
+    assert needed == {0.01: 13, 0.3: 9, 0.6: 7, 0.8: 3, 0.9: 3, 1.0: 5, 2.0: 9, 50.0: 7}
+
+
+def test_with_noise_few_trials_search_and_confirm_and_what_they_find_lies_just_below_the_capacity():
+    def told(search):
+        trials, errors = [], []
+        for seed in range(300):
+            share = 0.75 + 0.3 * seed / 300
+            probes = searched(search, server(400.0 * share, noise=0.02, seed=seed), throughput=400.0)
+            trials.append(len(tried(probes, Purpose.SEARCH, Purpose.CONFIRM)))
+            errors.append(found(search, probes).rate / (400.0 * share))
+        return sum(trials) / len(trials), sum(errors) / len(errors)
+
+    trials, error = told(a_search(start=0.85, growth=1.1))
+    assert trials < 5.5  # 6.6 with even steps of 1.3 from 0.7 on
+    assert 0.95 < error < 1.0
+
+
 def test_a_search_that_begins_too_high_falls():
     probes = searched(a_search(), server(20.0))
-    assert tried(probes, Purpose.SEARCH)[:6] == [70.0, 53.85, 41.42, 31.86, 24.51, 18.85]
+    assert tried(probes, Purpose.SEARCH)[:6] == [70.0, 53.85, 31.86, 11.16, 18.86, 24.51]
     assert found(a_search(), probes).outcome is Outcome.FOUND
 
 

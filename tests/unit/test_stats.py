@@ -144,6 +144,14 @@ def test_a_percentile_needs_ten_samples_beyond_it(percent, samples):
     assert stats.samples_needed(percent) == samples
 
 
+@pytest.mark.parametrize(
+    ("share", "trials"), [(0.001, 2995), (0.01, 299), (0.05, 59), (0.5, 5), (1e-6, 2995731)]
+)
+def test_so_many_trials_without_an_event_show_that_it_is_rare(share, trials):
+    assert stats.trials_without_event(share) == trials
+    assert (1 - share) ** trials <= 0.05 < (1 - share) ** (trials - 1)
+
+
 @given(RATES)
 def test_the_median_lies_within_the_spread(values):
     found = stats.spread(values)

@@ -13,7 +13,7 @@ from serverlab.analysis.conditions import run_facts
 from serverlab.analysis.evidence import Sample
 from serverlab.errors import UsageError
 from serverlab.formatting import exact, milliseconds, one_line, percent, plural
-from serverlab.model.capacity import Answer, Asked, Found, Objective, Outcome, Probe, Search
+from serverlab.model.capacity import Answer, Asked, Found, Objective, Outcome, Probe, Purpose, Search
 from serverlab.model.capacity_tables import (
     AtShare,
     CapacityRow,
@@ -28,6 +28,9 @@ from serverlab.scalability import fitted
 
 SPARE = 1.1
 """So many times the requests that a percentile needs are due in a window, because Poisson's numbers vary."""
+
+LEAST_ERRORS = 0.001
+"""That there are none at all no number of requests shows: an objective of 0 % needs those of this share."""
 
 NOT_TRIED = Found(outcome=Outcome.UNKNOWN, rate=None, missed_at=None, reason="not tried")
 ORDER = (Outcome.FOUND, Outcome.AT_LEAST, Outcome.LESS_THAN, Outcome.UNKNOWN)
@@ -84,7 +87,7 @@ def probes_of(run: Run) -> dict[Cell, list[Probe]]:
 
 def probe_of(trial: Trial, asked: Asked, objectives: Sequence[Objective]) -> Probe:
     """What the trial has told; on closed ones no objective is put."""
-    answer, reason = judged(trial, objectives if asked.rate is not None else ())
+    answer, reason = judged(trial, objectives if asked.rate is not None else (), purpose=asked.purpose)
     load = trial.load
     return Probe(
         asked=asked,
@@ -95,25 +98,42 @@ def probe_of(trial: Trial, asked: Asked, objectives: Sequence[Objective]) -> Pro
     )
 
 
-def judged(trial: Trial, objectives: Sequence[Objective]) -> tuple[Answer, str]:
-    """Whether the trial met all objectives, and why if not; VOID, too, where a percentile has too few requests."""
+def judged(trial: Trial, objectives: Sequence[Objective], *, purpose: Purpose) -> tuple[Answer, str]:
+    """Whether the trial met all objectives, and why if not; VOID, too, where one of them has too few requests."""
     if trial.state is State.VOID or trial.load is None:
         return Answer.VOID, one_line(trial.void_reasons[0]) if trial.void_reasons else "it has no result"
     sample = Sample(trial, trial.load)
     missed = [words for each in objectives if (words := _missed(sample, each))]
     if missed:
         return Answer.MISSED, "; ".join(missed)
-    unseen = [each for each in objectives if _value(sample, each) is None]
-    if unseen:
-        return Answer.VOID, "; ".join(_too_few(sample, each) for each in unseen)
-    return Answer.MET, ""
+    unseen = [words for each in objectives if (words := _too_few(sample, each, objectives, purpose))]
+    return (Answer.VOID, "; ".join(unseen)) if unseen else (Answer.MET, "")
 
 
-def window_s(search: Search, rate: float) -> float:
-    """How long a window has to be, so that the objectives see enough requests at this rate; in whole seconds."""
-    percents = [each.metric.percent for each in capacity.objectives_of(search)]
-    needed = max((stats.samples_needed(each) for each in percents if each is not None), default=0)
-    return float(math.ceil(min(max(search.duration_s, SPARE * needed / rate), search.longest_s)))
+def window_s(search: Search, asked: Asked) -> float:
+    """How long the window has to be, so that the objectives see enough requests at the rate asked; in whole seconds."""
+    objectives = capacity.objectives_of(search)
+    needed = max(
+        (requests_needed(each, objectives, asked.purpose) for each in objectives),
+        default=0,
+    )
+    searches = asked.purpose is Purpose.SEARCH and search.search_s is not None
+    least_s = (search.search_s if searches else None) or search.duration_s
+    return float(math.ceil(min(max(least_s, SPARE * needed / (asked.rate or math.inf)), search.longest_s)))
+
+
+def requests_needed(objective: Objective, objectives: Sequence[Objective], purpose: Purpose) -> int:
+    """How many requests a trial has to see before it can say that it met the objective, one of ``objectives``.
+
+    For errors so many that none of them being one would be evidence. The trial that confirms needs these; another only
+    where nothing but errors is bounded: with a percentile beside it, it decides no more than what is tried next.
+    """
+    if objective.metric.percent is not None:
+        return stats.samples_needed(objective.metric.percent)
+    if purpose is not Purpose.CONFIRM and any(each.metric.percent is not None for each in objectives):
+        return 0
+    bound = objective.at_most or LEAST_ERRORS
+    return stats.trials_without_event(bound) if bound < 1 else 1
 
 
 def capacity_table(run: Run) -> CapacityTable:
@@ -229,11 +249,12 @@ def _conditions(plan: Plan, workload: str, cpus: int, split: CoreSplit | None) -
 
 
 def _of_objectives(search: Search) -> Iterator[Fact]:
+    searching = f", {exact(search.search_s)} s while it is searched" if search.search_s else ""
     yield Fact(
         label="Load",
         value=f"open, {search.spacing} arrivals, at most {plural(search.users, 'request')} in flight, each on its own "
-        f"connection; latency from the moment a request is due; windows of {exact(search.duration_s)} s, longer where "
-        "a rate is low",
+        f"connection; latency from the moment a request is due; windows of {exact(search.duration_s)} s"
+        f"{searching}, longer where a rate is low",
     )
     yield Fact(label="Objectives", value=", ".join(map(str, capacity.objectives_of(search))))
     yield Fact(
@@ -265,9 +286,11 @@ def _missed(sample: Sample, objective: Objective) -> str:
     )
 
 
-def _too_few(sample: Sample, objective: Objective) -> str:
-    needed = stats.samples_needed(objective.metric.percent or 50)
-    return (
-        f"{objective.metric.value} needs {needed} requests, there were {sample.load.latency.count}; "
-        "raise longest_s, or bound a lower percentile"
-    )
+def _too_few(sample: Sample, objective: Objective, objectives: Sequence[Objective], purpose: Purpose) -> str:
+    """Which requests are missing for the objective to be met, "" where there are enough."""
+    needed, percentile = requests_needed(objective, objectives, purpose), objective.metric.percent
+    seen = sample.began if percentile is None else sample.load.latency.count
+    if seen >= needed:
+        return ""
+    instead = "allow more errors" if percentile is None else "bound a lower percentile"
+    return f"{objective} needs {needed} requests, there were {seen}; raise longest_s, or {instead}"

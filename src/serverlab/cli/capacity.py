@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +11,23 @@ import msgspec
 from cyclopts import App, Parameter
 
 from serverlab import capacity, host, store
-from serverlab.analysis.capacity import capacity_table, cells_of, search_of
+from serverlab.analysis.capacity import Cell, capacity_table, cells_of, search_of
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.catalog.checks import experiment_mistakes
 from serverlab.cli.context import Context, show
 from serverlab.compose import Cache, Database
 from serverlab.errors import Exit, UsageError
 from serverlab.formatting import plural
-from serverlab.model.capacity import Outcome, Search
+from serverlab.model.capacity import Asked, Outcome, Purpose, Search
+from serverlab.model.definitions import Workload
 from serverlab.model.records import Plan
 from serverlab.reports.capacity import FORMATS
 from serverlab.runner import provenance
-from serverlab.runner.capacity import resume_search, start_search, unsearched
+from serverlab.runner.capacity import formed_by, resume_search, start_search, unsearched
 from serverlab.runner.run import SETUP_S, images_of
+
+USUAL_RATE, USUAL_SHARE = 400.0, 0.9
+"""What a plan is timed with: what a server answers per second, and how much of that within the objectives."""
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -143,9 +148,12 @@ def print_capacities(context: Context, path: Path, format_name: str) -> int:
 
 def _planned(plan: Plan) -> str:
     search, cells = search_of(plan), cells_of(plan)
+    usual = capacity.usual_trials(search, throughput=USUAL_RATE, carried=USUAL_SHARE)
     bound = (
-        f"{plural(len(cells), 'search', 'searches')} of at most {capacity.most_trials(search)} trials each, "
-        f"about {len(cells) * _most_s(plan, search) / 60:.0f} minutes at most"
+        f"{plural(len(cells), 'search', 'searches')} of about {plural(len(usual), 'trial')} each, "
+        f"{capacity.most_trials(search)} at most\n"
+        f"about {_minutes(_usual_s(plan, cells, usual))} "
+        f"at some {USUAL_RATE:g} requests/s and with no trial VOID, {_minutes(_most_s(plan, cells))} at most"
     )
     lines = [
         plan.experiment.question,
@@ -157,10 +165,30 @@ def _planned(plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _most_s(plan: Plan, search: Search) -> float:
-    """How long one search takes at most where every window has its usual length."""
-    warmup_s = max(plan.workloads[name].warmup_s for name in plan.experiment.workloads)
-    closed = len(search.curve) * search.curve_rounds
-    each_s = SETUP_S + warmup_s
-    opened = capacity.most_trials(search) - closed
-    return opened * (each_s + search.duration_s) + closed * (each_s + search.curve_s)
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes"
+
+
+def _usual_s(plan: Plan, cells: Sequence[Cell], trials: Sequence[Asked]) -> float:
+    """How long the searches take where each makes these trials."""
+    search = search_of(plan)
+    formed = [formed_by(plan.workloads[cell.workload], search, asked) for cell in cells for asked in trials]
+    return sum(SETUP_S + each.warmup_s + each.duration_s for each in formed)
+
+
+def _most_s(plan: Plan, cells: Sequence[Cell]) -> float:
+    """How long the searches take at most: every rate is the lowest, no answer comes, and all that may be VOID is."""
+    return sum(_most_of_one_s(search_of(plan), plan.workloads[cell.workload]) for cell in cells)
+
+
+def _most_of_one_s(search: Search, workload: Workload) -> float:
+    around_s = SETUP_S + workload.timeout_s
+    curve_s = len(search.curve) * search.curve_rounds * (around_s + workload.warmup_s + search.curve_s)
+    if not search.slo:
+        return curve_s
+    slowest = formed_by(workload, search, Asked(purpose=Purpose.CONFIRM, rate=search.lowest_rate))
+    each_s = around_s + slowest.warmup_s + slowest.duration_s
+    closed_s = capacity.TRIES * (around_s + workload.warmup_s + search.closed_s)
+    searching_s = min(search.probes * each_s, search.budget_s + each_s)
+    others = search.confirmations + capacity.TRIES * len(search.shares)
+    return closed_s + searching_s + others * each_s + curve_s

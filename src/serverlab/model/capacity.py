@@ -129,9 +129,10 @@ class Search(Record, frozen=True):
     """How an experiment searches for capacity: its ``[capacity]`` table.
 
     A closed trial of ``closed_s`` gives a throughput; the first rate tried is the share ``start`` of it. Rates grow, or
-    fall, by the factor ``growth`` until one is met and one is not; then the gap is halved until it is no wider than
-    ``resolution``. Windows last ``duration_s``, and where a rate is so low that the objectives would see too few
-    requests, longer, up to ``longest_s``. At most ``users`` requests are in flight at once.
+    fall, by the factor ``growth``, each step as far as all before it, until one is met and one is not; then the gap is
+    halved until it is no wider than ``resolution``. The windows of trials that search last ``search_s``, where that is
+    None as long as the others: ``duration_s``. Where a rate is so low that the objectives would see too few requests,
+    all are longer, up to ``longest_s``. At most ``users`` requests are in flight at once.
 
     The search ends after ``probes`` trials, or when those of a target have taken ``budget_s``; at most
     ``confirmations`` trials confirm. Latency is measured at ``shares`` of what was found. ``curve`` names numbers of
@@ -143,9 +144,10 @@ class Search(Record, frozen=True):
     users: AtLeastOne = 64
     closed_s: PerSecond = 4.0
     duration_s: PerSecond = 10.0
+    search_s: PerSecond | None = None
     longest_s: PerSecond = 60.0
-    start: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.7
-    growth: Annotated[float, msgspec.Meta(gt=1, le=4)] = 1.3
+    start: Annotated[float, msgspec.Meta(gt=0, le=2)] = 0.85
+    growth: Annotated[float, msgspec.Meta(gt=1, le=4)] = 1.1
     resolution: Annotated[float, msgspec.Meta(ge=0.01, le=0.5)] = 0.05
     lowest_rate: PerSecond = 1.0
     highest_rate: PerSecond = 20_000.0

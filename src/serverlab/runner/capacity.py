@@ -109,7 +109,7 @@ def formed_by(workload: Workload, search: Search, asked: Asked) -> Workload:
         arrival=Arrival.OPEN,
         users=search.users,
         warmup_s=max(workload.warmup_s, min(search.users / asked.rate, LONGEST_WARMUP_S)),
-        duration_s=window_s(search, asked.rate),
+        duration_s=window_s(search, asked),
         think_time_ms=0.0,
         rate=asked.rate,
         spacing=Spacing(search.spacing),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -143,6 +144,18 @@ def steal_s(root: Path = ROOT) -> float:
         if words and words[0] == "cpu" and len(words) > 8:
             return int(words[8]) / os.sysconf("SC_CLK_TCK")
     return 0.0
+
+
+def available_memory_mib(root: Path = ROOT) -> float:
+    """Return how much memory a new program could take, in MiB, from proc(5), `MemAvailable`.
+
+    Infinite where the kernel does not tell, so that nobody waits for it.
+    """
+    for line in _text(root / "proc/meminfo").splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "MemAvailable:":
+            return int(words[1]) / 1024
+    return math.inf
 
 
 def _text(path: Path) -> str:

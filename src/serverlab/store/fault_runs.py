@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,8 +62,8 @@ def append_journal(path: Path, entry: JournalEntry) -> None:
     _append(path / JOURNAL, entry)
 
 
-def write_ledger(path: Path, *, cell_id: str, text: str) -> str:
-    """Keep a cell's ledger, packed, in ``raw/``, whole or not at all, and return the SHA-256 of that file.
+def write_ledger(path: Path, *, cell_id: str, text: str) -> Path:
+    """Keep a cell's ledger, packed, in ``raw/``, whole or not at all, and return that file.
 
     Raises:
         UsageError: the cell's id cannot be part of a file name.
@@ -72,11 +71,10 @@ def write_ledger(path: Path, *, cell_id: str, text: str) -> str:
     """
     _check_name(cell_id)
     target = path / RAW / f"{cell_id}.{LEDGER}"
-    content = gzip.compress(text.encode(), mtime=0)
     with _writing(target):
         target.parent.mkdir(exist_ok=True)
-        _write_whole(target, content)
-    return hashlib.sha256(content).hexdigest()
+        _write_whole(target, gzip.compress(text.encode(), mtime=0))
+    return target
 
 
 def read_fault_run(path: Path) -> FaultRun:

@@ -1,0 +1,275 @@
+"""One cell: a fresh stack is probed, broken, mended and watched, and what the probing says of it is judged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from serverlab import compose, probe, prober, seeding, stored
+from serverlab.analysis.bounds import bounded
+from serverlab.analysis.judging import course, judge
+from serverlab.catalog import Catalog
+from serverlab.compose import Engine, StackSettings
+from serverlab.errors import TrialFailed
+from serverlab.faults.fault import Fault, NotEffective, NotUndone, Scene
+from serverlab.ledger import Ledger
+from serverlab.model.definitions import Target
+from serverlab.model.fault_runs import FaultFacts
+from serverlab.model.faults import (
+    Cell,
+    Event,
+    Happening,
+    Judgement,
+    PlannedCell,
+    Probing,
+    StoredRow,
+    Timeline,
+    Verdict,
+)
+from serverlab.model.records import CoreSplit
+from serverlab.runner.trial import expectation
+from serverlab.shell import Shell
+
+INJECTION_S = 120.0
+"""What injecting and undoing a fault may take beside the timeline, so that the prober goes on for long enough."""
+
+LOG_LINES = 12
+LAB_FAULTS = {"LAB_FAULTS": "on"}
+
+Journal = Callable[[Happening, str], None]
+"""Writes down what is being done to the stack, on the disk when it returns."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The machine's steady clock, and how time is spent; tests have it go faster."""
+
+    now: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
+
+    def wait_until(self, moment_s: float) -> None:
+        """Return at that moment, at once if it has passed."""
+        self.pause(max(0.0, moment_s - self.now()))
+
+
+@dataclass(frozen=True)
+class Yard:
+    """What a cell is made with."""
+
+    root: Path
+    shell: Shell
+    engine: Engine
+    catalog: Catalog
+    clock: Clock = field(default_factory=Clock)
+
+
+@dataclass
+class Evidence:
+    """What a cell has gathered so far; it is kept when the cell breaks off."""
+
+    events: list[Event] = field(default_factory=list)
+    measured: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    ledger: Ledger | None = None
+    rows: tuple[StoredRow, ...] | None = None
+    void: str = ""
+    log_tail: tuple[str, ...] = ()
+
+    def happened(self, what: Happening, at_s: float, detail: str = "") -> None:
+        """Keep a mark of the timeline."""
+        self.events.append(Event(at_s=at_s, what=what, detail=detail))
+
+    @property
+    def injected(self) -> bool:
+        """Whether the fault was in effect at any time."""
+        return any(event.what is Happening.INJECTED for event in self.events)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A cell with its ledger, None where there is none that is whole."""
+
+    cell: Cell
+    ledger: Ledger | None
+
+
+def cell_settings(
+    catalog: Catalog, target: Target, fault: Fault, *, cpus: int, split: CoreSplit, label: str
+) -> StackSettings:
+    """The stack that the fault is injected into; each call makes new keys."""
+    wanted = dict(fault.stack())
+    app = {**LAB_FAULTS, **wanted.pop("app", {})}
+    replicas = catalog.replicas(target, cpus=cpus, wanted=wanted.pop("replicas", None))
+    plain = StackSettings(
+        target=target,
+        protocol=catalog.variant(target).protocol,
+        keeps_connections=catalog.variant(target).keeps_connections,
+        cpus=cpus,
+        replicas=replicas,
+        split=split,
+        label=label,
+        app=app,
+    )
+    return replace(plain, **wanted)
+
+
+def try_cell(
+    yard: Yard,
+    planned: PlannedCell,
+    fault: Fault,
+    facts: FaultFacts,
+    settings: StackSettings,
+    *,
+    probing: Probing,
+    journal: Journal,
+) -> Tried:
+    """Break a fresh stack once and return what came of it; no container is left behind.
+
+    What goes wrong with the stack, the prober or the fault makes the cell VOID with the reason; it is no exception.
+    What goes wrong with the machine is one.
+    """
+    evidence, began_s = Evidence(), yard.clock.now()
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    journalled: list[Happening] = []
+
+    def write_down(what: Happening, detail: str) -> None:
+        journal(what, detail)
+        journalled.append(what)
+
+    try:
+        with _void_says_why(evidence):
+            _gather(yard, fault, facts.timeline, settings, evidence, probing=probing, journal=write_down)
+        judgement = _judged(evidence, facts, probing)
+        if judgement.verdict is not Verdict.PASS:
+            evidence.log_tail = _logged(yard.engine)
+    finally:
+        yard.engine.remove_all()
+        if journalled and journalled[-1] is not Happening.REMOVED:
+            journal(Happening.REMOVED, "with its stack")
+    cell = Cell(
+        planned=planned,
+        judgement=judgement,
+        started_at=started_at,
+        wall_s=yard.clock.now() - began_s,
+        events=tuple(evidence.events),
+        course=course(evidence.ledger.attempts, evidence.events) if evidence.ledger else (),
+        measured=evidence.measured,
+        notes=tuple(evidence.notes),
+        log_tail=evidence.log_tail,
+        ledger_sha256=evidence.ledger.sha256 if evidence.ledger else None,
+    )
+    return Tried(cell, evidence.ledger)
+
+
+@contextmanager
+def _void_says_why(evidence: Evidence) -> Iterator[None]:
+    try:
+        yield
+    except NotEffective as broke:
+        evidence.void = f"fault-not-effective: {broke.what}"
+    except NotUndone as broke:
+        evidence.void = f"rollback-not-confirmed: {broke.what}"
+    except TrialFailed as broke:
+        evidence.void = broke.what
+
+
+def _gather(
+    yard: Yard,
+    fault: Fault,
+    timeline: Timeline,
+    settings: StackSettings,
+    evidence: Evidence,
+    *,
+    probing: Probing,
+    journal: Journal,
+) -> None:
+    expected = expectation(yard.catalog, settings)
+    compose.up(yard.shell, yard.engine, yard.root, settings)
+    probe.wait_ready(yard.engine, settings)
+    seeding.store_passwords(yard.engine, settings)
+    _prove(yard, expected)
+    at_work = prober.start_prober(
+        yard.shell,
+        yard.engine,
+        yard.root,
+        settings,
+        probing=probing,
+        duration_s=_probed_s(timeline) + INJECTION_S,
+    )
+    began_s = at_work.opening.began_s
+    evidence.happened(Happening.BEGAN, began_s)
+    yard.clock.wait_until(began_s + timeline.settle_s + timeline.baseline_s)
+    scene = Scene(
+        engine=yard.engine,
+        shell=yard.shell,
+        root=yard.root,
+        expected=expected,
+        hold_s=timeline.hold_s,
+        note=evidence.notes.append,
+        measure=evidence.measured.update,
+    )
+    with _void_says_why(evidence):
+        _break(yard.clock, fault, scene, evidence, journal=journal)
+        yard.clock.pause(timeline.observe_s)
+    evidence.ledger = at_work.stop()
+    evidence.happened(Happening.ENDED, yard.clock.now())
+    with suppress(stored.Unreadable):
+        evidence.rows = stored.stored_rows(yard.engine, settings)
+
+
+def _break(clock: Clock, fault: Fault, scene: Scene, evidence: Evidence, *, journal: Journal) -> None:
+    """Inject the fault, hold it and undo it; each step is written down, the first one before it is done."""
+    journal(Happening.JOURNALLED, "")
+    evidence.happened(Happening.JOURNALLED, clock.now())
+    with fault.inject(scene) as seen:
+        injected_s = clock.now()
+        evidence.happened(Happening.INJECTED, injected_s, seen)
+        journal(Happening.INJECTED, seen)
+        clock.wait_until(injected_s + scene.hold_s)
+    if left := fault.left_behind(scene):
+        raise NotUndone(left)
+    evidence.happened(Happening.REMOVED, clock.now())
+    journal(Happening.REMOVED, "")
+
+
+def _prove(yard: Yard, expected: probe.Expectation) -> None:
+    proof, _ = probe.examine(yard.engine, expected)
+    if not proof.ok:
+        failed = "; ".join(f"{check.name}: {check.detail}" for check in proof.checks if not check.ok)
+        raise TrialFailed(f"{expected.settings.target} is not what it should be: {failed}")
+
+
+def _probed_s(timeline: Timeline) -> float:
+    return timeline.settle_s + timeline.baseline_s + timeline.hold_s + timeline.observe_s
+
+
+def _judged(evidence: Evidence, facts: FaultFacts, probing: Probing) -> Judgement:
+    """VOID for what went wrong while it was tried, unless the ledger shows a FAIL all the same."""
+    if evidence.ledger is None:
+        return Judgement(verdict=Verdict.VOID, reason=evidence.void or "there is no ledger")
+    found = judge(
+        evidence.ledger.attempts,
+        evidence.events,
+        evidence.rows,
+        rule=facts.rule,
+        timeline=facts.timeline,
+        probing=probing,
+    )
+    if evidence.void and found.verdict is not Verdict.FAIL:
+        return msgspec.structs.replace(found, verdict=Verdict.VOID, reason=evidence.void)
+    return bounded(found, evidence.measured, facts.rule)
+
+
+def _logged(engine: Engine) -> tuple[str, ...]:
+    return tuple(
+        f"{container.name}: {line}"
+        for container in engine.containers()
+        if container.labels.get(compose.SERVICE_LABEL) != prober.SERVICE
+        for line in compose.log_lines(container, lines=LOG_LINES)
+    )

@@ -133,6 +133,11 @@ def test_ctrl_c_keeps_what_was_measured_and_tells_how_to_go_on(cli, fake):
         (("--workload", "profil"), "workloads[0]: unknown workload 'profil', did you mean 'profile'?"),
         (("--format", "csv"), "unknown format 'csv'"),
         (("gunicorn", "--resume", "x"), "--resume goes on with a search as it began: name nothing else"),
+        (
+            ("--resume", "x", "--dry-run"),
+            "--dry-run: what is left of a search follows from what its trials will tell",
+        ),
+        (("--resume", "x", "--db", "sqlite"), "--db: --resume goes on as it began"),
         (("--experiment", "quick"), "experiments/quick.toml: it has no [capacity] table"),
     ],
 )

@@ -186,6 +186,22 @@ def test_ctrl_c_keeps_what_was_measured_and_tells_how_to_go_on(cli, fake):
     assert runs(fake) == [path]
 
 
+def test_a_dry_run_of_a_run_that_is_resumed_shows_what_is_left_and_measures_nothing(cli, fake):
+    fake.trouble["window 3"] = interrupt
+    cli("run", "quick")
+    (path,) = runs(fake)
+    calls = list(fake.shell.calls)
+    left = cli("run", "--resume", f"quick/{path.name}", "--dry-run", "--until", "rps ±5%")
+    lines = left.out.splitlines()
+    assert (left.code, left.err, fake.shell.calls) == (0, "", calls)
+    assert [line[:3] for line in lines[1:3]] == ["  2", "  2"]
+    assert lines[3].startswith("2 trials, about ")
+    assert lines[4:] == ["rounds are added until rps ±5%"]
+    assert len((path / "trials.jsonl").read_text().splitlines()) == 2
+    told = json.loads(cli("run", "--resume", f"quick/{path.name}", "--dry-run", "--json").out)
+    assert len(told["plan"]["trials"]) == 2
+
+
 def test_a_run_of_nothing_but_void_trials_has_an_exit_code_of_its_own(cli, fake):
     for number in (1, 2):
         fake.trouble[f"up {number}"] = lambda: setattr(fake.app, "server_header", "daphne")

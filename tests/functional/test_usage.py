@@ -43,6 +43,18 @@ def test_wrong_words_are_told_with_the_way_to_the_right_ones(cli, fake, words, s
     [
         (("run",), "name either an experiment or, with --resume, a run\n"),
         (("run", "quick", "--resume", "quick/1"), "name either an experiment or, with --resume, a run\n"),
+        (
+            ("run", "--resume", "quick/1", "--rounds", "5", "--db", "postgres"),
+            "--rounds, --db: --resume goes on as it began\nLeave it out, or start a new one.\n",
+        ),
+        (
+            ("run", "--resume", "quick/1", "--targets", "gunicorn", "--cache", "redis"),
+            "--targets, --cache: --resume goes on as it began\nLeave it out, or start a new one.\n",
+        ),
+        (
+            ("run", "--resume", "quick/1", "--rounds", "0"),
+            "--rounds: --resume goes on as it began\nLeave it out, or start a new one.\n",
+        ),
         (("run", "quick", "--rounds", "0"), "--rounds 0: at least one round is needed\n"),
         (("report",), "say either --docs or --check\n"),
         (("report", "--docs", "--check"), "say either --docs or --check\n"),

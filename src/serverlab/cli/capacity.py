@@ -15,6 +15,7 @@ from serverlab.analysis.capacity import Cell, capacity_table, cells_of, search_o
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.catalog.checks import experiment_mistakes
 from serverlab.cli.context import Context, show
+from serverlab.cli.until import refuse_beside_resume
 from serverlab.compose import Cache, Database
 from serverlab.errors import Exit, UsageError
 from serverlab.formatting import plural
@@ -45,8 +46,8 @@ class Capacities:
         experiment: str = "capacity",
         workload: str | None = None,
         slo: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-        db: Database = Database.SQLITE,
-        cache: Cache = Cache.DATABASE,
+        db: Database | None = None,
+        cache: Cache | None = None,
         resume: str | None = None,
         dry_run: Flag = False,
         format: str = "text",  # noqa: A002 - the option's name
@@ -66,9 +67,9 @@ class Capacities:
         slo
             An objective in the place of the experiment's: p99<=250ms, errors<=0.1%. May be repeated.
         db
-            Where the app keeps its rows.
+            Where the app keeps its rows: sqlite if it is not said.
         cache
-            Where the app keeps what its processes share, unless a workload asks for Redis.
+            Where the app keeps what its processes share, unless a workload asks for Redis: database if it is not said.
         resume
             Go on with this search (capacity/RUN or its path) instead of starting one.
         dry_run
@@ -81,13 +82,16 @@ class Capacities:
         if resume is not None:
             if targets or workload or slo:
                 raise UsageError("--resume goes on with a search as it began: name nothing else")
+            if dry_run:
+                raise UsageError("--dry-run: what is left of a search follows from what its trials will tell")
+            refuse_beside_resume(db=db, cache=cache)
             path = self._resume(resume)
         else:
             plan = self._plan(experiment, targets, workload, slo)
             if dry_run:
                 show(_planned(plan))
                 return int(Exit.OK)
-            path = self._start(plan, db, cache)
+            path = self._start(plan, db or Database.SQLITE, cache or Cache.DATABASE)
         return print_capacities(self._context, path, format)
 
     def _plan(self, name: str, targets: tuple[str, ...], workload: str | None, slo: tuple[str, ...]) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,12 @@ from serverlab import analysis, host, store
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.cli.context import Context, show, show_json
 from serverlab.cli.judging import print_table
-from serverlab.cli.until import read_until
+from serverlab.cli.until import read_until, refuse_beside_resume
 from serverlab.compose import Cache, Database
 from serverlab.errors import NotEnoughEvidence, UsageError
 from serverlab.model.definitions import Experiment
-from serverlab.model.records import Plan, Until
+from serverlab.model.records import Plan, Trial, Until
+from serverlab.model.runs import Run
 from serverlab.runner import provenance, resume_run, start_run
 from serverlab.runner.run import images_of, seconds_left
 
@@ -37,8 +39,8 @@ class Runs:
         *,
         targets: str | None = None,
         rounds: int | None = None,
-        db: Database = Database.SQLITE,
-        cache: Cache = Cache.DATABASE,
+        db: Database | None = None,
+        cache: Cache | None = None,
         until: str | None = None,
         budget: str | None = None,
         resume: str | None = None,
@@ -56,17 +58,17 @@ class Runs:
         rounds
             Another number of rounds.
         db
-            Where the app keeps its rows.
+            Where the app keeps its rows: sqlite if it is not said.
         cache
-            Where the app keeps what its processes share, unless a workload asks for Redis.
+            Where the app keeps what its processes share, unless a workload asks for Redis: database if it is not said.
         until
             Add rounds until every row is this precise: 'ratio ±5%', or 'rps ±5%'; the exit code is 5 if it is not.
         budget
             Add no round that would make the trials of the run take longer than this: 60min (the default), 2h, 90s.
         resume
-            Go on with this run (EXPERIMENT/RUN or its path) instead of starting one.
+            Go on with this run (EXPERIMENT/RUN or its path) as it began, instead of starting one.
         dry_run
-            Print the plan and the estimated time, and measure nothing.
+            Print the plan, of a run that is resumed what is left of it, and the estimated time; measure nothing.
         json
             For a machine to read.
         """
@@ -74,6 +76,10 @@ class Runs:
             raise UsageError("name either an experiment or, with --resume, a run")
         rule = read_until(until, budget)
         if resume is not None:
+            refuse_beside_resume(targets=targets, rounds=rounds, db=db, cache=cache)
+            if dry_run:
+                _show_left(self._context, resume, rule, json=json)
+                return
             path = _resume(self._context, resume, until=rule)
         else:
             plan = _plan(self._context, Path(experiment or ""), targets=targets, rounds=rounds)
@@ -82,7 +88,7 @@ class Runs:
             if dry_run:
                 _show_plan(plan, json=json)
                 return
-            path = _start(self._context, plan, database=db, cache=cache)
+            path = _start(self._context, plan, database=db or Database.SQLITE, cache=cache or Cache.DATABASE)
         print_table(self._context, path, "json" if json else "text")
         _check_precision(path)
 
@@ -125,8 +131,14 @@ def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Exp
     return msgspec.structs.replace(changed, reference=reference if reference in chosen else chosen[0])
 
 
-def _show_plan(plan: Plan, *, json: bool) -> None:
-    estimate_s = seconds_left(plan.trials, plan, [])
+def _show_left(context: Context, name: str, until: Until | None, *, json: bool) -> None:
+    _, run = _resumed(context, name, until)
+    left = msgspec.structs.replace(run.plan, trials=store.pending(run), until=until or run.plan.until)
+    _show_plan(left, json=json, made=run.trials)
+
+
+def _show_plan(plan: Plan, *, json: bool, made: Sequence[Trial] = ()) -> None:
+    estimate_s = seconds_left(plan.trials, plan, made)
     if json:
         show_json({"plan": plan, "estimated_s": estimate_s})
         return
@@ -165,12 +177,18 @@ def _check_precision(path: Path) -> None:
         )
 
 
-def _resume(context: Context, name: str, *, until: Until | None) -> Path:
+def _resumed(context: Context, name: str, until: Until | None) -> tuple[Path, Run]:
+    """The run that is gone on with, and its folder."""
     path = store.find_run(context.root / "results", name)
     run = store.read_run(path)
     if run.plan.experiment.capacity:
         raise UsageError(f"{path}: a search for capacity", f"Say: serverlab capacity --resume {name}")
     _refuse_schedules(run.plan, until)
+    return path, run
+
+
+def _resume(context: Context, name: str, *, until: Until | None) -> Path:
+    path, run = _resumed(context, name, until)
     database = Database(run.environment.database)
     cache = Cache(run.environment.cache or Cache.DATABASE)
     facts = images_of(context.images(), run.plan, database, cache)

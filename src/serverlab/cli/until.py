@@ -1,4 +1,4 @@
-"""What `--until` and `--budget` say."""
+"""What `--until` and `--budget` say, and what cannot be said beside `--resume`."""
 
 from __future__ import annotations
 
@@ -42,3 +42,10 @@ def _seconds(budget: str) -> float:
     if not match or not float(match["number"]):
         raise UsageError(f"--budget {budget!r}: not a time", "For example --budget 60min, 90s or 2h.")
     return float(match["number"]) * SECONDS[match["unit"]]
+
+
+def refuse_beside_resume(**options: object) -> None:
+    """Raise UsageError where an option is set that says how a run begins: one that is resumed has begun."""
+    said = ", ".join(f"--{name}" for name, value in options.items() if value not in (None, ()))
+    if said:
+        raise UsageError(f"{said}: --resume goes on as it began", "Leave it out, or start a new one.")

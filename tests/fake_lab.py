@@ -33,7 +33,8 @@ class FakeLab:
     """What the runner works with.
 
     `trouble` maps a moment ("up 2": the second stack starts, "load 1", "window 1": the first measurement runs,
-    "measured 1": it has ended) to what happens then.
+    "measured 1": it has ended, "ceiling": the generator's own measurement runs) to what happens then. `ceilings` are
+    the environments of the latter.
     """
 
     def __init__(self, root: Path, app: FakeApp) -> None:
@@ -46,7 +47,9 @@ class FakeLab:
         self.trouble: dict[str, Callable[[], None]] = {}
         self.stacks = 0
         self.rps = 100
+        self.ceilings: list[Mapping[str, str]] = []
         self.result = lambda _given, start, end: a_result(start, end, ok=self.rps)
+        self.ceiling = lambda start, end: a_result(start, end, ok=2 * self.rps)
 
     @property
     def lab(self) -> Lab:
@@ -65,13 +68,31 @@ class FakeLab:
 
     def _compose(self, argv: Sequence[str]) -> None:
         given = self.shell.environments[-1]
-        if argv[-1] == "load":
+        if any(word.endswith("/null.yml") for word in argv):
+            self._run_null(given, loads=argv[-1] == "load")
+        elif argv[-1] == "load":
             self._happens(f"load {self.stacks}")
             self.client.add("load", run=given["LAB_RUN"], output=lambda: self._generate(given))
         else:
             self.stacks += 1
             self._start(Target(server=given["LAB_SERVER"], variant=given["LAB_VARIANT"]), given, argv)
             self._happens(f"up {self.stacks}")
+
+    def _run_null(self, given: Mapping[str, str], *, loads: bool) -> None:
+        """The server that does nothing, and the generator's own measurement: no stack, and no window of a trial."""
+        if loads:
+            self.client.add("load", run=given["LAB_RUN"], output=lambda: self._reach_ceiling(given))
+        else:
+            self.client.add("app", run=given["LAB_RUN"], ports={8000: self.app.port})
+            self.client.add_network(labels={"org.serverlab": given["LAB_RUN"]})
+
+    def _reach_ceiling(self, given: Mapping[str, str]) -> Iterator[bytes]:
+        start = time.time()
+        yield _line(event="measuring", t=start)
+        self._happens("ceiling")
+        self.ceilings.append(given)
+        yield _line(event="measured", t=time.time())
+        yield _line(**self.ceiling(start, time.time()))
 
     def _start(self, target: Target, given: Mapping[str, str], argv: Sequence[str]) -> None:
         overlays = {word.rpartition("/")[2] for word in argv}

@@ -10,6 +10,7 @@ import msgspec
 
 from serverlab.model.definitions import Arrival, Experiment, ReferenceScope, Workload
 from serverlab.model.records import (
+    Ceilings,
     Check,
     CoreSplit,
     Environment,
@@ -247,6 +248,7 @@ def a_run(
     plan: Plan | None = None,
     environment: Environment | None = None,
     problems: tuple[Problem, ...] = (),
+    ceilings: Ceilings | None = None,
 ) -> Run:
     """The run of ``plan`` with all these trials."""
     plan, environment = plan or a_plan(), environment or an_environment()
@@ -256,4 +258,5 @@ def a_run(
         environment=environment,
         trials=tuple(trial for group in groups for trial in group),
         problems=problems,
+        ceilings=ceilings or Ceilings(),
     )

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from serverlab import stats
+from serverlab.analysis.ceilings import ceilings_told
 from serverlab.analysis.differences import Compared
 from serverlab.analysis.evidence import Evidence, Ground, is_valid, speeds
 from serverlab.analysis.precision import Precision
@@ -45,6 +46,7 @@ def run_facts(run: Run, precision: Precision | None) -> tuple[Fact, ...]:
             ("Rounds", str(precision or "")),
             ("Machine", _machine(environment)),
             ("Core speed", _core_speed(run.trials)),
+            ("Generator's ceiling", ceilings_told(run)),
             ("Engine", f"{environment.engine}, Compose {environment.compose}, cgroup {environment.cgroup}"),
             ("Lab", _lab(environment)),
             ("Database", environment.database),

@@ -153,6 +153,14 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         suspicions.near_generator,
     ),
     RowRule(
+        DoubtKind.NEAR_CEILING,
+        "more than 70 % of what the generator can ask of a server that does nothing: the generator, not the server, "
+        "may be what was measured",
+        "read these rows as at least that fast; give the stack fewer cores or a heavier workload, or the generator a "
+        "faster core",
+        suspicions.near_ceiling,
+    ),
+    RowRule(
         DoubtKind.PLATEAU_40MS,
         "hardly an answer came below 40 to 50 ms and most came close above, on kept connections: consistent with "
         "Nagle's algorithm waiting for a delayed ACK, where an answer is sent in two small writes; such a floor caps "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from serverlab.analysis.differences import Compared, Ratios
 from serverlab.model.definitions import Workload
 from serverlab.model.records import (
+    Ceilings,
     CoreSplit,
     Environment,
     Inspection,
@@ -138,6 +139,8 @@ class Ground:
     ``smallest`` is the evidence at the smallest budget, by row; ``core_speed`` the median of all readings of the
     calibration loop in the run, None where there is none.
 
+    ``ceilings`` are those of the generator that the run has measured.
+
     ``controls`` is the evidence of the references' second trials, by reference. What follows from all of these is in
     ``floors`` (reference against itself), ``ratios`` and ``gains``, by row; a row that has none is not in them.
     """
@@ -152,6 +155,7 @@ class Ground:
     evidence: tuple[Evidence, ...]
     smallest: dict[str, Evidence]
     core_speed: float | None = None
+    ceilings: Ceilings = field(default_factory=Ceilings)
     controls: dict[str, Evidence] = field(default_factory=dict)
     floors: dict[str, Compared] = field(default_factory=dict)
     ratios: dict[str, Compared] = field(default_factory=dict)
@@ -220,6 +224,16 @@ class Ground:
             for each in self.evidence
         }
         return {name: ratios for name, ratios in found.items() if ratios}
+
+    def ceiling_rps(self, sample: Sample) -> float | None:
+        """What the generator could ask at most, set up as for the sample; None where that was not measured."""
+        found = self.ceilings.of(sample.trial.setup)
+        return found.rps if found else None
+
+    def ceiling_share(self, sample: Sample) -> float | None:
+        """The sample's requests per second as a share of what the generator could ask at most."""
+        most = self.ceiling_rps(sample)
+        return sample.rps / most if most else None
 
     def busy_share(self, sample: Sample) -> float:
         """How busy the budget's cores were: app, edge, database, and the generator where it shares them."""

@@ -35,7 +35,9 @@ def grounds(run: Run) -> list[Ground]:
     found = compare(run, cells, controls)
     core_speeds = [speed for trial in run.trials for speed in speeds(trial)]
     core_speed = stats.median(core_speeds) if core_speeds else None
-    return [_with_comparisons(replace(ground, core_speed=core_speed)) for ground in found]
+    return [
+        _with_comparisons(replace(ground, core_speed=core_speed, ceilings=run.ceilings)) for ground in found
+    ]
 
 
 def _with_comparisons(ground: Ground) -> Ground:

@@ -22,6 +22,7 @@ FULL_SHARE = 0.9
 IDLE_SHARE = 0.5
 LATE_SHARE = 0.05
 NEAR_GENERATOR_CORES = 0.7
+NEAR_CEILING = 0.7
 PERCENTILES = (50, 95, 99)
 TAIL = 99.9
 
@@ -105,6 +106,15 @@ def near_generator(_ground: Ground, evidence: Evidence) -> str | None:
     """Whether the generator was so busy in a round that it may have held the server back."""
     busiest = max(sample.cores_used("load") for sample in evidence.samples)
     return f"up to {percent(busiest)}" if busiest > NEAR_GENERATOR_CORES else None
+
+
+def near_ceiling(ground: Ground, evidence: Evidence) -> str | None:
+    """Whether users who wait for answers made more than 70 % of the requests that the generator can make at all."""
+    shares = [share for sample in evidence.samples if (share := ground.ceiling_share(sample)) is not None]
+    worst = max(shares, default=0.0)
+    if evidence.load.is_open or worst <= NEAR_CEILING:
+        return None
+    return f"up to {percent(worst)}"
 
 
 def plateau_40ms(_ground: Ground, evidence: Evidence) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from serverlab.model.base import Record
-from serverlab.model.records import Environment, Plan, Trial
+from serverlab.model.records import Ceilings, Environment, Plan, Trial
 
 
 class Problem(Record, frozen=True):
@@ -30,3 +30,4 @@ class Run(Record, frozen=True):
     environment: Environment
     trials: tuple[Trial, ...]
     problems: tuple[Problem, ...]
+    ceilings: Ceilings = Ceilings()

@@ -90,6 +90,7 @@ class DoubtKind(enum.Enum):
     WIDE_SPREAD = "wide-spread"
     THRESHOLD = "threshold"
     NEAR_GENERATOR = "near-generator"
+    NEAR_CEILING = "near-ceiling"
     PLATEAU_40MS = "plateau-40ms"
     SLOTS = "slots"
     IDLE_CPU = "idle-cpu"
@@ -174,7 +175,8 @@ class Row(Record, frozen=True):
     context ``switches`` per successful request. ``connections`` is how many the database had open at most.
 
     ``p999_us`` is of 99.9 %. Where the arrival is open, ``unsent_share`` is of all arrivals that were due, and
-    ``lag_us`` the 99th percentile of how late the generator itself was.
+    ``lag_us`` the 99th percentile of how late the generator itself was. ``ceiling_rps`` is what the generator got out
+    of a server that does nothing, set up as in these trials, ``ceiling_share`` requests per second as a share of it.
     """
 
     name: str
@@ -220,6 +222,8 @@ class Row(Record, frozen=True):
     p999_us: Spread | None = None
     unsent_share: float | None = None
     lag_us: Spread | None = None
+    ceiling_rps: Spread | None = None
+    ceiling_share: Spread | None = None
 
 
 class NoiseFloor(Record, frozen=True):

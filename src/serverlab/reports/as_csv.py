@@ -81,6 +81,8 @@ def _spreads(row: Row) -> dict[str, Value]:
         "p90_us": row.p90_us,
         "p999_us": row.p999_us,
         "lag_us": row.lag_us,
+        "ceiling_rps": row.ceiling_rps,
+        "ceiling_share": row.ceiling_share,
     }
     return {key: value for name, spread in spreads.items() for key, value in _spread(name, spread).items()}
 

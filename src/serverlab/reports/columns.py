@@ -101,6 +101,7 @@ COLUMNS: dict[str, Column] = {
     "p99": Column("p99", "ms", lambda row: _middle(row.p99_us, milliseconds)),
     "p999": Column("p99.9", "ms", lambda row: _middle(row.p999_us, milliseconds)),
     "max": Column("max", "ms", lambda row: milliseconds(row.max_us)),
+    "ceiling": Column("share of", "ceiling", lambda row: _middle(row.ceiling_share, percent)),
     "unsent": Column("unsent", "", lambda row: percent(row.unsent_share)),
     "lag": Column("lag p99", "ms", lambda row: _middle(row.lag_us, milliseconds)),
     "errors": Column("errors", "", _errors),

@@ -37,9 +37,6 @@ ADVICE = {
 }
 """What to do about a check of the proof that failed, by its name."""
 
-SOCKET = "WS "
-"""What the names of messages on WebSockets begin with."""
-
 STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 
 
@@ -111,7 +108,7 @@ def of_counts(load: LoadResult | None, *, arrival: Arrival) -> Iterator[str]:
         return
     began = load.latency.count + load.latency_failed.count
     carried, failed = load.ended - (began - load.late), sum(failure.count for failure in load.failures)
-    one_each = not any(name.startswith(SOCKET) for name in load.by_name)
+    one_each = not load.on_sockets
     if carried < 0 or load.ok > load.ended or (one_each and max(carried, load.late) > load.users):
         yield (
             f"the generator's counts do not add up: {began} requests began and {load.ended} ended ({load.ok} right), "

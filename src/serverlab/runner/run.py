@@ -29,6 +29,7 @@ from serverlab.model.records import (
     Until,
 )
 from serverlab.model.runs import Run
+from serverlab.runner import ceiling
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.shell import Shell
 
@@ -214,6 +215,8 @@ def make_and_save(
     store.keep_packages(path, made.packages, server=server if measured else None)
     for kind, text in made.raw.items():
         store.write_raw(path, trial_id=planned.id, kind=kind, text=text)
+    if measured:
+        ceiling.keep_ceiling(bench, path, made.trial.setup, split=settings.split, label=label)
     store.append_trial(path, made.trial)  # last: a trial that has its line has all that explains it, too
     return made.trial
 
@@ -282,7 +285,7 @@ def images_of(
 ) -> dict[str, ImageFacts]:
     """The images that the plan's trials use."""
     caches = {cache.value, *(workload.cache for workload in plan.workloads.values())}
-    used = {"app", "load", *(["postgres"] if database is Database.POSTGRES else [])}
+    used = {"app", "load", ceiling.IMAGE, *(["postgres"] if database is Database.POSTGRES else [])}
     used |= {"redis"} & caches
     for name in plan.experiment.targets:
         server, _, edge = name.partition("+")

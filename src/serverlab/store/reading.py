@@ -12,11 +12,11 @@ import msgspec
 
 from serverlab.errors import UsageError
 from serverlab.model.base import FORMAT, Record
-from serverlab.model.records import Environment, Packages, Plan, PlannedTrial, Trial
+from serverlab.model.records import Ceilings, Environment, Packages, Plan, PlannedTrial, Trial
 from serverlab.model.runs import Problem, Run
 from serverlab.model.security import Assault, Finding
 from serverlab.store.folding import unfolded
-from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
+from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
 from serverlab.store.packing import PACKED, unpacked
 
 PLANNED_ID = re.compile(rb'"id":\s*"([^"]{1,200})"')
@@ -66,7 +66,12 @@ def read_run(path: Path) -> Run:
         message = f"lacks the packages of {', '.join(unlisted)}"
         problems.append(Problem(file=f"{name}/{PACKAGES}", line=None, message=message))
     return Run(
-        name=name, plan=plan, environment=environment, trials=tuple(trials.values()), problems=tuple(problems)
+        name=name,
+        plan=plan,
+        environment=environment,
+        trials=tuple(trials.values()),
+        problems=tuple(problems),
+        ceilings=read_ceilings(path),
     )
 
 
@@ -97,6 +102,16 @@ def read_packages(path: Path) -> Packages:
     """
     file = path / PACKAGES
     return _read_whole(file, Packages) if file.exists() else Packages()
+
+
+def read_ceilings(path: Path) -> Ceilings:
+    """What the generator could ask at most in the run's set-ups; none where none was measured yet, or in older runs.
+
+    Raises:
+        UsageError: the file has another format number, or is broken.
+    """
+    file = path / CEILINGS
+    return _read_whole(file, Ceilings) if file.exists() else Ceilings()
 
 
 def pending(run: Run) -> tuple[PlannedTrial, ...]:

@@ -12,12 +12,12 @@ import msgspec
 
 from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.model.base import Record
-from serverlab.model.records import Environment, Packages, Plan, Trial
+from serverlab.model.records import Ceiling, Ceilings, Environment, Packages, Plan, Trial
 from serverlab.model.security import Finding
 from serverlab.store.folding import folded
-from serverlab.store.layout import ASSAULTS, ATTACKS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
+from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
 from serverlab.store.packing import packed
-from serverlab.store.reading import read_packages
+from serverlab.store.reading import read_ceilings, read_packages
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]*")
 
@@ -89,6 +89,19 @@ def keep_packages(path: Path, lists: Mapping[str, Mapping[str, str]], *, server:
     if now != kept:
         with _writing(path / PACKAGES):
             _write_whole(path / PACKAGES, _pretty(now))
+
+
+def keep_ceiling(path: Path, ceiling: Ceiling) -> None:
+    """Keep what the generator can ask at most; of a set-up that has a ceiling already the first one stays.
+
+    Raises:
+        UsageError: the file that is there is broken.
+        EnvironmentLacks: it cannot be written.
+    """
+    kept = read_ceilings(path)
+    if kept.of(ceiling.setup) is None:
+        with _writing(path / CEILINGS):
+            _write_whole(path / CEILINGS, _pretty(Ceilings(ceilings=(*kept.ceilings, ceiling))))
 
 
 def append_finding(path: Path, finding: Finding) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from serverlab.analysis import tabulate
 from serverlab.analysis.doubts import RULES
-from serverlab.model.definitions import Thresholds
-from serverlab.model.records import CoreSplit
+from serverlab.model.definitions import Arrival, Thresholds
+from serverlab.model.records import Ceiling, Ceilings, Connections, CoreSplit, LoadSetup
 from serverlab.model.tables import Detail, DoubtKind
 from tests.unit.builders import (
     GTHREAD,
@@ -221,6 +221,30 @@ def test_near_generator_above_70_percent_in_one_round(cores, raised):
     assert (DoubtKind.NEAR_GENERATOR in found) is raised
     if raised:
         assert texts(found[DoubtKind.NEAR_GENERATOR]) == [(RUNSERVER, "up to 71 %")]
+
+
+def a_ceiling(rps):
+    """What the generator could ask in the trials of ``five``, on kept connections."""
+    setup = LoadSetup(users=16, connections=Connections.KEPT, arrival=Arrival.CLOSED, cpus=1)
+    moment = "2026-11-22T10:17:00+00:00"
+    return Ceilings(ceilings=(Ceiling(setup=setup, measured_at=moment, rps=rps, generator_cores=0.99),))
+
+
+@pytest.mark.parametrize(("most", "raised"), [(301 / 0.7, False), (300 / 0.7, True)])
+def test_near_ceiling_above_70_percent_of_what_the_generator_can_ask_in_one_round(most, raised):
+    made = [
+        a_trial(RUNSERVER, round=number, load=a_load(rps, connections={"opened": 16, "replaced": 0}))
+        for number, rps in enumerate((299.0, 299.0, 301.0, 299.0, 299.0), start=1)
+    ]
+    found = doubts_of(five(GTHREAD), made, ceilings=a_ceiling(most))
+    assert (DoubtKind.NEAR_CEILING in found) is raised
+    if raised:
+        assert texts(found[DoubtKind.NEAR_CEILING]) == [(RUNSERVER, "up to 70 %")]
+
+
+def test_a_ceiling_that_is_not_known_is_never_near():
+    made = five_with_load(connections={"opened": 16, "replaced": 0})
+    assert DoubtKind.NEAR_CEILING not in doubts_of(five(GTHREAD), made, ceilings=a_ceiling(None))
 
 
 def with_floor(p05_us, p50_us, *, cores=0.97, opened=None):

@@ -1,0 +1,96 @@
+"""How many requests per second the generator itself can make: the same load on a server that does nothing.
+
+nginx answers a fixed text in the app's place: the same network, the same cores for either side, the same image of the
+generator with the same users. A workload of heavier requests has a lower ceiling than this one, never a higher one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from serverlab import compose, load, probe, sampler, store
+from serverlab.compose import StackSettings
+from serverlab.errors import TrialFailed
+from serverlab.model.definitions import Arrival, Protocol, Target, Workload
+from serverlab.model.records import Ceiling, Connections, CoreSplit, LoadResult, LoadSetup
+from serverlab.model.stacks import NullSettings
+from serverlab.runner.trial import Bench
+
+WARMUP_S = 1.0
+WINDOW_S = 2.0
+TIMEOUT_S = 10.0
+
+FLOOD = 50_000.0
+"""Arrivals per second of an open load: more than the generator can send, so that it sends all it can."""
+
+ASKING = {Connections.KEPT: "ping", Connections.NEW: "ping-close"}
+"""The workload whose requests are the least work for the generator, by how it uses connections."""
+
+IMAGE = "nginx"
+"""What the server that does nothing is made of."""
+
+
+def keep_ceiling(bench: Bench, path: Path, setup: LoadSetup | None, *, split: CoreSplit, label: str) -> None:
+    """Measure the ceiling of the set-up and add it to the run in ``path``, unless that has it; no container stays."""
+    if setup is not None and store.read_ceilings(path).of(setup) is None:
+        store.keep_ceiling(path, measure_ceiling(bench, setup, split=split, label=label))
+
+
+def measure_ceiling(bench: Bench, setup: LoadSetup, *, split: CoreSplit, label: str) -> Ceiling:
+    """What the generator got out of a server that does nothing, or why that is not known; no container stays."""
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        seen, cores = _measured(bench, setup, _null_stack(setup, split=split, label=label))
+    except TrialFailed as broke:
+        return Ceiling(setup=setup, measured_at=moment, rps=None, generator_cores=None, reason=broke.what)
+    finally:
+        bench.engine.remove_all()
+    return Ceiling(setup=setup, measured_at=moment, rps=seen.ok / seen.window_s, generator_cores=cores)
+
+
+def asking(setup: LoadSetup) -> Workload:
+    """The load that the ceiling is measured with: a request after the other, or more of them due than can be sent."""
+    return Workload(
+        format=1,
+        title="Ceiling",
+        description="As many requests as the generator can make.",
+        arrival=setup.arrival,
+        users=setup.users,
+        warmup_s=WARMUP_S,
+        duration_s=WINDOW_S,
+        timeout_s=TIMEOUT_S,
+        rate=FLOOD if setup.arrival is Arrival.OPEN else None,
+    )
+
+
+def _null_stack(setup: LoadSetup, *, split: CoreSplit, label: str) -> StackSettings:
+    return NullSettings(
+        target=Target(server="null", variant=""),
+        protocol=Protocol.HTTP,
+        cpus=setup.cpus,
+        replicas=1,
+        split=split,
+        label=label,
+    )
+
+
+def _measured(bench: Bench, setup: LoadSetup, settings: StackSettings) -> tuple[LoadResult, float]:
+    """What the generator saw, and how many cores it used.
+
+    Raises:
+        TrialFailed: something of it did not start, or answers were missing or wrong.
+    """
+    workload = asking(setup)
+    compose.up(bench.shell, bench.engine, bench.root, settings)
+    probe.wait_ready(bench.engine, settings)
+    with sampler.Sampler() as samples:
+        variables = load.headless_variables(ASKING[setup.connections], workload, url=settings.inner_url)
+        compose.start_load(bench.shell, bench.root, settings, variables)
+        samples.watch(bench.engine.containers("load"))
+        seen = load.await_result(bench.engine, workload, lambda _event: samples.sample()).result
+    if seen.failures or not seen.ok:
+        kinds = ", ".join(sorted({each.kind for each in seen.failures})) or "none succeeded"
+        raise TrialFailed(f"requests to a server that does nothing failed: {kinds}")
+    usage = sampler.usage_within(samples.samples, start=seen.window_start, end=seen.window_end)
+    return seen, usage["load"].cpu_s / seen.window_s

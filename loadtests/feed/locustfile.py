@@ -2,13 +2,13 @@
 
 import itertools
 import json
-import time
 import uuid
 
 from locust import task
 from websocket import WebSocketTimeoutException
 
 from shared.answers import Expected
+from shared.clock import now_s
 from shared.sockets import BREAKS, Subscriber, failure_of
 from shared.users import SETTINGS, Member
 
@@ -22,7 +22,7 @@ class Writer(Member):
     """Creates a book, updates it, creates the next; every listener has to hear of each."""
 
     fixed_count = 1
-    _isbns = itertools.count(int(time.time()) % 1_000_000 * 10_000)
+    _isbns = itertools.count(int(now_s()) % 1_000_000 * 10_000)
     book_id: int | None = None
 
     @task
@@ -32,7 +32,7 @@ class Writer(Member):
         self.headers = self.headers | {"Idempotency-Key": key}
         hearing = list(LISTENERS)
         for listener in hearing:
-            listener.awaited[key] = time.time()
+            listener.awaited[key] = now_s()
         if not self._written():
             for listener in hearing:
                 listener.awaited.pop(key, None)
@@ -98,9 +98,9 @@ class Listener(Subscriber):
 
     def on_stop(self) -> None:
         """Hear of what was still on its way; what has not come in time never came."""
-        deadline = time.time() + SETTINGS.timeout_s
+        deadline = now_s() + SETTINGS.timeout_s
         try:
-            while self.awaited and (left_s := deadline - time.time()) > 0:
+            while self.awaited and (left_s := deadline - now_s()) > 0:
                 self._hear_one(left_s)
         except BREAKS:
             pass
@@ -113,7 +113,7 @@ class Listener(Subscriber):
             self.tell("change", start_s=sent_s)
 
     def _give_up(self, *, older_than_s: float) -> None:
-        now_s = time.time()
-        for key in [key for key, sent_s in self.awaited.items() if now_s - sent_s >= older_than_s]:
+        moment_s = now_s()
+        for key in [key for key, sent_s in self.awaited.items() if moment_s - sent_s >= older_than_s]:
             never = failure_of(WebSocketTimeoutException())
             self.tell("change", start_s=self.awaited.pop(key), failure=never)

@@ -1,9 +1,8 @@
 """Many sockets that are open and hardly used."""
 
-import time
-
 from locust import task
 
+from shared.clock import now_s
 from shared.sockets import BREAKS, Subscriber
 from shared.users import SETTINGS
 
@@ -18,11 +17,11 @@ class Holder(Subscriber):
     @task
     def ping(self) -> None:
         """From the ping to its pong, past whatever else arrives; counted as ``WS ping``."""
-        start_s = time.time()
+        start_s = now_s()
         echo = f"{self.number} {start_s}"
         try:
             self.socket.send(f'{{"type": "ping", "echo": "{echo}"}}')
-            while self.hear(SETTINGS.timeout_s - (time.time() - start_s)).get("echo") != echo:
+            while self.hear(SETTINGS.timeout_s - (now_s() - start_s)).get("echo") != echo:
                 pass
         except BREAKS as error:
             self.lost(error, name="ping")

@@ -1,11 +1,11 @@
 """A journey: log in, browse, write, go on with a refreshed token."""
 
 import itertools
-import time
 
 from locust import task
 
 from shared.answers import Expected
+from shared.clock import now_s
 from shared.users import Member
 
 PAGE = Expected(start=b'{"count":', part=b'"results":[{')
@@ -20,7 +20,7 @@ class Mixed(Member):
     token 1, lists of books 4, one book 2, list of authors 1, own profile 1, create a book 1, refresh 1.
     """
 
-    _isbns = itertools.count(int(time.time()) % 1_000_000 * 10_000)
+    _isbns = itertools.count(int(now_s()) % 1_000_000 * 10_000)
 
     def prepare(self) -> None:
         """Log in, and begin somewhere in the journey, so that users do not walk in step."""

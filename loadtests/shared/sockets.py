@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 import struct
-import time
 from typing import Any
 
 from websocket import (
@@ -18,6 +17,7 @@ from websocket import (
 )
 
 from shared.answers import Expected, Failure, Kind
+from shared.clock import now_s
 from shared.users import SETTINGS, Member, SetupFailedError
 
 FEED = "/ws/feed/"
@@ -61,7 +61,7 @@ class Subscriber(Member):
         body = self.ask("POST", "/api/realtime/ticket/", expect=TICKET, counted=counted)
         if body is None:
             return False
-        failure, start_s = None, time.time()
+        failure, start_s = None, now_s()
         try:
             self.socket = self._opened(json.loads(body)["ticket"])
             self.hear(SETTINGS.timeout_s)
@@ -87,7 +87,7 @@ class Subscriber(Member):
     def lost(self, error: Exception, *, name: str) -> None:
         """Count the loss of the socket as a failed ``name``, unless its credential had ended, and connect again."""
         if not (isinstance(error, SocketClosedError) and error.code == CREDENTIAL_ENDED):
-            self.tell(name, start_s=time.time(), failure=failure_of(error))
+            self.tell(name, start_s=now_s(), failure=failure_of(error))
         self.obtain_token(counted=False)
         self.connect(counted=True)
 
@@ -98,7 +98,7 @@ class Subscriber(Member):
         self.environment.events.request.fire(
             request_type="WS",
             name=name,
-            response_time=(time.time() - start_s) * 1000,
+            response_time=(now_s() - start_s) * 1000,
             response_length=0,
             exception=failure,
             start_time=start_s,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -73,8 +72,12 @@ def _name_mistakes(experiment: FaultExperiment, catalog: Catalog, faults: Collec
 
 
 def ids_of(beginnings: Sequence[str], faults: Collection[str]) -> list[str]:
-    """The ids that are, or begin with, one of the texts, in the order in which the faults are told."""
-    return [name for name in faults if any(each and name.startswith(each) for each in beginnings)]
+    """The ids that are, or else begin with, one of the texts, in the order in which the faults are told."""
+
+    def is_meant(name: str, text: str) -> bool:
+        return name == text if text in faults else bool(text) and name.startswith(text)
+
+    return [name for name in faults if any(is_meant(name, each) for each in beginnings)]
 
 
 def make_fault_plan(
@@ -120,11 +123,6 @@ def make_fault_plan(
 def fault_hashes(catalog: Catalog, targets: list[Target], *, experiment_hash: str) -> dict[str, str]:
     """SHA-256 of all that decides what comes of a cell."""
     return {"experiment": experiment_hash, **catalog.hashes(targets=targets, workloads=[])}
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of the experiment's file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def seconds_of(timeline: Timeline) -> float:

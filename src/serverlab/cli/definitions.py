@@ -8,10 +8,12 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from serverlab.catalog import Catalog, load_experiments, read_experiment
+from serverlab.catalog import Catalog, breaks_things, load_experiments, read_experiment, read_fault_experiment
+from serverlab.catalog.breaking import fault_files
 from serverlab.catalog.checks import CAPABILITIES
 from serverlab.cli.context import Context, show, show_json
 from serverlab.errors import UsageError
+from serverlab.faults import FAULTS
 from serverlab.formatting import plural
 from serverlab.model.definitions import Target
 
@@ -23,6 +25,7 @@ class Kind(Enum):
     TARGETS = "targets"
     WORKLOADS = "workloads"
     EXPERIMENTS = "experiments"
+    FAULTS = "faults"
     CAPABILITIES = "capabilities"
 
 
@@ -34,7 +37,7 @@ class Definitions:
         self._context = context
 
     def list_(self, kind: Kind = Kind.ALL, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-        """List targets, workloads, experiments and capabilities.
+        """List targets, workloads, experiments, faults and capabilities.
 
         Parameters
         ----------
@@ -77,7 +80,10 @@ def register(app: App, context: Context) -> None:
 
 def _experiment_mistakes(path: Path, context: Context) -> list[str]:
     try:
-        read_experiment(path, context.catalog)
+        if breaks_things(path):
+            read_fault_experiment(path, context.catalog, FAULTS)
+        else:
+            read_experiment(path, context.catalog)
     except UsageError as wrong:
         return [line.replace(f"{context.root}/", "") for line in wrong.what.splitlines()]
     return []
@@ -88,7 +94,12 @@ def _listed(context: Context) -> dict[str, dict[str, str]]:
     return {
         "targets": {str(target): _about(catalog, target) for target in catalog.targets()},
         "workloads": {name: catalog.workload(name).title for name in catalog.workload_names()},
-        "experiments": {name: each.question for name, each in load_experiments(catalog).items()},
+        "experiments": {name: each.question for name, each in load_experiments(catalog).items()}
+        | {
+            path.stem: read_fault_experiment(path, catalog, FAULTS).question
+            for path in fault_files(catalog.root)
+        },
+        "faults": {name: f"{each.title}: {each.what}" for name, each in FAULTS.items()},
         "capabilities": {name: _who_can(catalog, name, meaning) for name, meaning in CAPABILITIES.items()},
     }
 

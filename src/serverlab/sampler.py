@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from types import TracebackType
@@ -57,8 +57,10 @@ class Sample:
 class Sampler:
     """A thread that samples the containers it watches every half second while its ``with`` block runs."""
 
-    def __init__(self) -> None:
-        """Watch nothing yet."""
+    def __init__(self, *, lead_s: Callable[[], float] | None = None) -> None:
+        """Watch nothing yet; ``lead_s`` tells by how much the wall clock is ahead of the steady one."""
+        self._lead_s = lead_s
+        self._leads: list[float] = []
         self._watched: list[Container] = []
         self._samples: list[Sample] = []
         self._weighed: dict[str, list[int]] = {}
@@ -86,6 +88,11 @@ class Sampler:
         return list(self._samples)
 
     @property
+    def leads_s(self) -> list[float]:
+        """The wall clock's lead at each sample up to now, in the order of the samples; none where nobody reads it."""
+        return list(self._leads)
+
+    @property
     def watched(self) -> tuple[Container, ...]:
         """The containers that are sampled."""
         return tuple(self._watched)
@@ -101,6 +108,8 @@ class Sampler:
 
     def sample(self, *, weighing: bool = False) -> None:
         """Take one sample of every watched container at once, with the memory of its processes or without."""
+        if self._lead_s is not None:
+            self._leads.append(self._lead_s())
         pids = self._weighed if weighing else {}
         samples = (read(each, pids.get(each.id[:12])) for each in list(self._watched))
         self._samples += [sample for sample in samples if sample is not None]

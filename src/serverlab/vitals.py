@@ -1,4 +1,4 @@
-"""What is read of a stack at both edges of the window, from outside its containers: processes, network and clocks.
+"""What is read of a stack at both edges of the window, from outside its containers: processes and network; and clocks.
 
 The engine tells what a whole container used, the kernel what each process of it did and what became of connections.
 Both edges are read by files alone: no command runs in a container, and the engine is not asked, so that nothing is
@@ -40,9 +40,8 @@ class ContainerVitals:
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """All containers of a trial at one moment; `clock_s` is the wall clock's lead over the steady one."""
+    """All containers of a trial at one moment."""
 
-    clock_s: float
     busy_s: float | None
     containers: tuple[ContainerVitals, ...]
 
@@ -61,7 +60,6 @@ def read(containers: Iterable[Container], root: Path = procfs.ROOT) -> Vitals:
     pids = {each.id: pid_of(each, root) for each in containers}
     families = procfs.families([pid for pid in pids.values() if pid], root) if any(pids.values()) else {}
     return Vitals(
-        clock_s=clock_lead_s(),
         busy_s=procfs.busy_s(root) if families else None,
         containers=tuple(_read(each, pids[each.id], families, root) for each in containers),
     )
@@ -82,9 +80,15 @@ def clock_lead_s(
     return at - (before + after) / 2
 
 
-def clock_jump_s(before: Vitals, after: Vitals) -> float:
-    """Return how far the wall clock was set forward between the two moments; below 0 it was set back."""
-    return after.clock_s - before.clock_s
+def clock_jump_s(leads_s: Sequence[float]) -> float | None:
+    """Return the farthest that the wall clock was set between any two readings of its lead; below 0 it was set back.
+
+    A step forth and back is as far as one that stays. None where there are no two readings.
+    """
+    if len(leads_s) < 2:
+        return None
+    earliest, latest = sorted((leads_s.index(min(leads_s)), leads_s.index(max(leads_s))))
+    return leads_s[latest] - leads_s[earliest]
 
 
 def network_within(before: Vitals, after: Vitals) -> dict[str, NetworkCounts]:

@@ -160,6 +160,16 @@ def test_the_sampler_samples_what_it_watches_at_once_and_on_demand():
     assert roles == ["app", "app", "edge", "app", "edge"]
 
 
+def test_the_clock_is_read_with_every_sample_also_before_anything_is_measured():
+    leads = iter([5.0, 5.0, 7.0, 5.0])
+    sampler = Sampler(lead_s=lambda: next(leads))
+    sampler.watch([FakeClient().add("app")])
+    for _ in range(3):
+        sampler.sample()
+    assert sampler.leads_s == [5.0, 5.0, 7.0, 5.0]
+    assert Sampler().leads_s == []
+
+
 def test_samples_are_kept_as_one_json_object_per_line():
     lines = as_lines(series((1.5, 2.0, 3, 0.0), (2.0, 3.0, 3, 0.0))).splitlines()
     assert json.loads(lines[0]) == {

@@ -21,14 +21,14 @@ def process(pid, *, user_s=0.0, system_s=0.0, threads=None, began=1, name="gunic
     )
 
 
-def at(*processes, role="app", container="one", network=NOTHING, clock_s=0.0, busy_s=None):
+def at(*processes, role="app", container="one", network=NOTHING, busy_s=None):
     seen = ContainerVitals(role=role, container=container, processes=processes, network=network)
-    return Vitals(clock_s=clock_s, busy_s=busy_s, containers=(seen,))
+    return Vitals(busy_s=busy_s, containers=(seen,))
 
 
 def hidden():
     unseen = ContainerVitals(role="app", container="one", processes=None, network=None)
-    return Vitals(clock_s=0.0, busy_s=None, containers=(unseen,))
+    return Vitals(busy_s=None, containers=(unseen,))
 
 
 def a_usage(cpu_s=1.0):
@@ -108,7 +108,6 @@ def test_what_cannot_be_seen_is_absent():
 def test_network_counts_of_a_roles_containers_are_summed():
     def moment(one, two):
         return Vitals(
-            clock_s=0.0,
             busy_s=None,
             containers=tuple(
                 ContainerVitals(
@@ -134,8 +133,21 @@ def test_cpu_time_of_others_is_the_machines_without_the_containers():
     assert vitals.other_cpu_s(at(busy_s=10.0), at(busy_s=12.5), usage) == 0.0
 
 
-def test_a_clock_that_was_set_has_another_lead():
-    assert vitals.clock_jump_s(at(clock_s=100.0), at(clock_s=98.5)) == -1.5
+@pytest.mark.parametrize(
+    ("leads_s", "jump_s"),
+    [
+        ([100.0, 100.0, 98.5], -1.5),
+        ([100.0, 101.0, 100.0], 1.0),
+        ([100.0, 99.0, 100.0, 100.5], 1.5),
+        ([100.0, 100.0], 0.0),
+        ([100.0], None),
+        ([], None),
+    ],
+)
+def test_how_far_the_clock_was_set_is_told_wherever_in_the_trial_it_was_and_also_if_it_was_set_back(
+    leads_s, jump_s
+):
+    assert vitals.clock_jump_s(leads_s) == jump_s
 
 
 def test_the_clocks_are_compared_by_the_closest_pair_of_readings():

@@ -350,9 +350,10 @@ class Trial(Record, frozen=True):
     """One line of ``trials.jsonl``.
 
     ``speed_before`` and ``speed_after`` tell how fast the stack's cores were just before and after the load, in million
-    turns of a fixed loop per CPU second. ``network`` is by role. ``clock_jump_s`` is by how much the machine's wall
-    clock went further than its steady clock within the window, ``other_cpu_s`` the CPU time within it that none of the
-    trial's containers used, ``log_lines`` how many lines each role logged in it; None, or a missing role, was not read.
+    turns of a fixed loop per CPU second. ``network`` is by role. ``clock_jump_s`` is by how much at most the machine's
+    wall clock went further than its steady clock between two samples of the trial, in older runs between the edges of
+    the window; ``other_cpu_s`` is the CPU time within the window that none of the trial's containers used,
+    ``log_lines`` how many lines each role logged in it; None, or a missing role, was not read.
     """
 
     planned: PlannedTrial

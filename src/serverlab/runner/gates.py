@@ -122,10 +122,10 @@ def of_counts(load: LoadResult | None, *, arrival: Arrival) -> Iterator[str]:
 
 
 def of_clock(jump_s: float | None) -> Iterator[str]:
-    """Whether the machine's clock was set while it was measured, which moves the window under the requests."""
+    """Whether the machine's clock was set while load ran, which moves the window under what is read from outside."""
     if jump_s is not None and abs(jump_s) > CLOCK_JUMP_S:
         where = "forward" if jump_s > 0 else "back"
-        yield f"the clock was set {where} by {abs(jump_s):.2f} s within the window; let it settle, measure again"
+        yield f"the clock was set {where} by {abs(jump_s):.2f} s during the trial; let it settle, measure again"
 
 
 def of_arrivals(load: LoadResult | None, workload: Workload) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Bench:
     engine: Engine
     catalog: Catalog
     steal_s: Callable[[], float]
+    lead_s: Callable[[], float] = vitals.clock_lead_s
 
 
 @dataclass
@@ -186,10 +187,11 @@ def _gather(
         return
     app = bench.engine.service("app")
     evidence.speed_before = core_speed(app)
-    with sampler.Sampler() as samples:
+    with sampler.Sampler(lead_s=bench.lead_s) as samples:
         for role in gates.STACK_ROLES:
             samples.watch(bench.engine.containers(role))
         _measure(bench, planned, workload, settings, evidence=evidence, samples=samples)
+    evidence.clock_jump_s = vitals.clock_jump_s(samples.leads_s)
     evidence.speed_after = core_speed(app)
     evidence.after, evidence.packages_after = probe.examine(bench.engine, expected)
     _check_alive(bench.engine, evidence)
@@ -241,7 +243,6 @@ def _compare_edges(
         return
     heaviest = sampler.largest_pss(samples, start=window.window_start, end=window.window_end)
     evidence.network = vitals.network_within(before, after)
-    evidence.clock_jump_s = vitals.clock_jump_s(before, after)
     evidence.other_cpu_s = vitals.other_cpu_s(before, after, evidence.usage)
     evidence.usage = vitals.with_processes(evidence.usage, before, after, heaviest)
 

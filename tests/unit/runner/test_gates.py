@@ -196,7 +196,7 @@ def test_a_clock_that_goes_on_is_no_reason(jump_s):
 @pytest.mark.parametrize(("jump_s", "said"), [(3600.0, "forward by 3600.00 s"), (-0.06, "back by 0.06 s")])
 def test_a_clock_that_was_set_is_told(jump_s, said):
     assert list(gates.of_clock(jump_s)) == [
-        f"the clock was set {said} within the window; let it settle, measure again"
+        f"the clock was set {said} during the trial; let it settle, measure again"
     ]
 
 

@@ -1,6 +1,7 @@
 """One trial on fresh containers, from start to removal."""
 
 import json
+from itertools import chain, repeat
 
 import pytest
 
@@ -26,7 +27,7 @@ def trial(make):
 def make(fake):
     """Makes a trial and returns it with all that is kept beside it."""
 
-    def make(target=GTHREAD, *, cpus=1, packages=None, **workload):
+    def make(target=GTHREAD, *, cpus=1, packages=None, lead_s=lambda: 5.0, **workload):
         lab = fake.lab
         steal = iter([1.0, 1.0])
         bench = Bench(
@@ -35,6 +36,7 @@ def make(fake):
             engine=lab.engine,
             catalog=lab.catalog,
             steal_s=lambda: next(steal),
+            lead_s=lead_s,
         )
         cell = planned(target, cpus=cpus)
         split = CoreSplit(stack="0", generator="1", disjoint=True)
@@ -229,7 +231,16 @@ def test_what_this_machine_does_not_see_of_the_containers_is_absent(trial):
     app = made.usage["app"]
     assert (app.user_s, app.system_s, app.memory_pss_bytes, app.processes) == (None, None, None, ())
     assert (app.context_switches_voluntary, app.context_switches_involuntary, app.connections) == (None,) * 3
-    assert abs(made.clock_jump_s) < 1
+
+
+def test_a_clock_that_was_set_before_the_window_and_back_makes_the_trial_void(trial, fake):
+    leads = chain([5.0, 6.0], repeat(5.0))
+    made, _ = trial(lead_s=lambda: next(leads))
+    assert (made.state, made.clock_jump_s) == (State.VOID, 1.0)
+    assert made.void_reasons == (
+        "the clock was set forward by 1.00 s during the trial; let it settle, measure again",
+    )
+    assert trial()[0].clock_jump_s == 0.0
 
 
 def test_a_worker_that_was_replaced_makes_the_trial_void(trial, fake):

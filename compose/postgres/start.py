@@ -2,7 +2,7 @@
 """Make the database cluster if the volume has none yet, then become PostgreSQL.
 
 LAB_DB_PASSWORD is the password of the user `lab`, who owns the database `lab`. It is set when the cluster is made:
-a volume keeps the one it began with.
+a volume keeps the one it began with. LAB_DB_MAX_CONNECTIONS takes the place of what postgresql.conf says of that.
 """
 
 import os
@@ -47,7 +47,9 @@ def main() -> None:
             sys.exit("postgres: LAB_DB_PASSWORD is not set; a new cluster needs it")
         make_cluster(password)
     files = ["-c", "config_file=/lab/postgresql.conf", "-c", "hba_file=/lab/pg_hba.conf"]
-    os.execvp("postgres", ["postgres", "-D", str(CLUSTER), *files])  # noqa: S606, S607 - no shell; PATH is the image's
+    most = os.environ.get("LAB_DB_MAX_CONNECTIONS")
+    limit = ["-c", f"max_connections={most}"] if most else []
+    os.execvp("postgres", ["postgres", "-D", str(CLUSTER), *files, *limit])  # noqa: S606, S607 - no shell; PATH is the image's
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from serverlab.faults import database, edge, network
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
 from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
@@ -133,5 +134,7 @@ _ALL: Iterable[Fault] = (
     ),
 )
 
-FAULTS: dict[str, Fault] = {each.id: each for each in _ALL}
+FAULTS: dict[str, Fault] = {
+    each.id: each for each in (*_ALL, *database.FAULTS, *network.FAULTS, *edge.FAULTS)
+}
 """Every fault by its id, in the order in which they are told."""

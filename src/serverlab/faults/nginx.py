@@ -1,0 +1,104 @@
+"""The edge of a stack, looked at and changed from within its own container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from serverlab.compose import Container
+from serverlab.errors import TrialFailed
+from serverlab.faults.fault import Scene, await_effect
+from serverlab.faults.processes import Process, processes, run, send
+
+SERVICE = "edge"
+CONFIGURATION = "/tmp/nginx/nginx.conf"  # noqa: S108 - the container's own tmpfs
+RELOADED_WITHIN_S = 10.0
+PAUSE_S = 0.05
+
+REWRITE = """
+import json, pathlib, sys
+path, changes = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
+text = path.read_text()
+for old, new in changes.items():
+    if old not in text:
+        sys.exit(f"{old!r} is not in {path}")
+    text = text.replace(old, new)
+path.write_text(text)
+"""
+READ = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text())"
+WRITE = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+
+
+def container_of(scene: Scene) -> Container:
+    """The edge's container."""
+    return scene.engine.service(SERVICE)
+
+
+def master(container: Container) -> Process:
+    """Its master process.
+
+    Raises:
+        TrialFailed: there is none.
+    """
+    found = [each for each in processes(container) if each.command.startswith("nginx: master process")]
+    if not found:
+        raise TrialFailed(f"{container.name}: there is no master process of nginx")
+    return found[0]
+
+
+def workers(container: Container) -> list[Process]:
+    """Its worker processes that take connections: those on their way out are left out."""
+    return [
+        each
+        for each in processes(container)
+        if each.command.startswith("nginx: worker process") and "shutting down" not in each.command
+    ]
+
+
+def reload(container: Container) -> str:
+    """Have nginx read its configuration again, and return once other workers take connections.
+
+    Raises:
+        NotEffective: they do not in time.
+    """
+    before = workers(container)
+    send(container, "SIGHUP", [master(container).pid])
+    return await_effect(
+        "nginx has other workers",
+        lambda: replaced(container, before),
+        within_s=RELOADED_WITHIN_S,
+        pause_s=PAUSE_S,
+    )
+
+
+def replaced(container: Container, before: list[Process]) -> str | None:
+    """That none of the workers of before is left and as many have come, or None."""
+    old, now = {each.pid for each in before}, {each.pid for each in workers(container)}
+    if old & now or len(now) != len(old):
+        return None
+    return f"worker {_named(old)} went, {_named(now)} came"
+
+
+@contextmanager
+def rewritten(container: Container, changes: Mapping[str, str]) -> Iterator[None]:
+    """Have the configuration's file changed while the block runs; nginx is not told of it, nor of its undo.
+
+    Raises:
+        TrialFailed: a text that is to be replaced is not in it.
+    """
+    before = run(container, READ, CONFIGURATION)
+    try:
+        run(container, REWRITE, CONFIGURATION, json.dumps(dict(changes)))
+        yield
+    finally:
+        run(container, WRITE, CONFIGURATION, before)
+
+
+def logged(container: Container, text: str) -> int:
+    """How many of its log lines have the text."""
+    return sum(text in line for line in container.logs().decode(errors="replace").splitlines())
+
+
+def _named(pids: set[int]) -> str:
+    return ", ".join(map(str, sorted(pids)))

@@ -172,7 +172,7 @@ def _measure_all(
 
 
 @contextmanager
-def keeping(lab: Lab, path: Path, made: Sequence[Trial], *, verb: str) -> Iterator[None]:
+def keeping(lab: Lab, path: Path, made: Sequence[object], *, verb: str) -> Iterator[None]:
     """Whatever ends the trials that are ``made`` within: no container is left, and it is said how to go on."""
     go_on = f"serverlab {verb} --resume {path.parent.name}/{path.name}"
     try:

@@ -52,8 +52,10 @@ class FakeContainer(FakeThing):
     started_at: str = field(default_factory=lambda: time.strftime("%Y-%m-%dT%H:%M:%S.5Z", time.gmtime()))
     memory: int = 50_000_000
     id: str = field(default_factory=lambda: f"{next(NUMBERS):064x}")
-    executes: ExecResult = ExecResult(exit_code=0, output=b"0.1\n")
+    executes: ExecResult | Exception = ExecResult(exit_code=0, output=b"0.1\n")
     killed: bool = False
+    signals: list[str] = field(default_factory=list)
+    mounts: Mapping[str, str] = field(default_factory=dict)
     waited: list[float | None] = field(default_factory=list)
 
     @property
@@ -71,6 +73,7 @@ class FakeContainer(FakeThing):
                 **self.state,
             },
             "NetworkSettings": {"Ports": bound},
+            "Mounts": [{"Name": name, "Destination": place} for name, place in self.mounts.items()],
         }
 
     def reload(self) -> None:
@@ -96,13 +99,18 @@ class FakeContainer(FakeThing):
         ]
         return {"Titles": ["PID", "COMMAND"], "Processes": rows}
 
-    def exec_run(self, argv: Sequence[str]) -> ExecResult:
+    def exec_run(self, argv: Sequence[str], **_options: Any) -> ExecResult:
         """A command; unless told otherwise it prints the CPU seconds that the calibration loop took."""
         self.client.executed.append(list(argv))
+        if isinstance(self.executes, Exception):
+            raise self.executes
         return self.executes
 
-    def kill(self) -> None:
-        self.killed = True
+    def kill(self, signal: str | None = None) -> None:
+        if signal:
+            self.signals.append(signal)
+        else:
+            self.killed = True
 
     def wait(self, timeout: float | None = None) -> dict[str, int]:
         self.waited.append(timeout)
@@ -111,9 +119,17 @@ class FakeContainer(FakeThing):
 
 @dataclass
 class FakeCollection:
-    """`client.containers` and its like."""
+    """`client.containers` and its like; `prints` is what a container that is run for a moment prints."""
 
     things: list[Any] = field(default_factory=list)
+    ran: list[dict[str, Any]] = field(default_factory=list)
+    prints: bytes | Exception = b""
+
+    def run(self, image: str, command: Sequence[str], **options: Any) -> bytes:
+        self.ran.append({"image": image, "command": list(command), **options})
+        if isinstance(self.prints, Exception):
+            raise self.prints
+        return self.prints
 
     def list(self, *, filters: dict[str, Any], **_options: bool) -> list[Any]:
         wanted = filters["label"]

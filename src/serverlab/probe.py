@@ -55,7 +55,12 @@ class Expectation:
     @property
     def workers(self) -> int:
         """Worker processes over all replicas."""
-        return self.variant.workers.for_cpus(self.settings.cpus) * self.settings.replicas
+        return self.workers_each * self.settings.replicas
+
+    @property
+    def workers_each(self) -> int:
+        """Worker processes of one replica: as many as the stack was asked to have, else by the variant's formula."""
+        return self.settings.workers or self.variant.workers.for_cpus(self.settings.cpus)
 
     @property
     def speaks_websocket(self) -> bool:
@@ -203,7 +208,7 @@ def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[
         "interface": expected.server.interface.value,
         "variant": expected.settings.target.variant,
         "cpus": expected.settings.cpus,
-        "workers": expected.variant.workers.for_cpus(expected.settings.cpus),
+        "workers": expected.workers_each,
         "multithread": expected.multithread,
         "debug": False,
         "autoreload": False,

@@ -54,6 +54,16 @@ def failures(engine, expected):
     return probe.failed_checks(probe.prove(engine, expected))
 
 
+def test_a_stack_that_was_asked_for_workers_has_to_have_these_and_not_the_formulas(engine, catalog):
+    expected = expectation(catalog, stack_settings(jwt_key=KEY, workers=3, replicas=2))
+    assert (expected.workers_each, expected.workers) == (3, 6)
+    asked = expectation(catalog, stack_settings(jwt_key=KEY, workers=3))
+    failed = probe.prove(engine, asked).checks
+    assert [check.name for check in failed] == ["identity: workers", "worker processes"]
+    plain = expectation(catalog, stack_settings(jwt_key=KEY))
+    assert plain.workers == plain.variant.workers.for_cpus(1)
+
+
 def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
     proof = probe.prove(engine, expected)
     assert probe.failed_checks(proof) == []

@@ -53,7 +53,8 @@ class StackSettings:
 
     ``keeps_connections`` is false where an edge may keep no connections to the server. ``realtime`` puts Daphne beside
     the server for ``/ws/`` only, and Redis between them; ``app`` holds the LAB_ variables of the app that this stack
-    does not leave at their defaults. ``proxied`` puts the fault proxy between the app and its database, the edge and the
+    does not leave at their defaults. ``workers`` are the worker processes of each copy of the server, None where its
+    variant's formula says how many. ``proxied`` puts the fault proxy between the app and its database, the edge and the
     app, or the client and all of it.
     """
 
@@ -69,6 +70,7 @@ class StackSettings:
     realtime: bool = False
     shared_data: bool = True
     app: Mapping[str, str] = field(default_factory=dict)
+    workers: int | None = None
     overlays: tuple[str, ...] = ()
     proxied: Proxied | None = None
     port: int = 0
@@ -111,6 +113,7 @@ class StackSettings:
             "LAB_SECRET_KEY": self.secret_key,
             "LAB_JWT_KEY": self.jwt_key,
             "LAB_DB_PASSWORD": self.database_password,
+            **({"LAB_WORKERS": str(self.workers)} if self.workers else {}),
             **self.app,
         }
 

@@ -52,7 +52,8 @@ class WorkloadVariant(Record, frozen=True):
     """One of several forms of a workload: how the app is set meanwhile, and what the load is told.
 
     ``app`` holds the LAB_ variables of the app that are not at their defaults, ``parameters`` is handed to the
-    locustfile as it stands, ``cache`` names what the app shares things in, None = whatever the run uses.
+    locustfile as it stands, ``cache`` names what the app shares things in, None = whatever the run uses. ``workers`` is
+    how many worker processes each copy of the server has, None = as many as its variant's formula says.
     """
 
     title: str
@@ -60,6 +61,7 @@ class WorkloadVariant(Record, frozen=True):
     app: dict[str, str] = msgspec.field(default_factory=dict)
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     cache: Literal["redis"] | None = None
+    workers: Positive | None = None
 
 
 class Workload(Record, frozen=True):
@@ -70,7 +72,7 @@ class Workload(Record, frozen=True):
     each on its own connection. ``steps`` give rate or users their course over the window, in the place of ``rate``.
 
     A workload with ``variants`` cannot be run itself, only one of them: ``of_variant`` has what the variant sets in
-    ``app``, ``parameters`` and ``cache``, and no variants.
+    ``app``, ``parameters``, ``cache`` and ``workers``, and no variants.
     """
 
     format: Format
@@ -91,6 +93,7 @@ class Workload(Record, frozen=True):
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     cache: Literal["redis"] | None = None
     variants: dict[str, WorkloadVariant] = msgspec.field(default_factory=dict)
+    workers: Positive | None = None
 
     @property
     def is_open(self) -> bool:
@@ -113,6 +116,7 @@ class Workload(Record, frozen=True):
             app={**self.app, **variant.app},
             parameters={**self.parameters, **variant.parameters},
             cache=variant.cache or self.cache,
+            workers=variant.workers or self.workers,
             variants={},
         )
 

@@ -146,6 +146,7 @@ def _workload_variant(name: str, key: str, workload: Workload) -> Sequence[str]:
     variant = workload.of_variant(key)
     settings = [f"{variable}={value}" for variable, value in variant.app.items()]
     settings += [f"cache in {variant.cache}"] if variant.cache else []
+    settings += [f"LAB_WORKERS={variant.workers}"] if variant.workers else []
     return f"`{name}:{key}`", plain(variant.description), plain(", ".join(settings)) or "as it is"
 
 

@@ -95,9 +95,10 @@ def settings_of(
 
 
 def set_for(workload: Workload, settings: StackSettings) -> StackSettings:
-    """The settings with what the workload asks of the app and its cache."""
+    """The settings with what the workload asks of the app, its cache and the server's workers."""
     cache = Cache(workload.cache) if workload.cache else settings.cache
-    return replace(settings, cache=cache, app={**settings.app, **workload.app})
+    app = {**settings.app, **workload.app}
+    return replace(settings, cache=cache, app=app, workers=workload.workers or settings.workers)
 
 
 def expectation(catalog: Catalog, settings: StackSettings) -> probe.Expectation:

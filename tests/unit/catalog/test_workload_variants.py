@@ -43,6 +43,24 @@ def test_a_variant_is_its_workload_with_what_it_changes(catalog):
     assert cached.cache == "redis"
 
 
+def test_a_variant_may_say_how_many_workers_there_are_and_otherwise_the_workload_does(root):
+    told = LISTS.replace("[variants.naive]\n", "[variants.naive]\nworkers = 2\n")
+    assert told != LISTS
+    write(root, "loadtests/lists/workload.toml", told)
+    catalog = load_catalog(root)
+    assert catalog.mistakes == ()
+    assert (catalog.workload("lists:naive").workers, catalog.workload("lists:cached").workers) == (2, None)
+
+
+def test_no_workers_at_all_is_a_mistake(root):
+    write(
+        root,
+        "loadtests/lists/workload.toml",
+        LISTS.replace("[variants.naive]\n", "[variants.naive]\nworkers = 0\n"),
+    )
+    assert [each for each in load_catalog(root).mistakes if "variants.naive.workers" in each] != []
+
+
 def test_every_name_that_can_be_run_is_listed(catalog):
     assert list(catalog.workload_names()) == [
         "lists:naive",

@@ -11,7 +11,7 @@ from typing import Any
 from serverlab.attacks import scripts
 from serverlab.attacks.stage import UNSERVED, Attack, Outcome, Stage
 from serverlab.attacks.visitor import judged
-from serverlab.compose import LABEL, Container
+from serverlab.compose import LABEL, SERVICE_LABEL, Container
 from serverlab.model.records import Check
 from serverlab.probe import READY_DEADLINE_S, READY_PAUSE_S
 
@@ -34,9 +34,9 @@ def each_container(
     """An attack that asks the same of every container of the stack; ``seen`` is what is said if all is right."""
 
     def asked(stage: Stage) -> Outcome:
-        return judged(
-            [each for container in stage.engine.containers() for each in check(stage, container)], seen=seen
-        )
+        # the one that K-09 stops belongs to no service
+        asked_of = [each for each in stage.engine.containers() if SERVICE_LABEL in each.labels]
+        return judged([each for container in asked_of for each in check(stage, container)], seen=seen)
 
     return asked
 
@@ -64,7 +64,7 @@ def _check(container: Container, what: str, *, ok: bool, detail: object) -> Chec
 
 
 def _service(container: Container) -> str:
-    return str(container.labels["com.docker.compose.service"])
+    return str(container.labels[SERVICE_LABEL])
 
 
 def users(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: ARG001
@@ -288,6 +288,7 @@ ATTACKS = (
         "writing in every folder",
         "refused but where memory or a volume is mounted",
         each_container(read_only, "refused"),
+        beside=UNSERVED,
     ),
     Attack("K-03", "capabilities", "none at all", each_container(capabilities, "none")),
     Attack("K-04", "new privileges, setuid files", "neither", each_container(privileges, "neither")),

@@ -258,7 +258,7 @@ HARMLESS = "harmless"
 UNSERVED = "unserved"
 """Rows that ask nothing of the server, which K-06 stops meanwhile.
 
-Those that count the processes of a container, or the containers of a stack, are not among them.
+Those that ask what every process of a container may do are not among them: one that is just being started may more.
 """
 
 

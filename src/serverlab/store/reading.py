@@ -168,7 +168,9 @@ def _reading(path: Path) -> Iterator[None]:
 def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
     """The trial, or what is wrong with the line."""
     try:
-        if _STAMP.decode(line).format == PACKED:
+        stamp = _STAMP.decode(line).format
+        _check_number(stamp, f"{path}, line {number},", reads=(FORMAT, PACKED))
+        if stamp == PACKED:
             return unfolded(unpacked(line))
         return unfolded(_decoded(line, _TRIAL, f"{path}, line {number},"))
     except BROKEN as broken:
@@ -190,10 +192,13 @@ def _decoded(line: bytes, decoder: msgspec.json.Decoder[L], where: str) -> L:
 
 
 def _check_format(content: bytes, where: str) -> None:
-    number = _STAMP.decode(content).format
-    if number is not None and number != FORMAT:
+    _check_number(_STAMP.decode(content).format, where, reads=(FORMAT,))
+
+
+def _check_number(number: int | None, where: str, *, reads: tuple[int, ...]) -> None:
+    if number is not None and number not in reads:
         raise UsageError(
-            f"{where} has format {number}, this lab reads {FORMAT}: "
+            f"{where} has format {number}, this lab reads {' and '.join(map(str, reads))}: "
             "read it with the version of the lab that wrote it, or measure again."
         )
 

@@ -190,7 +190,7 @@ def test_a_file_of_another_format_gives_one_sentence(path, name):
 def test_a_trial_of_another_format_gives_one_sentence_with_its_line(path):
     store.append_trial(path, a_trial())
     append_bytes(path, b'{"format": 3, "novelty": 1}\n')
-    with pytest.raises(UsageError, match=r"trials\.jsonl, line 2, has format 3, this lab reads 1: "):
+    with pytest.raises(UsageError, match=r"trials\.jsonl, line 2, has format 3, this lab reads 1 and 2: "):
         store.read_run(path)
 
 

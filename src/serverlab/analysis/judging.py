@@ -138,10 +138,11 @@ def _broken(toll: Toll, probing: Probing) -> Iterator[str]:
 def _void(course: Course, probing: Probing) -> Iterator[str]:
     """Why what was counted says nothing."""
     yield from _disordered(course)
-    baseline = course.of("baseline")
+    made = sum(course.baseline_s <= each.due_s < course.onset_s for each in course.attempts)
     due = (course.onset_s - course.baseline_s) * rate(probing)
-    if due <= 0 or len(baseline) < FOUND_SHARE * due - 1:
-        yield f"the prober made {len(baseline)} attempts before the fault, {max(0, due):.0f} were due"
+    if due <= 0 or made < FOUND_SHARE * due - 1:
+        yield f"the prober made {made} attempts before the fault, {max(0, due):.0f} were due"
+    baseline = course.of("baseline")
     successes = sum(each.outcome is Outcome.OK for each in baseline)
     if not successes or successes < WELL_SHARE * len(baseline):
         yield f"the stack was not well before the fault: {successes} of {len(baseline)} attempts succeeded"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from serverlab.model.faults import (
     Attempt,
@@ -98,7 +99,7 @@ def p99_s(attempts: Iterable[Attempt]) -> float | None:
     return nearest_rank(found, 99) if found else None
 
 
-def kept_rows(attempts: Sequence[Attempt], stored: Iterable[StoredRow]) -> dict[str, int]:
+def kept_rows(attempts: Sequence[Attempt], stored: Iterable[StoredRow]) -> dict[str, Any]:
     """What became of the writes, as the fields ``lost``, ``phantom``, ``duplicate``, ``torn`` and ``recovered``.
 
     A write of which the client knew that it was not done and that is there all the same is a phantom, as one that

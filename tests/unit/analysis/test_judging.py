@@ -394,6 +394,11 @@ def test_a_fault_before_any_baseline_is_void():
     )
 
 
+def test_a_server_that_is_always_slow_is_no_prober_that_is_starved():
+    """With a second of latency twenty attempts are in flight when the fault sets in."""
+    assert verdict(slow(range(740), 1.0)) == PASSED
+
+
 def test_what_was_lost_is_lost_also_where_the_fault_was_not_confirmed():
     found = judged(history(), stored=[], events=without(Happening.INJECTED))
     assert found.verdict is Verdict.FAIL

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from benchmarks.keeping import CHECKOUT, keep, parser_of
@@ -37,8 +38,8 @@ MOST_RECORDING = 0.05
 PATH = "/api/ping/"
 OVERLAYS = ("compose/null.yml", "compose/load.yml", "compose/witness.yml", "benchmarks/mounted.yml")
 OURS, UNRECORDED, PLAIN, WRK = "ours", "without recording", "plain HttpUser", "wrk"
-TURNS = (OURS, UNRECORDED, PLAIN, WRK, UNRECORDED, OURS)
-"""Of one repeat, before they are shuffled: what is to differ by little is measured twice."""
+BLOCKS = (*[(OURS, UNRECORDED)] * 4, (PLAIN,), (WRK,))
+"""Of one repeat, before they and their turns are shuffled: what differs by little is measured often, side by side."""
 
 LOCUSTFILES = {
     OURS: "/loadtests/ping/locustfile.py",
@@ -142,10 +143,10 @@ def standing() -> Iterator[Stand]:
 
 def measured(stand: Stand, number: int) -> dict[str, list[Rate]]:
     """What each generator did in one repeat, in the order of its turns."""
-    turns = list(TURNS)
-    random.Random(f"{SEED}/{number}").shuffle(turns)  # noqa: S311 - not a secret
+    order = random.Random(f"{SEED}/{number}")  # noqa: S311 - not a secret
+    blocks = [order.sample(block, len(block)) for block in order.sample(BLOCKS, len(BLOCKS))]
     rates: dict[str, list[Rate]] = {}
-    for name in turns:
+    for name in chain.from_iterable(blocks):
         rate = by_wrk(stand) if name == WRK else by_locust(stand, name)
         print(f"repeat {number}: {name}: {rate.per_s:.0f}/s, {rate.per_cpu_s:.0f} per CPU second", flush=True)
         rates.setdefault(name, []).append(rate)
@@ -219,7 +220,7 @@ def bounds_of(repeats: Sequence[Mapping[str, Sequence[Rate]]]) -> list[Bound]:
     cost = [{name: mean_cost(rates) for name, rates in repeat.items()} for repeat in repeats]
     over_plain = [each[PLAIN] / each[OURS] for each in cost]
     over_wrk = [each[WRK] / each[OURS] for each in cost]
-    recording = [1 - each[UNRECORDED] / each[OURS] for each in cost]
+    recording = [share_of_recording(repeat) for repeat in repeats]
     return [
         Bound(
             what="requests per CPU second over those of plain HttpUser, lowest repeat",
@@ -248,6 +249,12 @@ def bounds_of(repeats: Sequence[Mapping[str, Sequence[Rate]]]) -> list[Bound]:
 def mean_cost(rates: Sequence[Rate]) -> float:
     """CPU seconds per request, over all turns."""
     return statistics.fmean(1 / rate.per_cpu_s for rate in rates)
+
+
+def share_of_recording(repeat: Mapping[str, Sequence[Rate]]) -> float:
+    """What recording takes of the generator's CPU time per request: the mean over turns that were side by side."""
+    pairs = zip(repeat[OURS], repeat[UNRECORDED], strict=True)
+    return 1 - statistics.fmean(ours.per_cpu_s / without.per_cpu_s for ours, without in pairs)
 
 
 def _rates(cost: Sequence[Mapping[str, float]]) -> str:

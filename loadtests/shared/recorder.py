@@ -33,6 +33,12 @@ class Window:
 
     start_s: float
     end_s: float
+    seconds: int = field(init=False)
+    """How many seconds it has, the last of them maybe shorter; every request asks, so it is counted once."""
+
+    def __post_init__(self) -> None:
+        """Count the seconds."""
+        object.__setattr__(self, "seconds", math.ceil(round(self.end_s - self.start_s, 6)))
 
     def holds(self, moment_s: float) -> bool:
         """Whether the moment is in the window."""
@@ -41,11 +47,6 @@ class Window:
     def second_of(self, moment_s: float) -> int:
         """Which second of the window a moment in it belongs to, from 0."""
         return min(int(moment_s - self.start_s), self.seconds - 1)
-
-    @property
-    def seconds(self) -> int:
-        """How many seconds it has, the last of them maybe shorter."""
-        return math.ceil(round(self.end_s - self.start_s, 6))
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ VERBS = sorted(name for name in build(Context()) if not name.startswith("-"))
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?P<path>[^)#\s]+)?(?:#(?P<anchor>[^)\s]+))?\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-MARKER = re.compile(r"<!--\s*(?:/\w+\s*-->|(?:table|figure|definition|attacks|measured|capacity|images):)")
+MARKER = re.compile(r"<!--\s*(?:/\w+\s*-->|(?:table|figure|definition|attacks|http|measured|capacity|images):)")
 
 
 @pytest.mark.parametrize(

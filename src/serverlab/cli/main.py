@@ -11,7 +11,18 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 from serverlab import __version__
-from serverlab.cli import attack, capacity, crosscheck, definitions, judging, machine, runs, stacks
+from serverlab.cli import (
+    attack,
+    capacity,
+    crosscheck,
+    definitions,
+    faults,
+    http,
+    judging,
+    machine,
+    runs,
+    stacks,
+)
 from serverlab.cli.context import Context
 from serverlab.errors import Exit, LabError
 
@@ -40,7 +51,7 @@ def build(context: Context) -> App:
         suppress_keyboard_interrupt=False,
     )
     app.register_install_completion_command()
-    for verbs in (runs, judging, capacity, crosscheck, stacks, attack, definitions, machine):
+    for verbs in (runs, judging, capacity, crosscheck, stacks, attack, faults, http, definitions, machine):
         verbs.register(app, context)
     return app
 

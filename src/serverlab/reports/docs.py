@@ -3,7 +3,8 @@
 ``<!-- table: results/... workload=profile cpus=1 edge=none columns=rps,ratio --> ... <!-- /table -->`` holds one
 section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
 -->`` holds one number within a sentence. ``<!-- attacks: results/... only=A1 --> ... <!-- /attacks -->`` holds
-attacks against servers, ``measured`` with the same arguments what they measured. ``<!-- capacity: results/...
+attacks against servers, ``measured`` with the same arguments what they measured, ``http`` what targets make of odd
+requests. ``<!-- capacity: results/...
 workload=profile cpus=1 --> ... <!-- /capacity -->`` holds what a search found,
 ``<!-- crosscheck: results/... --> ... <!-- /crosscheck -->`` what other generators saw. ``<!-- images: results/... -->
 ... <!-- /images -->`` holds what the images are made of, ``<!-- bench: results/...json --> ... <!-- /bench -->`` how
@@ -21,7 +22,7 @@ from pathlib import Path
 from serverlab.errors import UsageError
 from serverlab.reports.markers import Results, render_marker
 
-KINDS = "table|figure|definition|attacks|measured|capacity|crosscheck|bench|images"
+KINDS = "table|figure|definition|attacks|http|measured|capacity|crosscheck|bench|images"
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
     r"|(?P<code>`[^`\n]+`)"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from serverlab.analysis import tabulate
 from serverlab.analysis.capacity import capacity_table
 from serverlab.analysis.crosscheck import crosscheck_table
+from serverlab.analysis.framing import framing_table
 from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
@@ -17,6 +18,7 @@ from serverlab.formatting import ABSENT, did_you_mean, one_line
 from serverlab.model.benchmarks import Benchmark
 from serverlab.model.capacity_tables import CapacityTable
 from serverlab.model.crosscheck import CrossTable
+from serverlab.model.framing import FramingTable
 from serverlab.model.inventories import Inventory
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
@@ -26,16 +28,19 @@ from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.crosscheck import render_crosscheck
 from serverlab.reports.definitions import render_definition
+from serverlab.reports.framing import render_framing
 from serverlab.reports.inventory import read_inventory, render_inventory
 from serverlab.reports.security import render_attacks, render_measured
 from serverlab.store import read_assault, read_run
 from serverlab.store.crosschecks import read_crosscheck
+from serverlab.store.framing_runs import read_differential
 
 SECTION_KEYS = ("workload", "target", "cpus", "edge")
 KEYS = {
     "table": (*SECTION_KEYS, "columns"),
     "figure": (*SECTION_KEYS, "value"),
     "attacks": ("only",),
+    "http": ("only",),
     "measured": ("only",),
     "images": (),
     "crosscheck": (),
@@ -80,6 +85,14 @@ class Results:
             assault = read_assault(self._folder(path))
             self._security[path] = security_table(assault, self.catalog.servers)
         return self._security[path]
+
+    def framing(self, path: str) -> FramingTable:
+        """What targets made of odd requests in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is nothing that can be read.
+        """
+        return framing_table(read_differential(self._folder(path)))
 
     def inventory(self, path: str) -> Inventory:
         """The inventory of images in the file ``path``, which is relative to the root.
@@ -168,6 +181,10 @@ def _bench(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa:
 
 def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
     return render_attacks(results.security(path), chosen.get("only", ""))
+
+
+def _http(results: Results, path: str, chosen: dict[str, str]) -> str:
+    return render_framing(results.framing(path), chosen.get("only", ""))
 
 
 def _what_was_measured(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -274,6 +291,7 @@ def _check_known(name: str, known: Iterable[str], *, what: str) -> None:
 BLOCKS = {
     "table": _table,
     "attacks": _attacks,
+    "http": _http,
     "measured": _what_was_measured,
     "capacity": _capacities,
     "images": _images,

@@ -1,0 +1,114 @@
+"""`serverlab http`: what comes of odd requests is saved and told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from serverlab.errors import Exit
+from serverlab.framing import exchange
+from tests.fake_engine import ExecResult
+from tests.fake_lab import interrupt
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(exchange, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(exchange, "CLOSING_S", 0.2)
+
+
+@pytest.fixture
+def recorded(fake):
+    """The app keeps what it is asked, as the real one does in its table."""
+    rows = []
+    plain = fake.app.answer
+
+    def answer(method, path, token):
+        _, _, marker = path.partition("marker=")
+        if marker:
+            rows.append([len(rows) + 1, marker, method, path, 0, ""])
+        status, document = plain(method, path.partition("?")[0], token)
+        return status, {**document, "marker": marker}
+
+    def read(argv):
+        return ExecResult(0, json.dumps([row for row in rows if row[0] > int(argv[-1])]).encode())
+
+    def prepare():
+        fake.app_container.exec_run = read
+
+    fake.app.answer = answer
+    for number in range(1, 4):
+        fake.trouble[f"up {number}"] = prepare
+    return fake
+
+
+def lines_in(root):
+    (found,) = root.glob("results/http/*/answers.jsonl")
+    return [json.loads(line) for line in found.read_text().splitlines()]
+
+
+def test_what_is_only_otherwise_is_told_and_ends_well(cli, recorded):
+    outcome = cli("http", "gunicorn", "--only", "H-27,H-20")
+    assert (outcome.code, outcome.out.splitlines()[-1]) == (
+        Exit.OK,
+        "5 answers: 1 as the RFC wants, 4 otherwise, 0 smuggled; 0 cases not shown",
+    )
+    assert (
+        "≠ gunicorn:gthread  H-20  none: 200, the app got 1 request with a body of 0 bytes (400)"
+        in outcome.out
+    )
+    assert [(each["case"], each["target"]) for each in lines_in(recorded.root)] == [
+        ("H-20", "gunicorn:gthread"),
+        ("H-27", "gunicorn:gthread"),
+    ]
+    assert recorded.client.containers.things == []
+
+
+def test_a_server_that_smuggles_is_exit_code_1(cli, recorded):
+    """Python's own server, which stands in for the stack, knows no Transfer-Encoding."""
+    outcome = cli("http", "gunicorn", "--only", "H-01")
+    assert outcome.code == Exit.VERDICT_FAILED
+    assert "✗ gunicorn:gthread  H-01  TE.CL: the hidden request reached the app; " in outcome.out
+
+
+def test_a_stack_that_does_not_start_is_not_shown_and_exit_code_1(cli, recorded):
+    recorded.trouble["up 1"] = lambda: (
+        setattr(recorded.app_container, "status", "exited") or setattr(recorded.app_container, "exit_code", 3)
+    )
+    recorded.app.statuses["/readyz"] = 503
+    outcome = cli("http", "gunicorn", "--only", "H-27")
+    assert outcome.code == Exit.VERDICT_FAILED
+    assert outcome.out.startswith("? gunicorn:gthread  H-27  no stack: gunicorn:gthread did not start")
+
+
+def test_a_run_goes_on_with_what_is_missing(cli, recorded):
+    cli("http", "gunicorn", "--only", "H-27")
+    (run,) = recorded.root.glob("results/http/*")
+    outcome = cli("http", "gunicorn", "--only", "H-27,H-07", "--resume", run.name)
+    assert outcome.code in (Exit.OK, Exit.VERDICT_FAILED)
+    assert [each["case"] for each in lines_in(recorded.root)] == ["H-27", "H-07"]
+
+
+def test_ctrl_c_leaves_nothing_but_what_was_found(cli, recorded):
+    recorded.trouble["up 2"] = interrupt
+    outcome = cli("http", "gunicorn", "runserver", "--only", "H-27")
+    assert outcome.code == Exit.INTERRUPTED
+    assert [each["target"] for each in lines_in(recorded.root)] == ["gunicorn:gthread"]
+    assert recorded.client.containers.things == []
+
+
+def test_a_machine_reads_json(cli, recorded):
+    document = json.loads(cli("http", "gunicorn", "--only", "H-27", "--json").out)
+    assert [each["case"] for each in document["answers"]] == ["H-27"]
+
+
+@pytest.mark.parametrize("only", ["H-9", "H-01,", ""])
+def test_an_unknown_case_is_wrong_usage(cli, only):
+    outcome = cli("http", "gunicorn", "--only", only)
+    assert (outcome.code, "no case" in outcome.err) == (Exit.USAGE, True)
+
+
+def test_an_unknown_run_cannot_be_gone_on_with(cli, recorded):
+    outcome = cli("http", "gunicorn", "--resume", "20250101-000000")
+    assert (outcome.code, "no such run" in outcome.err) == (Exit.USAGE, True)

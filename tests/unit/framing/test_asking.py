@@ -1,0 +1,166 @@
+"""Cases put to servers that are sound, or smuggle in one known way."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from serverlab.compose import Engine
+from serverlab.errors import LabError
+from serverlab.framing import CASES, exchange, limits
+from serverlab.framing.asking import Asked, Place, found, judge, place_of
+from serverlab.framing.case import Case, Form
+from serverlab.framing.exchange import Received
+from serverlab.framing.replies import Reply
+from serverlab.framing.rules import refused
+from serverlab.model.definitions import Target
+from serverlab.model.framing import Kind, Logged
+from serverlab.model.security import Verdict
+from tests.fake_engine import ExecResult, FakeClient
+from tests.unit.framing.smuggler import Planted, by_length, careful, serving
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(exchange, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(exchange, "CLOSING_S", 0.3)
+
+
+def a_place(planted: Planted, port: int, *, threads: int = 0) -> Place:
+    client = FakeClient()
+    container = client.add("app", ports={8000: port})
+    container.exec_run = lambda argv: ExecResult(
+        0, json.dumps([row for row in planted.rows if row[0] > int(argv[-1])]).encode()
+    )
+    settings = SimpleNamespace(target=Target(server="gunicorn", variant="gthread", edge=None))
+    place = place_of(
+        Engine(client), SimpleNamespace(settings=settings, variant=SimpleNamespace(threads=threads))
+    )
+    vars(place)["access"] = "token"
+    return place
+
+
+def asked_of(framing, *cases):
+    planted = Planted(framing)
+    with serving(planted) as port:
+        return list(found(a_place(planted, port), [CASES[name] for name in cases]))
+
+
+def test_a_server_that_goes_by_lengths_alone_is_found_to_smuggle_where_chunks_come_first():
+    (first,) = asked_of(by_length, "H-01")
+    by_form = {answer.form: answer for answer in first.answers}
+    smuggling = by_form["TE.CL"]
+    assert (smuggling.smuggled, smuggling.requests) == ("the hidden request reached the app", 2)
+    assert smuggling.verdict is Verdict.FAIL
+    assert by_form["CL.TE"].smuggled == ""
+    assert by_form["CL.TE"].body_bytes > 5
+
+
+def test_a_name_that_is_nearly_content_length_lets_the_body_out():
+    (found_there,) = asked_of(by_length, "H-04")
+    assert {answer.smuggled for answer in found_there.answers} == {"the hidden request reached the app"}
+
+
+def test_a_server_that_refuses_what_is_odd_smuggles_nothing_and_is_right():
+    lines = asked_of(careful, "H-01", "H-02", "H-04", "H-14")
+    answers = [answer for line in lines for answer in line.answers]
+    assert [
+        (answer.form, answer.said, answer.smuggled) for answer in answers if answer.said or answer.smuggled
+    ] == []
+    assert {answer.kind for line in lines[:3] for answer in line.answers} == {Kind.REJECT}
+    assert [answer.requests for answer in lines[3].answers] == [2, 2]
+
+
+def test_a_case_that_breaks_off_is_told_and_the_next_one_is_asked(monkeypatch):
+    planted = Planted(careful)
+    with serving(planted) as port:
+        place = a_place(planted, port, threads=1)
+        readings = iter([LabError("the stack has no container 'app'", ""), None])
+
+        def rows(record):
+            if error := next(readings):
+                raise error
+            return []
+
+        monkeypatch.setattr(type(place.record), "rows", rows)
+        first, second = found(place, [CASES["H-07"], CASES["H-08"]])
+    assert first.problem == "broke off: LabError: the stack has no container 'app'"
+    assert (first.answers, second.problem, len(second.answers)) == ((), "", 1)
+
+
+def test_nobody_at_the_port_is_no_finding():
+    planted = Planted(careful)
+    with serving(planted) as port:
+        place = a_place(planted, port)
+    (line,) = found(place, [CASES["H-07"]])
+    assert line.problem.startswith("broke off: ConnectionRefusedError")
+
+
+@pytest.mark.parametrize(("threads", "at_once"), [(0, 4), (16, 4), (4, 1), (1, 1)])
+def test_forms_are_asked_together_only_where_none_waits_for_another(threads, at_once):
+    assert a_place(Planted(careful), 1, threads=threads).at_once == at_once
+
+
+FORM = Form("a", lambda draft: draft.request(), refused())
+OTHER = Reply(200, {}, b'{"marker": "ab-other"}')
+OK = b'HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{"marker": "ab-first"}'
+
+
+def judged(data=OK, *, logged=("first", "other"), other=OTHER, passed=None):
+    entries = [
+        Logged(role=role, method="GET", path=f"/lab/echo?marker=ab-{role}", body_bytes=0) for role in logged
+    ]
+    asked = Asked(FORM, "ab", Received(data, closed=True, sent_bytes=1), other)
+    return judge(asked, entries, behind_edge=passed is not None, passed=passed)
+
+
+def test_what_is_accepted_that_should_not_is_said_with_what_the_app_got():
+    answer = judged()
+    assert (answer.kind, answer.statuses, answer.requests, answer.body_bytes) == (Kind.ACCEPT, (200,), 1, 0)
+    assert (answer.verdict, answer.said) == (
+        Verdict.FAIL,
+        "200, the app got 1 request with a body of 0 bytes",
+    )
+
+
+def test_text_without_a_status_line_is_a_refusal_unless_the_app_got_something():
+    assert judged(b"<html>", logged=()).kind is Kind.REJECT
+    assert judged(b"<html>").kind is Kind.ACCEPT
+
+
+def test_an_answer_meant_for_somebody_else_is_smuggling():
+    foreign = judged(other=Reply(200, {}, b'{"marker": "ab-first"}'))
+    assert foreign.smuggled == "a request on another connection got the answer to 'first'"
+    earlier = judged(other=Reply(200, {}, b'{"marker": "cd-smug"}'))
+    assert earlier.smuggled == "a request on another connection got the answer to 'cd-smug'"
+
+
+def test_a_connection_that_is_left_without_an_answer_afterwards_is_told():
+    answer = judged(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n", logged=(), other=None)
+    assert (answer.verdict, answer.said) == (Verdict.FAIL, "afterwards another connection got no answer")
+
+
+def test_more_than_the_edge_handed_on_is_smuggling():
+    assert judged(passed=2).smuggled == ""
+    assert judged(passed=1).smuggled == "the edge handed on 1, the app got 2"
+
+
+def test_what_costs_much_is_measured():
+    planted = Planted(careful)
+    with serving(planted) as port:
+        place = a_place(planted, port)
+        (line,) = found(
+            place,
+            [
+                Case(
+                    "H-99",
+                    "costs",
+                    "400",
+                    (Form("a", lambda draft: draft.request(), limits.no_error, alone=True),),
+                )
+            ],
+        )
+    (answer,) = line.answers
+    assert (answer.measured["cpu_s"], answer.measured["memory_growth_mb"]) == (0.0, 0.0)

@@ -6,7 +6,7 @@ import itertools
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from serverlab.analysis.judging import course, judge
@@ -102,6 +102,8 @@ def verdict(*arguments, **options):
 
 
 PASSED = (Verdict.PASS, "")
+UNHURRIED = settings(deadline=None, max_examples=50)
+"""A history of 37 s is worked through, on machines where others are at work, too."""
 
 
 def test_where_nothing_went_wrong_nothing_is_shown():
@@ -431,6 +433,7 @@ def test_what_the_fault_itself_measured_may_be_bounded():
     )
 
 
+@UNHURRIED
 @given(some.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(random):
     attempts = history(*(failed(number) for number in between(13, 15)))
@@ -441,6 +444,7 @@ def test_the_order_of_rows_does_not_matter(random):
     assert judged(shuffled, stored=rows, events=tuple(random.sample(EVENTS, len(EVENTS)))) == expected
 
 
+@UNHURRIED
 @given(some.sets(some.integers(0, 739)), some.sets(some.integers(0, 369)), some.integers(0, 5))
 def test_every_write_is_accounted_for(unknown, absent, strangers):
     """Lost + found = acknowledged, and whatever is in the database was acknowledged, unknown, or a phantom."""
@@ -461,6 +465,7 @@ def test_every_write_is_accounted_for(unknown, absent, strangers):
         assert found.verdict is Verdict.FAIL
 
 
+@UNHURRIED
 @given(some.sets(some.integers(240, 739)), some.integers(240, 739))
 def test_one_more_failure_never_makes_a_cell_better(numbers, further):
     before = judged(history(*(failed(number) for number in numbers))).toll

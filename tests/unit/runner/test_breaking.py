@@ -1,0 +1,293 @@
+"""A run that breaks things: every cell in its order, journalled before it is broken, saved before the next."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from serverlab import store
+from serverlab.catalog import read_fault_experiment
+from serverlab.errors import Interrupted, UsageError
+from serverlab.ledger import load_ledger
+from serverlab.model.fault_runs import StopConditions
+from serverlab.model.faults import Happening, Rule, Verdict
+from serverlab.runner.breaking import Machine, plan_faults, resume_faults, start_faults
+from tests.checkout import make_checkout
+from tests.fake_app import FakeApp, serving
+from tests.fake_breaking import (
+    PLENTY,
+    BreakableLab,
+    StubFault,
+    breaks_off,
+    has_no_effect,
+    is_not_undone,
+)
+from tests.fake_lab import interrupt
+from tests.unit.builders import an_environment
+
+STEPS = [Happening.JOURNALLED, Happening.INJECTED, Happening.REMOVED]
+
+
+@pytest.fixture
+def fake(tmp_path):
+    app = FakeApp()
+    with serving(app):
+        yield BreakableLab(make_checkout(tmp_path), app)
+
+
+def describe(**changes):
+    def description(name, splits):
+        return an_environment(run=name, core_splits=dict(splits), **changes)
+
+    return description
+
+
+def planned(fake, *faults, **changes):
+    known = {fault.id: fault for fault in faults}
+    path = fake.root / "experiments/breaking.toml"
+    experiment = msgspec.structs.replace(
+        read_fault_experiment(path, fake.lab.catalog, ["F-00"]), **({"faults": tuple(known)} | changes)
+    )
+    plan = plan_faults(fake.lab.catalog, experiment, known, name="breaking", experiment_hash="e" * 64)
+    return plan, known
+
+
+def start(fake, *faults, machine=PLENTY, **changes):
+    plan, known = planned(fake, *faults, **changes)
+    return start_faults(
+        fake.lab,
+        plan,
+        known,
+        cores=(0, 1),
+        describe=describe(),
+        clock=fake.time.clock,
+        machine=machine,
+    )
+
+
+def resume(fake, *faults, **changes):
+    known = {fault.id: fault for fault in faults}
+    return resume_faults(
+        fake.lab,
+        folder(fake),
+        known,
+        describe=describe(**changes),
+        clock=fake.time.clock,
+        machine=PLENTY,
+    )
+
+
+def folder(fake):
+    (path,) = (fake.root / "results/breaking").iterdir()
+    return path
+
+
+def saved(fake):
+    return store.read_fault_run(folder(fake))
+
+
+def journal(fake):
+    lines = (folder(fake) / "journal.jsonl").read_text().splitlines()
+    return [(entry["cell"], Happening(entry["what"])) for entry in map(json.loads, lines)]
+
+
+def only_cell(fake, fault, **changes):
+    start(fake, fault, targets=("gunicorn",), **changes)
+    (cell,) = saved(fake).cells
+    assert fake.client.is_empty
+    return cell
+
+
+def test_every_cell_is_tried_in_its_order_and_saved(fake):
+    broken = start(fake, StubFault(), StubFault(id="F-01"), repetitions=2)
+    run = saved(fake)
+    assert broken.path == folder(fake)
+    assert broken.stopped is None
+    assert [cell.planned for cell in run.cells] == list(run.plan.cells)
+    assert len(run.cells) == 8
+    assert {cell.judgement.verdict for cell in run.cells} == {Verdict.PASS}
+    assert run.problems == ()
+    assert fake.client.is_empty
+
+
+def test_each_repetition_has_every_cell_once_in_an_order_of_its_own(fake):
+    plan, _ = planned(fake, StubFault(), StubFault(id="F-01"), StubFault(id="F-02"), repetitions=3)
+    rounds = [[(each.fault, each.target) for each in plan.cells if each.repetition == n] for n in (1, 2, 3)]
+    assert len({tuple(each) for each in rounds}) == 3
+    assert len({frozenset(each) for each in rounds}) == 1
+    assert planned(fake, StubFault(), StubFault(id="F-01"), StubFault(id="F-02"), repetitions=3)[0] == plan
+
+
+def test_a_cell_holds_its_marks_its_course_and_what_the_fault_saw(fake):
+    cell = only_cell(fake, StubFault())
+    marks = {event.what: event.at_s for event in cell.events}
+    assert list(marks) == [Happening.BEGAN, *STEPS, Happening.ENDED]
+    assert marks[Happening.REMOVED] - marks[Happening.INJECTED] == pytest.approx(2, abs=0.5)
+    assert marks[Happening.INJECTED] - marks[Happening.BEGAN] == pytest.approx(5, abs=0.5)
+    assert (cell.measured, cell.notes) == ({"exit_code": 0}, ("a note",))
+    assert {instant.failed for instant in cell.course} == {0}
+
+
+def test_the_ledger_lies_beside_its_cell_and_is_the_one_that_was_judged(fake):
+    cell = only_cell(fake, StubFault())
+    ledger = load_ledger(
+        folder(fake) / "raw" / f"{cell.planned.id}.ledger.jsonl.gz", sha256=cell.ledger_sha256
+    )
+    assert len(ledger.attempts) == cell.judgement.toll.attempts
+
+
+def test_what_is_done_is_in_the_journal_before_it_is_done(fake):
+    seen = []
+    fault = StubFault(
+        does={"inject": lambda: seen.append(journal(fake)), "undo": lambda: seen.append(journal(fake))}
+    )
+    cell = only_cell(fake, fault)
+    of = [(cell.planned.id, step) for step in STEPS]
+    assert seen == [of[:1], of[:2]]
+    assert journal(fake) == of
+
+
+def test_a_lost_write_fails_the_cell(fake):
+    fake.stored = lambda keys: keys[:-3]
+    cell = only_cell(fake, StubFault())
+    assert (cell.judgement.verdict, cell.judgement.toll.lost) == (Verdict.FAIL, 3)
+
+
+def test_an_outage_is_counted(fake):
+    fake.is_down = lambda after_s: 5.5 < after_s < 6.5
+    cell = only_cell(fake, StubFault(rule=Rule(longest_gap_s=0.5)))
+    assert cell.judgement.verdict is Verdict.FAIL
+    assert cell.judgement.toll.longest_gap_s == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (StubFault(does={"inject": has_no_effect}), "fault-not-effective: it runs as before"),
+        (StubFault(does={"undo": is_not_undone}), "rollback-not-confirmed: it is still broken"),
+        (StubFault(left="a process is frozen"), "rollback-not-confirmed: a process is frozen"),
+        (StubFault(does={"inject": breaks_off}), "a container is gone"),
+    ],
+)
+def test_a_fault_that_is_not_confirmed_makes_its_cell_void_and_the_others_are_tried(fake, fault, reason):
+    start(fake, fault, StubFault(id="F-01"), targets=("gunicorn",))
+    found = {cell.planned.fault: cell.judgement for cell in saved(fake).cells}
+    assert (found["F-00"].verdict, found["F-00"].reason) == (Verdict.VOID, reason)
+    assert found["F-01"].verdict is Verdict.PASS
+    assert [step for cell, step in journal(fake) if "F-00" in cell][-1] is Happening.REMOVED
+
+
+def test_a_bound_on_what_the_fault_measures_is_kept(fake):
+    cell = only_cell(fake, StubFault(rule=Rule(measured_at_most={"exit_code": -1})))
+    assert (cell.judgement.verdict, cell.judgement.reason) == (
+        Verdict.FAIL,
+        "exit_code 0, at most -1 is asked",
+    )
+
+
+def test_a_stack_that_is_not_what_it_should_be_is_not_broken(fake):
+    fake.trouble["up 1"] = lambda: fake.app.identity.update(debug=True)
+    cell = only_cell(fake, StubFault())
+    assert cell.judgement.verdict is Verdict.VOID
+    assert "is not what it should be" in cell.judgement.reason
+    assert journal(fake) == []
+
+
+def test_what_has_no_meaning_on_a_target_is_said_and_not_tried(fake):
+    start(fake, StubFault(refuses="it has no workers"))
+    run = saved(fake)
+    assert run.plan.skipped == {"F-00 runserver:threaded": "it has no workers"}
+    assert [cell.planned.target for cell in run.cells] == ["gunicorn:gthread"]
+
+
+def test_where_no_fault_has_a_meaning_nothing_is_begun(fake):
+    with pytest.raises(UsageError, match="no fault has a meaning"):
+        start(fake, StubFault(refuses="no"), targets=("runserver",))
+    assert not (fake.root / "results").exists()
+
+
+@pytest.mark.parametrize("moment", ["up 2", "probing 2"])
+def test_an_interrupted_run_keeps_what_is_done_and_is_gone_on_with(fake, moment):
+    fake.trouble[moment] = interrupt
+    with pytest.raises(Interrupted, match="1 cell of this call saved"):
+        start(fake, StubFault(), repetitions=2)
+    first = saved(fake).cells
+    assert fake.client.is_empty
+    fake.trouble.clear()
+    resume(fake, StubFault())
+    run = saved(fake)
+    assert run.cells[:1] == first
+    assert [cell.planned for cell in run.cells] == list(run.plan.cells)
+
+
+def test_ctrl_c_while_a_fault_is_on_undoes_it_and_ends_its_journal(fake):
+    seen = []
+    clock = fake.time
+
+    def pause(seconds, jump=clock.pause):
+        if len(journal(fake)) == 2:  # injected, and held
+            raise KeyboardInterrupt
+        jump(seconds)
+
+    clock.pause = pause
+    with pytest.raises(Interrupted):
+        start(fake, StubFault(does={"undo": lambda: seen.append("undone")}), targets=("gunicorn",))
+    assert seen == ["undone"]
+    assert [step for _, step in journal(fake)] == STEPS
+    assert (saved(fake).cells, fake.client.is_empty) == ((), True)
+
+
+def test_a_run_of_other_files_is_not_gone_on_with(fake):
+    start(fake, StubFault())
+    (fake.root / "deploy/gunicorn/extra").write_text("changed")
+    with pytest.raises(UsageError, match="server/gunicorn changed since it began"):
+        resume(fake, StubFault())
+
+
+@pytest.mark.parametrize(
+    ("machine", "stop", "said"),
+    [
+        (Machine(lambda _: 100, lambda: 1e6), {}, "only 100 MiB of disk are free, 2048 are to stay"),
+        (Machine(lambda _: 1e6, lambda: 100), {}, "only 100 MiB of memory are available, 512 are to stay"),
+        (PLENTY, {"budget_s": 10}, "10 s were given, and the next cell would exceed them"),
+    ],
+)
+def test_a_stop_condition_ends_the_run_before_the_next_cell(fake, machine, stop, said):
+    broken = start(fake, StubFault(), machine=machine, stop=StopConditions(**stop))
+    assert broken.stopped == f"{said}; 2 cells still to be tried"
+    assert saved(fake).cells == ()
+    assert fake.stacks == 0
+
+
+def test_time_that_is_given_is_for_all_cells(fake):
+    broken = start(fake, StubFault(), stop=StopConditions(budget_s=30))
+    assert len(saved(fake).cells) == 1
+    assert broken.stopped.endswith("1 cell still to be tried")
+
+
+def test_a_line_that_was_cut_short_is_told_and_its_cell_is_tried_again(fake):
+    start(fake, StubFault())
+    cells = folder(fake) / "cells.jsonl"
+    whole = cells.read_bytes()
+    cells.write_bytes(whole[:-40])
+    run = saved(fake)
+    assert len(run.cells) == 1
+    assert "cut short or damaged" in run.problems[0].message
+    resume(fake, StubFault())
+    assert [cell.planned.id for cell in saved(fake).cells] == [each.id for each in run.plan.cells]
+
+
+def test_a_fault_that_a_killed_lab_left_on_is_written_off_by_the_next_start(fake):
+    start(fake, StubFault(), targets=("gunicorn",))
+    path = folder(fake)
+    lines = (path / "journal.jsonl").read_text().splitlines(keepends=True)
+    (path / "journal.jsonl").write_text("".join(lines[:-1]) + lines[-1][:30])
+    fake.client.add("app", run="breaking-killed")
+    resume(fake, StubFault())
+    last = json.loads((path / "journal.jsonl").read_text().splitlines()[-1])
+    assert (last["what"], last["detail"]) == ("removed", "by the lab's next start")
+    told = [line for line in fake.said if "was left on" in line]
+    assert told == ["F-00 was left on gunicorn:gthread by a lab that was killed; it is gone with its stack"]
+    assert list(store.left_on(fake.root / "results")) == []

@@ -30,6 +30,7 @@ from serverlab.model.records import (
 )
 from serverlab.model.runs import Run
 from serverlab.runner import ceiling
+from serverlab.runner.leftovers import end_journals
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.shell import Shell
 
@@ -114,6 +115,7 @@ def clear_the_machine(lab: Lab) -> None:
         )
     if alive:
         lab.say(f"removing what an earlier run left behind: {', '.join(lab.engine.remove_all())}")
+    end_journals(lab.results, lab.engine, lab.say)
 
 
 def seconds_left(pending: Sequence[PlannedTrial], plan: Plan, measured: Sequence[Trial]) -> float:

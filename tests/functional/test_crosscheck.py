@@ -28,9 +28,12 @@ def test_a_table_is_printed_and_written_beside_the_run(cli, fake):
         "crosscheck.json",
         "environment.json",
         "measurements.jsonl",
+        "raw",
         "table.json",
         "table.md",
     }
+    assert (path / "raw/r01-gunicorn.gthread-wrk-saturated.txt").read_text().startswith("Running 3s test @ ")
+    assert len(list((path / "raw").iterdir())) == 7
     rows = json.loads((path / "table.json").read_text())["rows"]
     assert [(row["tool"], row["pace"], row["rounds"]) for row in rows] == [
         ("serverlab", "saturated", 1),

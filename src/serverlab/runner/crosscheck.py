@@ -72,7 +72,7 @@ def _measure_all(lab: Lab, path: Path, check: Crosscheck) -> None:
         for number, target in pending(check):
             check_disk(path)
             lab.say(f"round {number}/{plan.rounds} · {target}")
-            for each in on_one_stack(lab, plan, target, number, split=split, label=path.name):
+            for each in on_one_stack(lab, path, plan, target, number, split=split):
                 append_measurement(path, each)
                 made.append(each)
                 lab.say(f"    {told(each)}")
@@ -112,10 +112,10 @@ def shuffled(plan: CrossPlan, pace: Pace, *, number: int, target: str) -> list[T
 
 
 def on_one_stack(
-    lab: Lab, plan: CrossPlan, name: str, number: int, *, split: CoreSplit, label: str
+    lab: Lab, path: Path, plan: CrossPlan, name: str, number: int, *, split: CoreSplit
 ) -> list[Measurement]:
     """All measurements of one target in one round; where the stack is not what it should be, each of them is VOID."""
-    settings = _settings(lab, Target.parse(name), split=split, label=f"{plan.name}-{label}")
+    settings = _settings(lab, Target.parse(name), split=split, label=f"{plan.name}-{path.name}")
     wrong: tuple[str, ...] = ()
     made: list[Measurement] = []
     try:
@@ -126,7 +126,7 @@ def on_one_stack(
         wrong = tuple(gates.of_proofs(before, None))
         if not wrong:
             compose.start_witness(lab.shell, lab.root, settings)
-            stand = Stand(lab, settings, plan, token=_token(lab, settings), round=number, target=name)
+            stand = Stand(lab, path, settings, plan, token=_token(lab, settings), round=number, target=name)
             made = _by_all(stand)
             after = probe.prove(lab.engine, expectation(lab.catalog, settings))
             wrong = tuple(gates.of_proofs(before, after))

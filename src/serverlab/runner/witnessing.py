@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from serverlab import compose, load, probe, sampler, witnesses
+from serverlab import compose, load, probe, sampler, store, witnesses
 from serverlab.compose import StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.crosscheck import CrossPlan, Measurement, Pace, Reading, Tool
@@ -32,9 +33,10 @@ RATE_DIGITS = 4
 
 @dataclass(frozen=True)
 class Stand:
-    """A proven stack, and what everybody asks of it."""
+    """A proven stack, what everybody asks of it, and the folder of the run."""
 
     lab: Lab
+    path: Path
     settings: StackSettings
     plan: CrossPlan
     token: str
@@ -57,11 +59,12 @@ class Stand:
 
 @dataclass(frozen=True)
 class Seen:
-    """A reading, why it may not be used, and what the tool used of one core."""
+    """A reading, why it may not be used, what the tool used of one core, and what it said, by kind of file."""
 
     reading: Reading | None
     void: tuple[str, ...] = ()
     cpu_share: float | None = None
+    raw: Mapping[str, str] = field(default_factory=dict)
 
 
 def measured_by(stand: Stand, tool: Tool, pace: Pace, *, rate: float | None) -> Measurement:
@@ -72,6 +75,9 @@ def measured_by(stand: Stand, tool: Tool, pace: Pace, *, rate: float | None) -> 
             seen = ASKED[tool](stand, rate)
         except TrialFailed as broke:
             seen = Seen(None, (broke.what,))
+    for kind, text in seen.raw.items():
+        name = f"r{stand.round:02}-{stand.target}-{tool.name.lower()}-{pace.value}".replace(":", ".")
+        store.write_raw(stand.path, trial_id=name, kind=kind, text=text)
     return Measurement(
         round=stand.round,
         target=stand.target,
@@ -131,15 +137,17 @@ def _ours(stand: Stand, rate: float | None) -> Seen:
         variables = load.headless_variables(WORKLOAD, workload, url=url, seed=stand.round)
         compose.start_load(lab.shell, lab.root, stand.settings, variables)
         samples.watch(lab.engine.containers("load"))
-        result = load.await_result(lab.engine, workload, lambda event: _at_edges(samples, event)).result
+        generated = load.await_result(lab.engine, workload, lambda event: _at_edges(samples, event))
         samples.sample()
+    result = generated.result
     usage = sampler.usage_within(samples.samples, start=result.window_start, end=result.window_end)
     void = (
         *gates.of_load(result, usage, cpus=CPUS),
         *gates.of_counts(result, arrival=workload.arrival),
         *gates.of_arrivals(result, workload),
     )
-    return Seen(reading_of(result), void, usage["load"].cpu_s / result.window_s)
+    share = usage["load"].cpu_s / result.window_s
+    return Seen(reading_of(result), void, share, raw={"hgrm": generated.raw["hgrm"]})
 
 
 def _at_edges(samples: sampler.Sampler, event: Mapping[str, Any]) -> None:
@@ -152,21 +160,21 @@ def _wrk(stand: Stand, _rate: float | None) -> Seen:
     question = stand.question
     _said(stand, witnesses.wrk_command(question, lasts_s=question.warmup_s))
     output, share = _said(stand, witnesses.wrk_command(question, lasts_s=question.window_s))
-    return _believed(witnesses.read_wrk(output), share)
+    return _believed(witnesses.read_wrk(output), share, output)
 
 
 def _h2load(stand: Stand, rate: float | None) -> Seen:
     _said(stand, ["rm", "--force", witnesses.LOG])  # h2load appends to the log of its last call
     output, share = _said(stand, witnesses.h2load_command(stand.question, rate=rate))
     log, _ = _said(stand, ["cat", witnesses.LOG])
-    return _believed(witnesses.read_h2load(output, log, question=stand.question), share)
+    return _believed(witnesses.read_h2load(output, log, question=stand.question), share, output)
 
 
-def _believed(reading: Reading, share: float | None) -> Seen:
+def _believed(reading: Reading, share: float | None, output: str) -> Seen:
     """A witness that uses up its core is no better than a generator of ours that does."""
     busy = share is not None and share > gates.GENERATOR_CEILING
     void = (f"it used {share:.0%} of a core, more than {gates.GENERATOR_CEILING:.0%}",) if busy else ()
-    return Seen(reading, void, share)
+    return Seen(reading, void, share, raw={"txt": output})
 
 
 def _said(stand: Stand, command: list[str]) -> tuple[str, float | None]:

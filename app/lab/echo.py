@@ -106,7 +106,10 @@ def _seen(request: HttpRequest) -> HttpResponse | None:
     if kept:
         kept.body_bytes, kept.body_sha256 = body.size, body.sha256
         kept.save(update_fields=["body_bytes", "body_sha256"])
-    return JsonResponse(_told(request, body, marker))
+    response = JsonResponse(_told(request, body, marker))
+    # The middleware that says it comes later; without it a server may not keep the connection.
+    response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 def _keep(request: HttpRequest, marker: str) -> Echo:

@@ -153,3 +153,8 @@ def test_what_was_kept_is_listed_in_its_order_by_marker_if_wanted(client):
 def test_odd_characters_are_kept_as_json_writes_them(client):
     client.generic("G\0T", "/lab/echo/%00%C3%A4", headers={"X-Lab-Marker": "m"})
     assert kept() == [("m", "G\\u0000T", "/lab/echo/\\u0000\\u00e4", 0)]
+
+
+def test_an_answer_says_how_long_it_is_so_that_a_connection_can_be_kept():
+    answer = echo(lambda request: HttpResponse())(RequestFactory().get("/lab/echo"))
+    assert answer.headers["Content-Length"] == str(len(answer.content))

@@ -27,6 +27,9 @@ LATER = ("tail", "other")
 """The roles of innocent requests: the next on the same connection, and one on another."""
 
 
+REACHED = "the hidden request reached the app"
+
+
 def kind_of(statuses: Sequence[int], *, closed: bool, broke: bool = False) -> Kind:
     """What became of the first message; ``broke`` if the app was given an error in the place of the body."""
     if not statuses:
@@ -35,31 +38,43 @@ def kind_of(statuses: Sequence[int], *, closed: bool, broke: bool = False) -> Ki
 
 
 def smuggled(
-    sent: Iterable[str], logged: Sequence[Logged], *, answered_by: str | None, handed_on: int | None = None
+    sent: Iterable[str],
+    logged: Sequence[Logged],
+    *,
+    answered_by: str | None,
+    handed_on: Sequence[str] | None = None,
 ) -> str:
     """Why the requests of one connection, and one of another, were not kept apart; "" if they were.
 
     ``sent`` are the roles of what was sent as messages of their own; ``logged`` is what the app says it got. The
-    innocent request on another connection was ``answered_by`` that role (None: by nobody). ``handed_on`` is how many
-    requests the edge says it handed on of those that the app can have got; fewer may arrive, where the server behind it
-    refuses one, but never more.
+    innocent request on another connection was ``answered_by`` that role (None: by nobody). ``handed_on`` are the roles
+    of what the edge says it handed on (None: there is none, or they are not compared); fewer may arrive, where the
+    server behind it refuses one, but never more.
     """
     if surplus := _surplus(set(sent), Counter(each.role for each in logged)):
-        return surplus
+        return surplus + _by_whom(surplus, handed_on)
     for each in logged:
         if each.role in LATER and each.body_bytes:
             return f"a later request without a body got one of {each.body_bytes} bytes"
     if answered_by not in (None, "other"):
         return f"a request on another connection got the answer to {answered_by!r}"
-    if handed_on is not None and len(logged) > handed_on:
-        return f"the edge handed on {handed_on}, the app got {len(logged)}"
+    if handed_on is not None and len(logged) > len(handed_on):
+        return f"the edge handed on {len(handed_on)}, the app got {len(logged)}"
     return ""
+
+
+def _by_whom(surplus: str, handed_on: Sequence[str] | None) -> str:
+    """Who took a hidden request for a message: the edge as well, or the server alone."""
+    if surplus != REACHED or handed_on is None:
+        return ""
+    alike = any(role.startswith(HIDDEN) for role in handed_on)
+    return ", the edge took it for a message as well" if alike else ", of which the edge knows nothing"
 
 
 def _surplus(sent: set[str], counted: Mapping[str, int]) -> str:
     """What the app got that it should not have, or more often than it should."""
     if any(role.startswith(HIDDEN) for role in counted):
-        return "the hidden request reached the app"
+        return REACHED
     if foreign := sorted(counted.keys() - sent):
         return f"the app got what nobody sent: {', '.join(foreign)}"
     if twice := sorted(role for role, count in counted.items() if count > 1):

@@ -181,7 +181,9 @@ def measured(place: Place, form: Form) -> Asked:
     return Asked(form, asked.token, asked.received, asked.other, measured=costs if pairs else {})
 
 
-def judge(asked: Asked, logged: Sequence[Logged], *, behind_edge: bool, passed: int | None) -> Answer:
+def judge(
+    asked: Asked, logged: Sequence[Logged], *, behind_edge: bool, passed: Sequence[str] | None
+) -> Answer:
     """What the form came to, from what the connection brought and what is on record."""
     form, replies = asked.form, tuple(asked.received.replies)
     statuses = tuple(each.status for each in replies)
@@ -213,11 +215,11 @@ def judge(asked: Asked, logged: Sequence[Logged], *, behind_edge: bool, passed: 
     )
 
 
-def _smuggled(asked: Asked, logged: Sequence[Logged], passed: int | None) -> str:
+def _smuggled(asked: Asked, logged: Sequence[Logged], passed: Sequence[str] | None) -> str:
     sent = [*asked.form.messages, "other", *(["tail"] if asked.form.tail else [])]
     marker = str(asked.other.document.get("marker") or "") if asked.other else ""
     token, _, role = marker.rpartition("-")
     answered_by = role if token in (asked.token, "") else marker
-    by_target = [each for each in logged if f"marker={asked.token}-" in each.path]
-    beyond = smuggled(sent, logged, answered_by=answered_by or None)
-    return beyond or smuggled(sent, by_target, answered_by=None, handed_on=passed)
+    reachable = [each for each in logged if f"marker={asked.token}-" in each.path]
+    counted = smuggled(sent, reachable, answered_by=None, handed_on=passed)
+    return counted or smuggled(sent, logged, answered_by=answered_by or None)

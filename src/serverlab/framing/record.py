@@ -50,7 +50,8 @@ class Record:
         if not self.settings.target.edge:
             return []
         since, self._since = self._since, time.time() - 1.0
-        text = self.engine.service("edge").logs(stdout=True, stderr=False, since=int(since))
+        after = {"since": since} if since else {}
+        text = self.engine.service("edge").logs(stdout=True, stderr=False, **after)
         return edge_lines(text.decode(errors="replace"))
 
 
@@ -70,6 +71,8 @@ def edge_lines(text: str) -> list[tuple[str, bool]]:
     return [(each["request"], each["upstream"] != "-") for each in found if each]
 
 
-def handed_on(lines: Iterable[tuple[str, bool]], token: str) -> int:
-    """How many requests with this token in their target the edge handed on."""
-    return sum(passed and f"marker={token}-" in request for request, passed in lines)
+def handed_on(lines: Iterable[tuple[str, bool]], token: str) -> list[str]:
+    """The roles of the requests with this token in their target that the edge handed on."""
+    marker = re.compile(rf"marker={token}-(\w+)")
+    found = (marker.search(request) for request, passed in lines if passed)
+    return [each[1] for each in found if each]

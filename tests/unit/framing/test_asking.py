@@ -143,8 +143,8 @@ def test_a_connection_that_is_left_without_an_answer_afterwards_is_told():
 
 
 def test_more_than_the_edge_handed_on_is_smuggling():
-    assert judged(passed=2).smuggled == ""
-    assert judged(passed=1).smuggled == "the edge handed on 1, the app got 2"
+    assert judged(passed=["first", "other"]).smuggled == ""
+    assert judged(passed=["first"]).smuggled == "the edge handed on 1, the app got 2"
 
 
 def test_what_costs_much_is_measured():

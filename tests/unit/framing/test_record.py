@@ -73,4 +73,4 @@ def test_the_log_of_the_edge_tells_what_it_handed_on():
         ("GET /lab/echo?marker=ab-tail HTTP/1.1", False),
         ('GET \\x22odd\\x22 \\" HTTP/1.1', False),
     ]
-    assert (handed_on(lines, "ab"), handed_on(lines, "b")) == (1, 0)
+    assert (handed_on(lines, "ab"), handed_on(lines, "b")) == (["first"], [])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from types import MappingProxyType
 
 from serverlab.analysis.tolls import (
     WELL_FOR_S,
@@ -45,8 +44,6 @@ FOUND_SHARE = 0.98
 CLOCK_SLACK_S = 0.005
 """How far moments of one attempt may stand in the wrong order, for they are rounded."""
 
-NOTHING_MEASURED: Mapping[str, float] = MappingProxyType({})
-
 
 def judge(
     attempts: Iterable[Attempt],
@@ -56,15 +53,13 @@ def judge(
     rule: Rule,
     timeline: Timeline,
     probing: Probing,
-    measured: Mapping[str, float] = NOTHING_MEASURED,
 ) -> Judgement:
     """The verdict on a cell; ``stored`` is None where the database could not be read.
 
-    ``measured`` is what the fault itself saw, which the rule may bound.
-
     FAIL wins: what was lost, made up, doubled, torn or read stale is so whatever else went wrong. Then comes VOID: the
     prober was late, or the stack was not well before the fault, or the fault or its removal was not confirmed, or the
-    clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough.
+    clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough. What the
+    fault itself measured is looked at in ``bounds``.
     """
     seen, happened = tuple(attempts), tuple(events)
     if stored is None:
@@ -80,7 +75,7 @@ def judge(
     if broken or void or told is None:
         verdict = Verdict.FAIL if broken else Verdict.VOID
         return Judgement(verdict=verdict, reason=_joined([*broken, *void]), toll=toll)
-    return _by_rule(told, toll, rule, measured)
+    return _by_rule(told, toll, rule)
 
 
 def course(attempts: Iterable[Attempt], events: Iterable[Event]) -> tuple[Instant, ...]:
@@ -173,11 +168,10 @@ def _lag_p99_s(attempts: Sequence[Attempt]) -> float:
     return nearest_rank(lags, 99) if lags else 0.0
 
 
-def _by_rule(course: Course, toll: Toll, rule: Rule, measured: Mapping[str, float]) -> Judgement:
-    failed = [*_missed(course, toll, rule), *_exceeded(rule, measured)]
-    if failed:
+def _by_rule(course: Course, toll: Toll, rule: Rule) -> Judgement:
+    if failed := list(_missed(course, toll, rule)):
         return Judgement(verdict=Verdict.FAIL, reason=_joined(failed), toll=toll)
-    if unknown := list(_unobserved(course, toll, rule, measured)):
+    if unknown := list(_unobserved(course, toll, rule)):
         return Judgement(verdict=Verdict.UNKNOWN, reason=_joined(unknown), toll=toll)
     return Judgement(verdict=Verdict.PASS, reason="", toll=toll)
 
@@ -196,19 +190,11 @@ def _missed(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
         yield f"not recovered within {_observed_s(course):.0f} s"
 
 
-def _exceeded(rule: Rule, measured: Mapping[str, float]) -> Iterator[str]:
-    for name, most in rule.measured_at_most.items():
-        if measured.get(name, -math.inf) > most:
-            yield f"{name} is {measured[name]:g}, it may be {most:g}"
-
-
-def _unobserved(course: Course, toll: Toll, rule: Rule, measured: Mapping[str, float]) -> Iterator[str]:
+def _unobserved(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
     if rule.recovers and toll.to_recovery_s is None:
         yield f"observed for {_observed_s(course):.1f} s after the fault, {WELL_FOR_S:g} s are needed"
     if rule.goodput_at_least is not None and toll.goodput_kept is None:
         yield "nothing was observed under the fault"
-    for name in rule.measured_at_most.keys() - measured.keys():
-        yield f"{name} was not measured"
 
 
 def _observed_s(course: Course) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serverlab.framing.case import Case, Draft, Form
-from serverlab.framing.rules import behind_edge, both, nothing_of, stays_here, with_header
+from serverlab.framing.rules import behind_edge, both, normal_path, nothing_of, stays_here, with_header
 
-INSIDE = nothing_of("root:x:", "SECRET", "django/", "Traceback")
+INSIDE = both(nothing_of("root:x:", "SECRET", "django/", "Traceback"), normal_path)
 
 
 def _path(path: str) -> Callable[[Draft], bytes]:
@@ -28,7 +28,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "H-30",
         "Paths",
-        "no file of the inside, no other host, no 5xx",
+        "no file of the inside, no other host, no 5xx; one normal form, or refused",
         (
             Form("//evil/%2f..", _path("//evil.example/%2f.."), both(INSIDE, stays_here)),
             Form("%2e%2e", _path("/static/%2e%2e/%2e%2e/%2e%2e/etc/passwd"), INSIDE),

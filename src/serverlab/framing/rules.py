@@ -9,6 +9,9 @@ from serverlab.framing.case import Rule, Seen, digest
 from serverlab.model.framing import Kind
 
 TOO_LARGE = (400, 413, 414, 431)
+ODD_IN_PATHS = ("..", "//", "#", "\\u0000", "\\u0001")
+"""What a path in its normal form does not hold; control bytes as the app keeps them."""
+
 NO_CHUNKS = 411
 """Says that a length is wanted, which a server that takes no chunks may do (RFC 9110, 15.5.12)."""
 
@@ -161,6 +164,14 @@ def nothing_of(*signs: str) -> Rule:
         return f"{seen.first.status}, the answer holds {found[0]!r}" if found else no_error(seen)
 
     return rule
+
+
+def normal_path(seen: Seen) -> str:
+    """What the app got as a path, if anything, can be read in one way only."""
+    first = seen.of("first")
+    path = first.path.partition("?")[0] if first else ""
+    odd = [sign for sign in ODD_IN_PATHS if sign in path]
+    return f"{seen.first.status}, the app got the path {path}" if odd else ""
 
 
 def stays_here(seen: Seen) -> str:

@@ -156,3 +156,17 @@ def test_a_measurement_has_its_bound_and_its_absence_breaks_none():
 
 def test_a_function_judges_with_words_of_its_own():
     assert rules.judged_by("too many", lambda what: what.first.status == 400)(HELLO).endswith(": too many")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/lab/echo?marker=..", ""),
+        ("/static/../etc/passwd?a", "200, the app got the path /static/../etc/passwd"),
+        ("//evil.example/", "200, the app got the path //evil.example/"),
+        ("/lab/echo\\u0000.txt", "200, the app got the path /lab/echo\\u0000.txt"),
+    ],
+)
+def test_a_path_that_can_be_read_in_two_ways_is_told(path, said):
+    assert rules.normal_path(seen(entries=[logged(path=path)])) == said
+    assert rules.normal_path(seen(400)) == ""

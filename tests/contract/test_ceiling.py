@@ -8,7 +8,7 @@ import msgspec
 
 from serverlab import analysis, store
 from serverlab.compose import Engine
-from serverlab.model.records import Connections
+from serverlab.model.ceilings import Connections
 from serverlab.model.tables import DoubtKind
 from tests.contract.calibration import Calibration, make_checkout
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from serverlab.model.ceilings import Ceilings
 from serverlab.model.definitions import Arrival, Experiment, ReferenceScope, Workload
 from serverlab.model.records import (
-    Ceilings,
     Check,
     CoreSplit,
     Environment,

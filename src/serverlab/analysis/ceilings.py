@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from serverlab.analysis.evidence import Sample, is_valid
 from serverlab.formatting import one_line, per_second, percent, plural
+from serverlab.model.ceilings import Ceiling, LoadSetup
 from serverlab.model.definitions import Arrival
-from serverlab.model.records import Ceiling, LoadSetup
 from serverlab.model.runs import Run
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from serverlab.analysis.differences import Compared, Ratios
+from serverlab.model.ceilings import Ceilings
 from serverlab.model.definitions import Workload
 from serverlab.model.records import (
-    Ceilings,
     CoreSplit,
     Environment,
     Inspection,

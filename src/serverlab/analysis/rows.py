@@ -64,9 +64,16 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         p999_us=_percentile(samples, 99.9),
         unsent_share=_unsent_share(samples),
         lag_us=_over_all(samples, lambda sample: sample.load.lag.p99_us if sample.load.lag else None),
-        ceiling_rps=_over_all(samples, ground.ceiling_rps),
-        ceiling_share=_over_all(samples, ground.ceiling_share),
+        **_ceiling(ground, samples),
     )
+
+
+def _ceiling(ground: Ground, samples: tuple[Sample, ...]) -> dict[str, Spread | None]:
+    """What the generator could ask at most, and the row's share of it."""
+    return {
+        "ceiling_rps": _over_all(samples, ground.ceiling_rps),
+        "ceiling_share": _over_all(samples, ground.ceiling_share),
+    }
 
 
 def state_of(evidence: Evidence) -> RowState:

@@ -8,14 +8,12 @@ import msgspec
 
 from serverlab.model.base import FORMAT, Record
 from serverlab.model.capacity import Asked
+from serverlab.model.ceilings import Connections, LoadSetup
 from serverlab.model.definitions import Arrival, Experiment, Workload
 from serverlab.model.usage import NetworkCounts, Usage
 
 SOCKET = "WS "
 """What the names of messages on WebSockets begin with."""
-
-OPENING_SHARE = 0.5
-"""Of the requests: where more opened a connection, connections count as new for each."""
 
 
 class PlannedTrial(Record, frozen=True):
@@ -133,52 +131,6 @@ class Packages(Record, frozen=True):
     def of(self, server: str) -> dict[str, str] | None:
         """The versions by name that the server's first measured trial stated, None where there is none yet."""
         return self.lists.get(self.by_server.get(server, ""))
-
-
-class Connections(enum.Enum):
-    """Whether requests shared connections, or most of them opened one of their own."""
-
-    KEPT = "kept"
-    NEW = "new"
-
-
-class LoadSetup(Record, frozen=True):
-    """What the generator's own speed depends on: users, how they connect and arrive, and which cores are left to it.
-
-    ``cpus`` is the budget of the stack, by which the cores are split.
-    """
-
-    users: int
-    connections: Connections
-    arrival: Arrival
-    cpus: int
-
-
-class Ceiling(Record, frozen=True):
-    """How many requests per second the generator got out of a server that does nothing, and its own cores meanwhile.
-
-    Both are None where it was tried in vain, for the ``reason``.
-    """
-
-    setup: LoadSetup
-    measured_at: str
-    rps: float | None
-    generator_cores: float | None
-    reason: str | None = None
-
-
-class Ceilings(Record, frozen=True):
-    """``ceilings.json``: one ceiling for each set-up of the generator that a run's measured trials had.
-
-    Empty where a run was made before they were measured.
-    """
-
-    ceilings: tuple[Ceiling, ...] = ()
-    format: int = FORMAT
-
-    def of(self, setup: LoadSetup | None) -> Ceiling | None:
-        """The ceiling of the set-up, None where there is none yet."""
-        return next((each for each in self.ceilings if each.setup == setup), None)
 
 
 class State(enum.Enum):
@@ -388,10 +340,9 @@ class Trial(Record, frozen=True):
         load = self.load
         if load is None or not load.ended or "opened" not in load.connections or load.on_sockets:
             return None
-        opens = load.connections["opened"] > OPENING_SHARE * load.ended
         return LoadSetup(
             users=load.users,
-            connections=Connections.NEW if opens else Connections.KEPT,
+            connections=Connections.seen(opened=load.connections["opened"], ended=load.ended),
             arrival=Arrival(load.arrival),
             cpus=self.planned.cpus,
         )

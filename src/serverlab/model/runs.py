@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from serverlab.model.base import Record
-from serverlab.model.records import Ceilings, Environment, Plan, Trial
+from serverlab.model.ceilings import Ceilings
+from serverlab.model.records import Environment, Plan, Trial
 
 
 class Problem(Record, frozen=True):

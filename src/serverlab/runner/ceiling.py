@@ -12,8 +12,9 @@ from pathlib import Path
 from serverlab import compose, load, probe, sampler, store
 from serverlab.compose import StackSettings
 from serverlab.errors import TrialFailed
+from serverlab.model.ceilings import Ceiling, Connections, LoadSetup
 from serverlab.model.definitions import Arrival, Protocol, Target, Workload
-from serverlab.model.records import Ceiling, Connections, CoreSplit, LoadResult, LoadSetup
+from serverlab.model.records import CoreSplit, LoadResult
 from serverlab.model.stacks import NullSettings
 from serverlab.runner.trial import Bench
 

@@ -12,7 +12,8 @@ import msgspec
 
 from serverlab.errors import UsageError
 from serverlab.model.base import FORMAT, Record
-from serverlab.model.records import Ceilings, Environment, Packages, Plan, PlannedTrial, Trial
+from serverlab.model.ceilings import Ceilings
+from serverlab.model.records import Environment, Packages, Plan, PlannedTrial, Trial
 from serverlab.model.runs import Problem, Run
 from serverlab.model.security import Assault, Finding
 from serverlab.store.folding import unfolded

@@ -12,7 +12,8 @@ import msgspec
 
 from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.model.base import Record
-from serverlab.model.records import Ceiling, Ceilings, Environment, Packages, Plan, Trial
+from serverlab.model.ceilings import Ceiling, Ceilings
+from serverlab.model.records import Environment, Packages, Plan, Trial
 from serverlab.model.security import Finding
 from serverlab.store.folding import folded
 from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS

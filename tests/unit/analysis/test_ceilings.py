@@ -6,8 +6,8 @@ import pytest
 
 from serverlab.analysis import tabulate
 from serverlab.analysis.ceilings import ceilings_told
+from serverlab.model.ceilings import Ceiling, Ceilings, Connections, LoadSetup
 from serverlab.model.definitions import Arrival
-from serverlab.model.records import Ceiling, Ceilings, Connections, LoadSetup
 from serverlab.model.tables import Spread
 from tests.unit.builders import GTHREAD, RUNSERVER, a_load, a_plan, a_run, a_trial, a_void_trial
 

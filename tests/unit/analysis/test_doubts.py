@@ -7,8 +7,9 @@ import pytest
 
 from serverlab.analysis import tabulate
 from serverlab.analysis.doubts import RULES
+from serverlab.model.ceilings import Ceiling, Ceilings, Connections, LoadSetup
 from serverlab.model.definitions import Arrival, Thresholds
-from serverlab.model.records import Ceiling, Ceilings, Connections, CoreSplit, LoadSetup
+from serverlab.model.records import CoreSplit
 from serverlab.model.tables import Detail, DoubtKind
 from tests.unit.builders import (
     GTHREAD,

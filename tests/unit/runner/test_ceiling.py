@@ -7,8 +7,9 @@ import pytest
 from serverlab import store
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.errors import Interrupted
+from serverlab.model.ceilings import Connections, LoadSetup
 from serverlab.model.definitions import Arrival
-from serverlab.model.records import Connections, CoreSplit, LoadSetup, State
+from serverlab.model.records import CoreSplit, State
 from serverlab.runner import resume_run, start_run
 from serverlab.runner.ceiling import measure_ceiling
 from serverlab.runner.run import bench_of

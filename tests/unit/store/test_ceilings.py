@@ -6,8 +6,8 @@ import pytest
 
 from serverlab import store
 from serverlab.errors import UsageError
+from serverlab.model.ceilings import Ceiling, Ceilings, Connections, LoadSetup
 from serverlab.model.definitions import Arrival
-from serverlab.model.records import Ceiling, Ceilings, Connections, LoadSetup
 from tests.unit.builders import a_plan, an_environment
 
 

@@ -98,7 +98,7 @@ locust: images ## start TARGET and Locust's web page on 127.0.0.1:8089; Ctrl-C e
 report: setup ## render the tables in README and docs from the result files they name
 	@$(LAB) report --docs
 
-list: setup ## list targets, workloads and experiments
+list: setup ## list targets, workloads, experiments and faults
 	@$(LAB) list
 
 check: setup ## read every definition and report all mistakes

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from serverlab.faults import FAULTS
 from tests.checkout import GUNICORN, PROFILE, QUICK, write
 
 TARGETS = """\
@@ -46,7 +47,9 @@ capabilities:
 
 def test_everything_that_can_be_named_is_listed(cli):
     listed = cli("list")
-    assert listed.out == TARGETS + THE_REST
+    named, faults = listed.out.split("\n\nfaults:\n")
+    assert f"{named}\n" == TARGETS + THE_REST
+    assert [line.split()[0] for line in faults.splitlines()] == list(FAULTS)
     assert (listed.code, listed.err) == (0, "")
 
 
@@ -57,7 +60,7 @@ def test_one_kind_can_be_listed_alone(cli):
 
 def test_a_machine_reads_the_same_list(cli):
     listed = json.loads(cli("list", "--json").out)
-    assert list(listed) == ["targets", "workloads", "experiments", "capabilities"]
+    assert list(listed) == ["targets", "workloads", "experiments", "capabilities", "faults"]
     assert listed["workloads"] == {"profile": "Profile", "static": "Static file"}
     assert json.loads(cli("list", "workloads", "--json").out) == {"workloads": listed["workloads"]}
 
@@ -66,7 +69,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(cli):
     refused = cli("list", "target")
     assert (refused.code, refused.out) == (2, "")
     assert refused.err.startswith('serverlab: Invalid value "target" for KIND. ')
-    assert '"targets", "workloads", "experiments", "capabilities"' in refused.err
+    assert '"targets", "workloads", "experiments", "capabilities", "faults"' in refused.err
 
 
 def test_a_sound_checkout_is_told_in_one_line(cli):

@@ -18,6 +18,8 @@ from serverlab.lock import LOCK
 from serverlab.model.records import ImageFacts
 from serverlab.progress import say_on_stderr
 from serverlab.runner import Lab
+from serverlab.runner.breaking import CLOCK, MACHINE, Machine
+from serverlab.runner.cell import Clock
 from serverlab.shell import HostShell, Shell
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -26,13 +28,15 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 @dataclass
 class Context:
-    """The checkout, the shell and the engine that the verbs use."""
+    """The checkout, the shell and the engine that the verbs use, and what a run that breaks things goes by."""
 
     root: Path = CHECKOUT
     shell: Shell = field(default_factory=HostShell)
     connect: Callable[[Shell], compose.Engine] = compose.connect
     say: Callable[[str], None] = say_on_stderr
     lock: Path = LOCK
+    clock: Clock = CLOCK
+    machine: Machine = MACHINE
 
     @cached_property
     def catalog(self) -> Catalog:

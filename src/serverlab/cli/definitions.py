@@ -25,8 +25,8 @@ class Kind(Enum):
     TARGETS = "targets"
     WORKLOADS = "workloads"
     EXPERIMENTS = "experiments"
-    FAULTS = "faults"
     CAPABILITIES = "capabilities"
+    FAULTS = "faults"
 
 
 class Definitions:
@@ -37,7 +37,7 @@ class Definitions:
         self._context = context
 
     def list_(self, kind: Kind = Kind.ALL, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-        """List targets, workloads, experiments, faults and capabilities.
+        """List targets, workloads, experiments, capabilities and faults.
 
         Parameters
         ----------
@@ -99,8 +99,8 @@ def _listed(context: Context) -> dict[str, dict[str, str]]:
             path.stem: read_fault_experiment(path, catalog, FAULTS).question
             for path in fault_files(catalog.root)
         },
-        "faults": {name: f"{each.title}: {each.what}" for name, each in FAULTS.items()},
         "capabilities": {name: _who_can(catalog, name, meaning) for name, meaning in CAPABILITIES.items()},
+        "faults": {name: f"{each.title}: {each.what}" for name, each in FAULTS.items()},
     }
 
 

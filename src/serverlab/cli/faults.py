@@ -105,13 +105,28 @@ class Faults:
     def _start(self, plan: FaultPlan) -> Broken:
         describe = self._describer(plan)
         cores = host.cores_of(self._context.engine)
-        return start_faults(self._context.lab, plan, FAULTS, cores=cores, describe=describe)
+        return start_faults(
+            self._context.lab,
+            plan,
+            FAULTS,
+            cores=cores,
+            describe=describe,
+            clock=self._context.clock,
+            machine=self._context.machine,
+        )
 
     def _resume(self, path: Path) -> Broken:
         plan = store.read_fault_run(path).plan
         if gone := sorted(plan.faults.keys() - FAULTS.keys()):
             raise UsageError(f"{path}: this lab has no fault {', '.join(gone)}", "Start a new run.")
-        return resume_faults(self._context.lab, path, FAULTS, describe=self._describer(plan))
+        return resume_faults(
+            self._context.lab,
+            path,
+            FAULTS,
+            describe=self._describer(plan),
+            clock=self._context.clock,
+            machine=self._context.machine,
+        )
 
     def _describer(self, plan: FaultPlan) -> Describe:
         """A function that describes a run of the plan, with every image that its stacks may be made of."""

@@ -36,6 +36,14 @@ def render_framing(table: FramingTable, only: str = "") -> str:
     return "\n".join([*lines, *_facts(table)])
 
 
+def render_again(name: str, differences: Sequence[str]) -> str:
+    """What a second run saw otherwise, form by form; no line feed at the end."""
+    if not differences:
+        return f"Run `{name}`, made again: every form on every target was answered alike."
+    lines = [f"- {plain(one_line(each))}" for each in differences]
+    return "\n".join([f"Run `{name}`, made again, saw otherwise:", "", *lines])
+
+
 def _grid(rows: Sequence[FramingRow], targets: Sequence[str]) -> Iterator[str]:
     titles = ["id", "case", "right", *(name.replace(":", ": ").replace("+", " +") for name in targets)]
     return grid(

@@ -8,7 +8,7 @@ from serverlab.analysis.framing import framing_table
 from serverlab.errors import UsageError
 from serverlab.model.runs import Problem
 from serverlab.model.security import Verdict
-from serverlab.reports.framing import render_framing
+from serverlab.reports.framing import render_again, render_framing
 from tests.unit.framing.records import EDGED, a_differential, a_framed, an_answer
 
 FACTS = """\
@@ -84,3 +84,13 @@ def test_cases_are_chosen_by_how_their_ids_begin():
     assert "H-01" not in render_framing(table, "H-6")
     with pytest.raises(UsageError, match="no case 'H-9'"):
         render_framing(table, "H-9")
+
+
+def test_a_second_run_is_told_to_be_alike_or_where_it_was_not():
+    assert (
+        render_again("http/2", [])
+        == "Run `http/2`, made again: every form on every target was answered alike."
+    )
+    assert render_again("http/2", ["a|b: x; y", "c"]) == (
+        "Run `http/2`, made again, saw otherwise:\n\n- a\\|b: x; y\n- c"
+    )

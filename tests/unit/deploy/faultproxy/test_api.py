@@ -1,13 +1,12 @@
 """deploy/faultproxy: toxiproxy's routes, asked over HTTP."""
 
-import asyncio
 import http.client
 import json
-import threading
 
 import pytest
-from faultproxy.api import serve
-from faultproxy.proxies import Conflict, Proxies, address_of
+from faultproxy.proxies import Conflict, address_of
+
+from tests.fault_proxy import live
 
 QUIET = {"accepted": 0, "failed": 0, "open": 0, "upstream_bytes": 0, "downstream_bytes": 0, "touched": 0}
 LATENCY = {
@@ -33,43 +32,19 @@ def proxy_as_json(*, listen="127.0.0.1:1", enabled=False, toxics=()):
 @pytest.fixture
 def ask():
     """A function that asks the API of a proxy ``db`` that does not listen yet."""
-    started, stop = threading.Event(), None
-    ports = []
+    with live() as found:
+        made = found.proxies.make("db", listen="127.0.0.1:1", upstream="127.0.0.1:2", enabled=False)
+        found.do(made)
 
-    async def live():
-        nonlocal stop
-        stop = asyncio.Event()
-        proxies = Proxies()
-        await proxies.make("db", listen="127.0.0.1:0", upstream="127.0.0.1:2", enabled=False)
-        proxies.get("db").listen = "127.0.0.1:1"
-        api = serve(proxies, host="127.0.0.1", port=0)
-        ports.append(api.server_port)
-        answering = threading.Thread(target=lambda: api.serve_forever(poll_interval=0.01))
-        answering.start()
-        loops.append(asyncio.get_running_loop())
-        started.set()
-        await stop.wait()
-        api.shutdown()
-        api.server_close()
-        answering.join()
-        proxies.close()
+        def asked(method, path, told=None, headers=None):
+            connection = http.client.HTTPConnection("127.0.0.1", found.port, timeout=5)
+            connection.request(method, path, None if told is None else json.dumps(told), headers or {})
+            answer = connection.getresponse()
+            body = answer.read()
+            connection.close()
+            return answer.status, json.loads(body) if body else None
 
-    loops = []
-    living = threading.Thread(target=lambda: asyncio.run(live()))
-    living.start()
-    started.wait(5)
-
-    def asked(method, path, told=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", ports[0], timeout=5)
-        connection.request(method, path, None if told is None else json.dumps(told), headers or {})
-        answer = connection.getresponse()
-        body = answer.read()
-        connection.close()
-        return answer.status, json.loads(body) if body else None
-
-    yield asked
-    loops[0].call_soon_threadsafe(stop.set)
-    living.join()
+        yield asked
 
 
 def test_proxies_are_listed_and_told(ask):

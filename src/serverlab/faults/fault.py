@@ -139,12 +139,13 @@ def await_effect(
     within_s: float = CONFIRM_S,
     pause_s: float = CONFIRM_PAUSE_S,
 ) -> str:
-    """What ``seen`` says as soon as it says anything.
+    """What ``seen`` says as soon as it says anything, which has to be within CONFIRM_S unless another time is given.
 
     Raises:
         NotEffective: it said nothing within the time; ``what`` says which effect was waited for.
     """
-    return _awaited(seen, within_s, pause_s, NotEffective(f"{what}: not seen within {within_s:g} s"))
+    patience_s = CONFIRM_S if within_s is None else within_s
+    return _awaited(seen, patience_s, pause_s, NotEffective(f"{what}: not seen within {patience_s:g} s"))
 
 
 def await_undone(
@@ -159,7 +160,8 @@ def await_undone(
     Raises:
         NotUndone: it said nothing within the time.
     """
-    return _awaited(seen, within_s, pause_s, NotUndone(f"{what}: not seen within {within_s:g} s"))
+    patience_s = CONFIRM_S if within_s is None else within_s
+    return _awaited(seen, patience_s, pause_s, NotUndone(f"{what}: not seen within {patience_s:g} s"))
 
 
 def _awaited(seen: Callable[[], str | None], within_s: float, pause_s: float, otherwise: TrialFailed) -> str:

@@ -1,0 +1,181 @@
+"""Processes are killed, frozen, reloaded and stopped, and the effect is seen before anything is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serverlab.catalog import load_catalog
+from serverlab.cli.context import CHECKOUT
+from serverlab.compose import Engine
+from serverlab.errors import TrialFailed
+from serverlab.faults import FAULTS, process
+from serverlab.faults import fault as waiting
+from serverlab.faults.fault import NotEffective, NotUndone, Scene
+from serverlab.runner.breaking import NO_CORES
+from serverlab.runner.cell import cell_settings
+from serverlab.runner.trial import expectation
+from tests.fake_app import FakeApp, serving
+from tests.fake_engine import FakeClient
+from tests.fake_processes import FakeServer
+from tests.fakes import FakeShell
+
+
+@pytest.fixture
+def app():
+    app = FakeApp()
+    with serving(app):
+        yield app
+
+
+@pytest.fixture
+def client():
+    return FakeClient()
+
+
+@pytest.fixture
+def server(client, app):
+    container = client.add("app", ports={8000: app.port})
+    app.identity.update(pid=8)
+    app.hostnames = [container.id[:12]]
+    return FakeServer(container)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_long(monkeypatch):
+    monkeypatch.setattr(process, "RELOADED_WITHIN_S", 0.1)
+    monkeypatch.setattr(process, "PAUSE_S", 0.01)
+    monkeypatch.setattr(waiting, "CONFIRM_S", 0.1)
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return load_catalog(CHECKOUT)
+
+
+@pytest.fixture
+def scene(client, server, catalog):
+    return a_scene(client, catalog, "F-01", "gunicorn:gthread")
+
+
+def a_scene(client, catalog, fault, target):
+    settings = cell_settings(
+        catalog, catalog.target(target), FAULTS[fault], cpus=1, split=NO_CORES, label="run"
+    )
+    return Scene(
+        engine=Engine(client),
+        shell=FakeShell({}),
+        root=Path("/lab"),
+        expected=expectation(catalog, settings),
+        hold_s=0.2,
+        note=lambda _said: None,
+        measure=MEASURED.update,
+    )
+
+
+MEASURED: dict[str, float] = {}
+
+
+def tried(fault, scene):
+    with FAULTS[fault].inject(scene) as seen:
+        return seen
+
+
+def test_the_worker_that_answers_is_killed_and_is_seen_to_be_gone(scene, server):
+    with FAULTS["F-01"].inject(scene) as seen:
+        assert seen == "process 8 is gone"
+    assert server.signals == ["SIGKILL 8"]
+
+
+def test_with_the_master_the_container_ends(scene, server):
+    with FAULTS["F-03"].inject(scene) as seen:
+        assert seen == "process 7 is gone, and its container ended with 137"
+    assert MEASURED["survivors"] == 0
+
+
+def test_a_process_with_the_same_id_is_another_one(scene, server):
+    server.does["SIGKILL 8"] = lambda: server.replace(8, 8)
+    with FAULTS["F-01"].inject(scene) as seen:
+        assert seen == "process 8 is gone"
+
+
+def test_a_process_that_survives_makes_the_fault_void(scene, server):
+    server.does["SIGKILL 8"] = lambda: None
+    with pytest.raises(NotEffective, match="SIGKILL to process 8: not seen"), FAULTS["F-01"].inject(scene):
+        pass
+
+
+def test_where_nobody_says_who_answers_nobody_is_killed(scene, server, app):
+    app.identity.update(pid=99)
+    with pytest.raises(TrialFailed, match=r"process 99 of .* answered, which no app container has"):
+        tried("F-01", scene)
+    assert server.signals == []
+
+
+def test_a_worker_is_frozen_and_thawed(scene, server):
+    with FAULTS["F-35"].inject(scene) as seen:
+        assert seen == "process 8 is in state T"
+        assert FAULTS["F-35"].left_behind(scene) == "process 8 is still frozen"
+    assert server.row(8)[2] == "S"
+    assert FAULTS["F-35"].left_behind(scene) is None
+
+
+def test_a_worker_that_stays_frozen_is_not_undone(scene, server):
+    server.does["SIGCONT 8"] = lambda: None
+    with pytest.raises(NotUndone, match="process 8 thawed: not seen"), FAULTS["F-35"].inject(scene):
+        pass
+
+
+def test_a_frozen_worker_that_its_master_replaced_is_undone(scene, server):
+    with FAULTS["F-35"].inject(scene):
+        server.replace(8, 9)
+    assert "SIGCONT 8" not in server.signals
+
+
+@pytest.mark.parametrize("broken", [KeyboardInterrupt, TrialFailed])
+def test_whatever_ends_the_block_the_worker_is_thawed(scene, server, broken):
+    with pytest.raises(broken), FAULTS["F-35"].inject(scene):
+        raise broken("now")
+    assert server.row(8)[2] == "S"
+
+
+def test_a_reload_is_over_when_others_have_come(scene, server):
+    server.does["SIGHUP"] = lambda: server.replace(8, 9)
+    with FAULTS["F-11"].inject(scene) as seen:
+        assert seen == "SIGHUP: 1 processes came, 1 went"
+
+
+def test_a_server_that_a_reload_ends_is_told(scene, server):
+    server.does["SIGHUP"] = lambda: server.end(129)
+    with FAULTS["F-11"].inject(scene) as seen:
+        assert seen == "SIGHUP: the container ended with 129"
+
+
+def test_a_reload_that_replaces_nobody_is_void(scene, server):
+    server.does["SIGHUP"] = lambda: None
+    with (
+        pytest.raises(NotEffective, match="SIGHUP: workers replaced: not seen"),
+        FAULTS["F-11"].inject(scene),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("fault", "target", "reason"),
+    [
+        ("F-11", "runserver", "lacks the capability reload"),
+        ("F-05b", "gunicorn", "it is a server for wsgi, which has no event loop to block"),
+        ("F-05b", "daphne", None),
+        ("F-01", "runserver", None),
+        ("F-11", "gunicorn+nginx", None),
+    ],
+)
+def test_a_fault_says_where_it_has_no_meaning(client, catalog, fault, target, reason):
+    assert FAULTS[fault].applicable(a_scene(client, catalog, fault, target).expected) == reason
+
+
+def test_a_crash_is_seen_by_the_process_that_is_gone(scene, server, app):
+    app.statuses["/lab/exit?code=3"] = 502
+    with pytest.raises(NotEffective, match=r"that /lab/exit\?code=3 ends \(.* answered with 502\)"):
+        tried("F-02", scene)

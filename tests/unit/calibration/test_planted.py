@@ -91,3 +91,41 @@ def test_what_leaks_is_kept_and_written_to(planted, pair):
     answers(planted, pair, "leak_kib=64", requests=3)
     assert planted.HELD == [b"x" * 65536] * 3
     planted.HELD.clear()
+
+
+def written(planted, truths, *, writes):
+    """What the app was asked to make, and what was answered."""
+    made, plan = [], planted.Writes(planted.Planted.read(truths))
+
+    def make(key):
+        return lambda query: made.append(key + query) or b"the app's answer"
+
+    answered = [plan.answer(b'{"key": "%d"}' % number, make(str(number))) for number in range(1, writes + 1)]
+    return made, answered
+
+
+def test_without_a_mistake_each_write_is_made_once(planted):
+    assert written(planted, "", writes=3) == (["1", "2", "3"], [b"the app's answer"] * 3)
+
+
+def test_every_nth_write_is_acknowledged_and_never_made(planted):
+    made, answered = written(planted, "lose_nth=3", writes=7)
+    assert made == ["1", "2", "4", "5", "7"]
+    assert [each.startswith(b"HTTP/1.1 201 ") for each in answered] == [False, False, True] * 2 + [False]
+    assert answered[2].endswith(b'\r\n\r\n{"key": "3"}')
+
+
+def test_every_nth_write_is_made_twice_past_its_guard(planted):
+    made, answered = written(planted, "double_nth=2", writes=3)
+    assert made == ["1", "2?key=off", "2?key=off", "3"]
+    assert answered == [b"the app's answer"] * 3
+
+
+def test_an_early_acknowledgement_comes_before_the_write(planted, monkeypatch):
+    later = []
+    monkeypatch.setattr(planted, "_later", lambda delay_s, make, query: later.append((delay_s, make, query)))
+    made, answered = written(planted, "early_ms=250", writes=1)
+    assert (made, answered[0].startswith(b"HTTP/1.1 201 ")) == ([], True)
+    ((delay_s, make, query),) = later
+    make(query)
+    assert (delay_s, made) == (0.25, ["1"])

@@ -1,12 +1,14 @@
-"""What a variant plants: the truths, and what becomes of each request for /api/ping/."""
+"""What a variant plants: the truths, and what becomes of each request for /api/ping/ and each write of the ledger."""
 
 import dataclasses
 import itertools
+import json
 import os
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
 PONG = b'{"ping": "pong"}'
@@ -25,6 +27,9 @@ class Planted:
     Nagle's algorithm if there are two. The server listens ``start_s`` late, with this ``backlog``, and waits
     ``accept_ms`` before it takes each connection; ``lacking`` is how many workers fewer than asked for it starts.
     ``server`` is what it calls itself.
+
+    Of the writes of the ledger each is acknowledged ``early_ms`` before it is made; every ``lose_nth`` is acknowledged
+    and never made, every ``double_nth`` is made twice.
     """
 
     service_ms: float = 0
@@ -42,6 +47,9 @@ class Planted:
     accept_ms: float = 0
     lacking: int = 0
     server: str = "calibration"
+    early_ms: float = 0
+    lose_nth: int = 0
+    double_nth: int = 0
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -101,6 +109,32 @@ class Truth:
             return
         connection.sendall(head)
         connection.sendall(body)
+
+
+class Writes:
+    """Makes the writes of the ledger, with the mistakes that are planted; one for each worker process."""
+
+    def __init__(self, planted: Planted) -> None:
+        """No write has come yet."""
+        self.planted = planted
+        self._numbers = itertools.count(1)
+
+    def answer(self, body: bytes, make: Callable[[str], bytes]) -> bytes:
+        """The answer to a write; ``make`` has the app make it, with this query, and returns the app's own answer."""
+        number, planted = next(self._numbers), self.planted
+        if planted.lose_nth and number % planted.lose_nth == 0:
+            return self._acknowledged(body)
+        if planted.early_ms:
+            _later(planted.early_ms / 1000, make, "")
+            return self._acknowledged(body)
+        if planted.double_nth and number % planted.double_nth == 0:
+            make("?key=off")
+            return make("?key=off")
+        return make("")
+
+    def _acknowledged(self, body: bytes) -> bytes:
+        told = json.dumps({"key": json.loads(body)["key"]}).encode()
+        return _head("201 Created", self.planted.server, len(told)) + told
 
 
 def burn(cpu_s: float) -> None:

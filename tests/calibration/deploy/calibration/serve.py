@@ -1,7 +1,8 @@
 """A server of known behaviour: /api/ping/ is answered as planted, all else by the app, through a small WSGI server.
 
-A supervisor forks LAB_WORKERS workers, each with a thread for every connection. It puts a worker that died in its place
-anew, and wakes one that stopped itself. Standard library only, Django for the app apart.
+Writes of the ledger are made by the app, with the mistakes that are planted. A supervisor forks LAB_WORKERS workers,
+each with a thread for every connection. It puts a worker that died in its place anew, and wakes one that stopped
+itself. Standard library only, Django for the app apart.
 """
 
 import io
@@ -12,12 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn
 
-from planted import Planted, Truth
+from planted import Planted, Truth, Writes
 
 PING = b"/api/ping/"
+LEDGER = b"/lab/ledger/"
 IDLE_S = 75.0
 LONGEST_LINE = 1 << 16
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -102,6 +105,7 @@ class Worker:
         self.app = app
         self.planted = planted
         self.truth = Truth(planted, first=first)
+        self.writes = Writes(planted)
         self.logs = os.environ.get("LAB_ACCESS_LOG") == "on"
 
     def work(self, listener: socket.socket) -> NoReturn:
@@ -127,8 +131,15 @@ class Worker:
             print(client, request.method, request.path.decode("latin-1"), flush=True)
         if request.path == PING:
             return self.truth.answer(connection) and not request.is_last
-        connection.sendall(answered(self.app, environ_of(request, client), self.planted.server))
+        if request.path == LEDGER and request.method == "POST":
+            connection.sendall(self.writes.answer(request.body, partial(self._make, request, client)))
+        else:
+            connection.sendall(self._make(request, client))
         return not request.is_last
+
+    def _make(self, request: Request, client: str, query: str = "") -> bytes:
+        asked = replace(request, path=request.path + query.encode())
+        return answered(self.app, environ_of(asked, client), self.planted.server)
 
 
 def supervise(start: Callable[..., None], stall_s: float) -> NoReturn:

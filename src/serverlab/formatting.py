@@ -121,6 +121,11 @@ def span(low: float, high: float, show: Callable[[float], str]) -> str:
     return first if first == last else f"{first}–{last}"
 
 
+def coordinate(value: float) -> str:
+    """A place in a picture, in tenths of a pixel."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """The count with its noun in the right number: 1 user, 16 users, 2 processes."""
     return f"{count} {noun if count == 1 else many or noun + 's'}"

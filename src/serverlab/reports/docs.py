@@ -2,14 +2,12 @@
 
 ``<!-- table: results/... workload=profile cpus=1 edge=none columns=rps,ratio --> ... <!-- /table -->`` holds one
 section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
--->`` holds one number within a sentence. ``<!-- attacks: results/... only=A1 --> ... <!-- /attacks -->`` holds
-attacks against servers, ``measured`` with the same arguments what they measured, ``http`` what targets make of odd
-requests. ``<!-- capacity: results/...
-workload=profile cpus=1 --> ... <!-- /capacity -->`` holds what a search found,
-``<!-- crosscheck: results/... --> ... <!-- /crosscheck -->`` what other generators saw. ``<!-- images: results/... -->
-... <!-- /images -->`` holds what the images are made of, ``<!-- bench: results/...json --> ... <!-- /bench -->`` how
-fast the lab itself is, ``<!-- definition: server gunicorn --> ... <!-- /definition
--->`` what a definition says. Markers in code are left alone.
+-->`` holds one number within a sentence. The others stand alone: ``attacks`` (with ``only=A1``) against servers, and
+``measured`` what they measured; ``http`` what targets make of odd requests; ``failures`` (``only=F-2``) faults against
+targets, ``fault`` (``fault=F-01``) what one of them cost, ``timeline`` (``fault=F-01 target=gunicorn:gthread``) the
+picture of a cell, which is a file of its own; ``capacity`` what a search found; ``crosscheck`` what other generators
+saw; ``images`` what the images are made of; ``bench`` how fast the lab itself is; ``definition: server gunicorn`` what
+a definition says. Markers in code are left alone.
 """
 
 from __future__ import annotations
@@ -17,12 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from serverlab.errors import UsageError
-from serverlab.reports.markers import Results, render_marker
+from serverlab.reports.markers import render_marker
+from serverlab.reports.results import Results
 
-KINDS = "table|figure|definition|attacks|http|measured|capacity|crosscheck|bench|images"
+KINDS = (
+    "table|figure|definition|attacks|http|failures|fault|timeline|measured|capacity|crosscheck|bench|images"
+)
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"
     r"|(?P<code>`[^`\n]+`)"
@@ -36,19 +37,20 @@ LINE_START = re.compile(r"[ \t]*(?:(?:[-*+>]|\d+[.)])[ \t]+)*")
 
 
 def render_docs(paths: Iterable[Path], root: Path) -> list[Path]:
-    """Write what the result files below ``root`` say between the markers; return the files that changed.
+    """Write what the result files below ``root`` say between the markers, and pictures; return what changed.
 
     Raises:
         UsageError: a marker cannot be rendered; all such markers are listed and no file is changed.
     """
     changed = {path: text for path, (old, text) in _rendered(paths, root).items() if text != old}
     for path, text in changed.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return list(changed)
 
 
 def stale(paths: Iterable[Path], root: Path) -> list[Path]:
-    """The files that hold something else between their markers than the result files say.
+    """The files that hold something else than the result files say between their markers or, of pictures, at all.
 
     Raises:
         UsageError: a marker cannot be rendered; all such markers are listed.
@@ -56,18 +58,20 @@ def stale(paths: Iterable[Path], root: Path) -> list[Path]:
     return [path for path, (old, text) in _rendered(paths, root).items() if text != old]
 
 
-def _rendered(paths: Iterable[Path], root: Path) -> dict[Path, tuple[str, str]]:
-    """Each file's text as it is and as it should be."""
+def _rendered(paths: Iterable[Path], root: Path) -> dict[Path, tuple[str | None, str]]:
+    """Each page's text, and that of the pictures they refer to, as it is (None: not there) and as it should be."""
     results = Results(root)
     mistakes: list[str] = []
-    found: dict[Path, tuple[str, str]] = {}
+    found: dict[Path, tuple[str | None, str]] = {}
     for path in paths:
-        page = _Page(path.read_text(encoding="utf-8"), results)
-        found[path] = (page.text, page.render())
         name = path.relative_to(root) if path.is_relative_to(root) else path
+        page = _Page(path.read_text(encoding="utf-8"), results, PurePosixPath(name.parent))
+        found[path] = (page.text, page.render())
         mistakes += [f"{name}, line {line}: {mistake}" for line, mistake in page.mistakes]
     if mistakes:
         raise UsageError("\n".join(mistakes), "Mend the markers; no file was changed.")
+    for path, text in results.pictures.items():
+        found[path] = (path.read_text(encoding="utf-8") if path.is_file() else None, text)
     return found
 
 
@@ -77,6 +81,7 @@ class _Page:
 
     text: str
     results: Results
+    folder: PurePosixPath
     mistakes: list[tuple[int, str]] = field(default_factory=list)
 
     def render(self) -> str:
@@ -87,7 +92,9 @@ class _Page:
             return match[0]
         try:
             self._check(match)
-            body = render_marker(self.results, kind=match["kind"], arguments=match["arguments"])
+            body = render_marker(
+                self.results, kind=match["kind"], arguments=match["arguments"], folder=self.folder
+            )
         except UsageError as wrong:
             self.mistakes.append((self.text.count("\n", 0, match.start()) + 1, _in_one_line(wrong)))
             return match[0]

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from serverlab.analysis import tabulate
-from serverlab.analysis.capacity import capacity_table
-from serverlab.analysis.crosscheck import crosscheck_table
-from serverlab.analysis.framing import framing_table
-from serverlab.analysis.security import security_table
-from serverlab.catalog import Catalog, load_catalog
+from serverlab.analysis.framing import differing, framing_table
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, did_you_mean, one_line
-from serverlab.model.benchmarks import Benchmark
-from serverlab.model.capacity_tables import CapacityTable
-from serverlab.model.crosscheck import CrossTable
-from serverlab.model.framing import FramingTable
-from serverlab.model.inventories import Inventory
-from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
-from serverlab.reports.benchmark import read_benchmark, render_benchmark
+from serverlab.reports.benchmark import render_benchmark
 from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.crosscheck import render_crosscheck
 from serverlab.reports.definitions import render_definition
-from serverlab.reports.framing import render_framing
-from serverlab.reports.inventory import read_inventory, render_inventory
+from serverlab.reports.failures import render_fault, render_matrix
+from serverlab.reports.framing import render_again, render_framing
+from serverlab.reports.inventory import render_inventory
+from serverlab.reports.results import Results
 from serverlab.reports.security import render_attacks, render_measured
-from serverlab.store import read_assault, read_run
-from serverlab.store.crosschecks import read_crosscheck
-from serverlab.store.framing_runs import read_differential
+from serverlab.reports.timeline import phases, picture, picture_name
+
+PICTURES = PurePosixPath("docs/pictures")
+"""Where pictures are kept that pages below docs/ refer to."""
 
 SECTION_KEYS = ("workload", "target", "cpus", "edge")
 KEYS = {
     "table": (*SECTION_KEYS, "columns"),
     "figure": (*SECTION_KEYS, "value"),
     "attacks": ("only",),
-    "http": ("only",),
+    "http": ("only", "again"),
+    "failures": ("only",),
+    "fault": ("fault",),
+    "timeline": ("fault", "target", "repetition"),
     "measured": ("only",),
     "images": (),
     "crosscheck": (),
@@ -49,99 +42,10 @@ KEYS = {
 }
 
 
-@dataclass
-class Results:
-    """The judged runs and the definitions below ``root``, each read once."""
-
-    root: Path
-    _tables: dict[str, Table] = field(default_factory=dict)
-    _security: dict[str, SecurityTable] = field(default_factory=dict)
-
-    @cached_property
-    def catalog(self) -> Catalog:
-        """The definitions; its ``mistakes`` may not be empty."""
-        return load_catalog(self.root)
-
-    def table(self, path: str) -> Table:
-        """The table of the run in the folder ``path``, which is relative to the root.
-
-        Raises:
-            UsageError: there is no readable run.
-        """
-        if path not in self._tables:
-            run = read_run(self._folder(path))
-            if run.plan.experiment.capacity:
-                raise UsageError(f"{path}: a search for capacity", "Say capacity in the place of table.")
-            self._tables[path] = tabulate(run)
-        return self._tables[path]
-
-    def security(self, path: str) -> SecurityTable:
-        """The table of the attacks in the folder ``path``, which is relative to the root.
-
-        Raises:
-            UsageError: there are none that can be read.
-        """
-        if path not in self._security:
-            assault = read_assault(self._folder(path))
-            self._security[path] = security_table(assault, self.catalog.servers)
-        return self._security[path]
-
-    def framing(self, path: str) -> FramingTable:
-        """What targets made of odd requests in the folder ``path``, which is relative to the root.
-
-        Raises:
-            UsageError: there is nothing that can be read.
-        """
-        return framing_table(read_differential(self._folder(path)))
-
-    def inventory(self, path: str) -> Inventory:
-        """The inventory of images in the file ``path``, which is relative to the root.
-
-        Raises:
-            UsageError: there is none that can be read.
-        """
-        _check_below_root(path)
-        return read_inventory(self.root / path, path)
-
-    def capacities(self, path: str) -> CapacityTable:
-        """What the search in the folder ``path``, which is relative to the root, found.
-
-        Raises:
-            UsageError: there is no readable search.
-        """
-        return capacity_table(read_run(self._folder(path)))
-
-    def crosscheck(self, path: str) -> CrossTable:
-        """What every generator saw in the cross-check in the folder ``path``, which is relative to the root.
-
-        Raises:
-            UsageError: there is no readable cross-check.
-        """
-        return crosscheck_table(read_crosscheck(self._folder(path)))
-
-    def benchmark(self, path: str) -> Benchmark:
-        """The benchmark in the file ``path``, which is relative to the root.
-
-        Raises:
-            UsageError: there is none that can be read.
-        """
-        _check_below_root(path)
-        return read_benchmark(self.root / path, path)
-
-    def _folder(self, path: str) -> Path:
-        _check_below_root(path)
-        if not (self.root / path).is_dir():
-            raise UsageError(f"{path}: no such run")
-        return self.root / path
-
-
-def _check_below_root(path: str) -> None:
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise UsageError(f"{path}: give the run's folder relative to the root of the repository")
-
-
-def render_marker(results: Results, *, kind: str, arguments: str) -> str:
+def render_marker(results: Results, *, kind: str, arguments: str, folder: PurePosixPath) -> str:
     """The text for a marker of this kind (see KEYS, and ``definition``) with these arguments.
+
+    ``folder`` is that of the page, relative to the root; pictures that the text refers to are put into ``results``.
 
     Raises:
         UsageError: an argument is wrong, or the result has no such number.
@@ -151,6 +55,8 @@ def render_marker(results: Results, *, kind: str, arguments: str) -> str:
     path, chosen = _parsed(kind, arguments)
     if kind == "figure":
         return _figure(results, path, chosen)
+    if kind == "timeline":
+        return f"\n{_timeline(results, path, chosen, folder=folder)}\n"
     return f"\n{BLOCKS[kind](results, path, chosen)}\n"
 
 
@@ -184,7 +90,36 @@ def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
 
 
 def _http(results: Results, path: str, chosen: dict[str, str]) -> str:
-    return render_framing(results.framing(path), chosen.get("only", ""))
+    run = results.differential(path)
+    text = render_framing(framing_table(run), chosen.get("only", ""))
+    if "again" not in chosen:
+        return text
+    other = results.differential(chosen["again"])
+    return f"{text}\n\n{render_again(other.name, differing(run, other))}"
+
+
+def _failures(results: Results, path: str, chosen: dict[str, str]) -> str:
+    return render_matrix(results.failures(path), chosen.get("only", ""))
+
+
+def _fault(results: Results, path: str, chosen: dict[str, str]) -> str:
+    return render_fault(results.failures(path), chosen.get("fault", ""))
+
+
+def _timeline(results: Results, path: str, chosen: dict[str, str], *, folder: PurePosixPath) -> str:
+    """A picture of one repetition of a fault on a target (the first, unless it is said), and its phases in numbers."""
+    table = results.failures(path)
+    fault, target = chosen.get("fault", ""), chosen.get("target", "")
+    found = table.cell(fault, target)
+    cells = {str(each.planned.repetition): each for each in (found.cells if found else ()) if each.course}
+    wanted = chosen.get("repetition", next(iter(cells), "1"))
+    if wanted not in cells:
+        raise UsageError(f"{path}: no course of {fault!r} on {target!r} in repetition {wanted}")
+    title = f"{fault} on {target}: {table.faults[fault].title}"
+    name = picture_name(table.run, cells[wanted])
+    results.pictures[results.root / PICTURES / name] = picture(cells[wanted], title=title)
+    up = "../" * (len(folder.parts) - 1) if folder.parts else f"{PICTURES.parts[0]}/"
+    return "\n".join([f"![{title}]({up}{PICTURES.name}/{name})", "", *phases(cells[wanted])])
 
 
 def _what_was_measured(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -292,6 +227,8 @@ BLOCKS = {
     "table": _table,
     "attacks": _attacks,
     "http": _http,
+    "failures": _failures,
+    "fault": _fault,
     "measured": _what_was_measured,
     "capacity": _capacities,
     "images": _images,

@@ -1,0 +1,117 @@
+"""From cells to a matrix: what the repetitions of a fault on a target come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from serverlab.analysis.conditions import environment_facts
+from serverlab.formatting import exact, plural
+from serverlab.model.failure_tables import FailureCell, FailureTable
+from serverlab.model.fault_runs import FaultRun
+from serverlab.model.faults import Cell, Toll, Verdict
+from serverlab.model.tables import Fact, Spread
+from serverlab.stats import spread
+
+SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.VOID, Verdict.PASS)
+"""The first of these that is there is the verdict of many; VOID is told as UNKNOWN."""
+
+WRONG = ("lost", "phantom", "duplicate", "torn", "stale")
+"""What no fault excuses, by field of Toll; duplicates count only where they are forbidden."""
+
+NOT_TRIED = "not tried: the run was stopped before"
+SINCE = ("fault/", "after/")
+"""The phases from the fault to the end, as ``failed_by`` begins with them."""
+
+
+def failure_table(run: FaultRun) -> FailureTable:
+    """Every fault of the run against every target, merged over the repetitions.
+
+    A pair that has no meaning is N/A with its reason; one of which no cell was tried is UNKNOWN.
+    """
+    plan = run.plan
+    targets = tuple(dict.fromkeys([*plan.experiment.targets, *(each.target for each in plan.cells)]))
+    by_pair: dict[tuple[str, str], list[Cell]] = {}
+    for cell in run.cells:
+        by_pair.setdefault((cell.planned.fault, cell.planned.target), []).append(cell)
+    return FailureTable(
+        run=run.name,
+        title=plan.experiment.title,
+        question=plan.experiment.question,
+        facts=_facts(run),
+        faults=plan.faults,
+        targets=targets,
+        cells=tuple(
+            _skipped(fault, target, why)
+            if (why := plan.skipped.get(f"{fault} {target}"))
+            else merged(fault, target, by_pair.get((fault, target), []))
+            for fault in plan.faults
+            for target in targets
+        ),
+        problems=run.problems,
+    )
+
+
+def failed_since(toll: Toll) -> int:
+    """How many attempts were not OK from the fault to the end of the observation."""
+    return sum(count for where, count in toll.failed_by.items() if where.startswith(SINCE))
+
+
+def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
+    """What the repetitions come to; numbers are of those that are not VOID."""
+    if not cells:
+        return FailureCell(fault=fault, target=target, verdict=Verdict.UNKNOWN, reasons=(NOT_TRIED,))
+    verdicts = Counter(cell.judgement.verdict for cell in cells)
+    worst = next(each for each in (*SEVERITY, Verdict.NA) if each in verdicts)
+    valid = [cell for cell in cells if cell.judgement.verdict is not Verdict.VOID and cell.judgement.toll]
+    tolls = [cell.judgement.toll for cell in valid if cell.judgement.toll]
+    names = sorted({name for cell in valid for name in cell.measured})
+    return FailureCell(
+        fault=fault,
+        target=target,
+        verdict=Verdict.UNKNOWN if worst is Verdict.VOID else worst,
+        reasons=tuple(dict.fromkeys(each.judgement.reason for each in cells if each.judgement.reason)),
+        counted={each.value: count for each, count in verdicts.items()},
+        wrong={name: total for name in WRONG if (total := sum(getattr(toll, name) for toll in tolls))},
+        failed=spread([float(failed_since(toll)) for toll in tolls]),
+        unacknowledged=spread([float(toll.recovered) for toll in tolls]),
+        longest_gap_s=_spread_of(tolls, lambda toll: toll.longest_gap_s),
+        to_detect_s=_spread_of(tolls, lambda toll: toll.to_detect_s),
+        to_success_s=_spread_of(tolls, lambda toll: toll.to_success_s),
+        to_recovery_s=_spread_of(tolls, lambda toll: toll.to_recovery_s),
+        not_recovered=sum(toll.to_recovery_s is None for toll in tolls),
+        goodput_kept=_spread_of(tolls, lambda toll: toll.goodput_kept),
+        measured={
+            name: found
+            for name in names
+            if (found := spread([cell.measured[name] for cell in valid if name in cell.measured]))
+        },
+        cells=tuple(sorted(cells, key=lambda cell: cell.planned.repetition)),
+    )
+
+
+def _spread_of(tolls: Iterable[Toll], value: Callable[[Toll], float | None]) -> Spread | None:
+    return spread([found for toll in tolls if (found := value(toll)) is not None])
+
+
+def _skipped(fault: str, target: str, why: str) -> FailureCell:
+    return FailureCell(fault=fault, target=target, verdict=Verdict.NA, reasons=(why,))
+
+
+def _facts(run: FaultRun) -> tuple[Fact, ...]:
+    """How the cells were made, and where."""
+    experiment, probing = run.plan.experiment, run.plan.experiment.probing
+    load = (
+        f"open: {exact(probing.reads_per_s)} reads and {exact(probing.writes_per_s)} writes per second, each on a "
+        f"connection of its own, given up after {exact(probing.timeout_s)} s"
+    )
+    return (
+        Fact(label="Probes", value=load),
+        Fact(label="Budget", value=plural(experiment.cpus, "core")),
+        Fact(
+            label="Cells",
+            value=f"{len(run.cells)} of {len(run.plan.cells)}, {plural(experiment.repetitions, 'repetition')} of each, "
+            f"in random order (seed {experiment.seed})",
+        ),
+        *environment_facts(run.environment),
+    )

@@ -1,0 +1,132 @@
+"""The judged runs and the definitions that pages are rendered from, each read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from serverlab.analysis import tabulate
+from serverlab.analysis.capacity import capacity_table
+from serverlab.analysis.crosscheck import crosscheck_table
+from serverlab.analysis.failures import failure_table
+from serverlab.analysis.security import security_table
+from serverlab.catalog import Catalog, load_catalog
+from serverlab.errors import UsageError
+from serverlab.model.benchmarks import Benchmark
+from serverlab.model.capacity_tables import CapacityTable
+from serverlab.model.crosscheck import CrossTable
+from serverlab.model.failure_tables import FailureTable
+from serverlab.model.framing import Differential
+from serverlab.model.inventories import Inventory
+from serverlab.model.security import SecurityTable
+from serverlab.model.tables import Table
+from serverlab.reports.benchmark import read_benchmark
+from serverlab.reports.inventory import read_inventory
+from serverlab.store import read_assault, read_fault_run, read_run
+from serverlab.store.crosschecks import read_crosscheck
+from serverlab.store.framing_runs import read_differential
+
+
+@dataclass
+class Results:
+    """The judged runs and the definitions below ``root``, each read once."""
+
+    root: Path
+    pictures: dict[Path, str] = field(default_factory=dict)
+    """What pages refer to, by the whole path of the file that it belongs into."""
+    _tables: dict[str, Table] = field(default_factory=dict)
+    _security: dict[str, SecurityTable] = field(default_factory=dict)
+    _failures: dict[str, FailureTable] = field(default_factory=dict)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The definitions; its ``mistakes`` may not be empty."""
+        return load_catalog(self.root)
+
+    def table(self, path: str) -> Table:
+        """The table of the run in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is no readable run.
+        """
+        if path not in self._tables:
+            run = read_run(self._folder(path))
+            if run.plan.experiment.capacity:
+                raise UsageError(f"{path}: a search for capacity", "Say capacity in the place of table.")
+            self._tables[path] = tabulate(run)
+        return self._tables[path]
+
+    def security(self, path: str) -> SecurityTable:
+        """The table of the attacks in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there are none that can be read.
+        """
+        if path not in self._security:
+            assault = read_assault(self._folder(path))
+            self._security[path] = security_table(assault, self.catalog.servers)
+        return self._security[path]
+
+    def failures(self, path: str) -> FailureTable:
+        """What faults did to targets in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is no readable run.
+        """
+        if path not in self._failures:
+            self._failures[path] = failure_table(read_fault_run(self._folder(path)))
+        return self._failures[path]
+
+    def differential(self, path: str) -> Differential:
+        """What targets made of odd requests in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is nothing that can be read.
+        """
+        return read_differential(self._folder(path))
+
+    def inventory(self, path: str) -> Inventory:
+        """The inventory of images in the file ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is none that can be read.
+        """
+        _check_below_root(path)
+        return read_inventory(self.root / path, path)
+
+    def capacities(self, path: str) -> CapacityTable:
+        """What the search in the folder ``path``, which is relative to the root, found.
+
+        Raises:
+            UsageError: there is no readable search.
+        """
+        return capacity_table(read_run(self._folder(path)))
+
+    def crosscheck(self, path: str) -> CrossTable:
+        """What every generator saw in the cross-check in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is no readable cross-check.
+        """
+        return crosscheck_table(read_crosscheck(self._folder(path)))
+
+    def benchmark(self, path: str) -> Benchmark:
+        """The benchmark in the file ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is none that can be read.
+        """
+        _check_below_root(path)
+        return read_benchmark(self.root / path, path)
+
+    def _folder(self, path: str) -> Path:
+        _check_below_root(path)
+        if not (self.root / path).is_dir():
+            raise UsageError(f"{path}: no such run")
+        return self.root / path
+
+
+def _check_below_root(path: str) -> None:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise UsageError(f"{path}: give the run's folder relative to the root of the repository")

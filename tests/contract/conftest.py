@@ -13,6 +13,7 @@ from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Cache, Database, Engine, StackSettings
 from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
+from serverlab.model.stacks import Proxied
 from serverlab.shell import HostShell
 
 CATALOG = load_catalog(CHECKOUT)
@@ -49,6 +50,7 @@ def start(engine: Engine) -> Start:
         realtime: bool = False,
         app: Mapping[str, str] | None = None,
         shared_data: bool = True,
+        proxied: Proxied | None = None,
     ) -> Iterator[StackSettings]:
         settings = StackSettings(
             target=target,
@@ -63,6 +65,7 @@ def start(engine: Engine) -> Start:
             realtime=realtime,
             app=app or {},
             shared_data=shared_data,
+            proxied=proxied,
         )
         with only_lab():
             try:

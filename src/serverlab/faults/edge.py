@@ -21,6 +21,7 @@ from serverlab.probe import answered, wait_ready
 
 BROKEN_CONFIGURATION = {"worker_processes": "worker_proce55es"}
 REFUSED = "[emerg]"
+REPLACED_WITHIN_S = 5.0
 STOP_S = 45
 """Above the time that the edge gives requests in flight."""
 
@@ -54,6 +55,7 @@ class WorkerKilled(OfTheEdge):
         await_undone(
             "nginx has all its workers",
             lambda: "all" if len(nginx.workers(container)) == len(before) else None,
+            within_s=REPLACED_WITHIN_S,
             pause_s=nginx.PAUSE_S,
         )
 

@@ -19,15 +19,21 @@ PAUSE_S = 0.05
 REWRITE = """
 import json, pathlib, sys
 path, changes = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
-text = path.read_text()
+text = before = path.read_text()
 for old, new in changes.items():
     if old not in text:
         sys.exit(f"{old!r} is not in {path}")
     text = text.replace(old, new)
+path.with_suffix(".before").write_text(before)
 path.write_text(text)
 """
-READ = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).read_text())"
-WRITE = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+RESTORE = """
+import pathlib, sys
+path = pathlib.Path(sys.argv[1])
+before = path.with_suffix(".before")
+if before.exists():
+    before.replace(path)
+"""
 
 
 def container_of(scene: Scene) -> Container:
@@ -87,12 +93,11 @@ def rewritten(container: Container, changes: Mapping[str, str]) -> Iterator[None
     Raises:
         TrialFailed: a text that is to be replaced is not in it.
     """
-    before = run(container, READ, CONFIGURATION)
     try:
         run(container, REWRITE, CONFIGURATION, json.dumps(dict(changes)))
         yield
     finally:
-        run(container, WRITE, CONFIGURATION, before)
+        run(container, RESTORE, CONFIGURATION)
 
 
 def logged(container: Container, text: str) -> int:

@@ -1,0 +1,156 @@
+"""The database is full or dies: what is asked of it, and what is undone."""
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+
+from serverlab.compose import Database, Engine
+from serverlab.errors import TrialFailed
+from serverlab.faults import FAULTS, holding, postgres
+from serverlab.faults.database import COMMITTED
+from serverlab.faults.fault import NotEffective, Scene
+from serverlab.model.faults import Rule
+from tests.fake_engine import ExecResult, FakeClient
+from tests.fake_processes import INIT, FakeServer
+
+
+class FakeDatabase(FakeServer):
+    """PostgreSQL that prints what it is told to; its sessions are held by one process."""
+
+    def __init__(self, container):
+        super().__init__(container, rows=[INIT, [7, 1, "S", 20, "postgres"]])
+        self.prints = {"SELECT 1": "1", "SHOW fsync": "on", "SHOW synchronous_commit": "on"}
+        self.statements = []
+        self.full = "20 0 20"
+        container.logs = lambda **_: b"LOG:  database was not shut down; automatic recovery in progress\n"
+
+    def _exec(self, argv, *, environment=None, detach=False):
+        if argv[0] == "psql":
+            assert environment["PGPASSWORD"] == "secret"
+            return self._psql([word for before, word in itertools.pairwise(argv) if before == "-c"])
+        if detach:
+            self.rows.append([9, 1, "S", 40, f"python3 {holding.MARK}"])
+            return ExecResult(0, b"")
+        if argv[4] == holding.SEEN:
+            return ExecResult(0, self.full.encode())
+        return super()._exec(argv)
+
+    def _psql(self, statements):
+        if self.container.status != "running":
+            return ExecResult(2, b"no server")
+        self.statements += statements
+        return ExecResult(0, "\n".join(self.prints.get(each, "0") for each in statements).encode())
+
+    def _takes(self, name, pid):
+        self.rows.remove(self.row(pid))
+
+
+@pytest.fixture
+def database():
+    return FakeDatabase(FakeClient().add("db"))
+
+
+@pytest.fixture
+def measured():
+    return {}
+
+
+@pytest.fixture
+def scene(database, measured):
+    return Scene(
+        engine=Engine(database.container.client),
+        shell=None,
+        root=None,
+        expected=SimpleNamespace(settings=SimpleNamespace(database_password="secret")),
+        hold_s=0.1,
+        note=lambda _: None,
+        measure=measured.update,
+    )
+
+
+def test_a_database_that_is_killed_is_started_and_has_recovered(scene, database, measured):
+    database.does["SIGKILL"] = lambda: database.end(137)
+    with FAULTS["F-26"].inject(scene) as seen:
+        assert seen == "killed"
+        assert database.container.status == "exited"
+    assert database.container.status == "running"
+    assert measured == {"recoveries": 1}
+    assert not [each for each in database.statements if "ALTER" in each]
+
+
+def test_the_control_lets_commits_go_before_the_disk_and_puts_that_back(scene, database):
+    counts = iter(["5", "9", "15"])
+    plain = database.prints.get
+    database.prints = SimpleNamespace(
+        get=lambda each, other: (
+            next(counts) if each == "SELECT count(*) FROM lab_entry" else plain(each, other)
+        )
+    )
+    database.does["SIGKILL"] = lambda: database.end(137)
+    with FAULTS["F-26c"].inject(scene):
+        assert "ALTER SYSTEM SET synchronous_commit = off" in database.statements
+        assert next(counts, None) is None
+    assert database.statements[-2:] == ["ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()"]
+
+
+def test_connections_are_held_until_the_block_ends(scene, database):
+    with FAULTS["F-23"].inject(scene) as seen:
+        assert seen == "all 20 connections are held; the database refuses others"
+        assert [row[0] for row in database.rows] == [1, 7, 9]
+    assert [row[0] for row in database.rows] == [1, 7]
+
+
+@pytest.mark.parametrize("state", ["", "19 0 20", "20 1 20"])
+def test_connections_that_are_not_all_held_are_no_fault(scene, database, state, monkeypatch):
+    monkeypatch.setattr(holding, "WITHIN_S", 0.05)
+    monkeypatch.setattr(holding, "PAUSE_S", 0.01)
+    database.full = state
+    with pytest.raises(NotEffective, match="20 connections are held"), FAULTS["F-23"].inject(scene):
+        pass
+    assert [row[0] for row in database.rows] == [1, 7]
+
+
+def test_what_the_database_refuses_is_told(scene, database):
+    database.end(1)
+    with pytest.raises(TrialFailed, match="the database: no server"):
+        postgres.sql(scene, "SELECT 1")
+
+
+def test_the_word_of_a_commit_is_the_message_that_postgresql_sends():
+    tag = b"COMMIT\0"
+    assert b"C" + (4 + len(tag)).to_bytes(4, "big") + tag == COMMITTED
+
+
+@pytest.mark.parametrize("fault", [each for each in FAULTS if each.startswith("F-2")])
+def test_every_fault_of_the_database_is_on_postgresql(fault):
+    assert FAULTS[fault].stack()["database"] is Database.POSTGRES
+
+
+def test_what_was_written_down_before_it_was_tried():
+    """A rule that is changed is changed here, too."""
+    mine = ("F-2", "F-42", "F-50", "F-51", "F-6")
+    stated = {name: fault.rule for name, fault in FAULTS.items() if name.startswith(mine)}
+    late, whole = Rule(failures_at_most=0), Rule(goodput_at_least=0.5)
+    bounded = Rule(measured_at_most={"bounded_after_s": 36})
+    assert stated == {
+        "F-20": Rule(),
+        "F-20b": Rule(),
+        "F-21": Rule(measured_at_most={"errors_when_back_per_worker": 1}),
+        "F-22": bounded,
+        "F-23": Rule(),
+        "F-24": Rule(measured_at_most={"copies_after_retry": 1}),
+        "F-26": Rule(),
+        "F-26c": Rule(),
+        **dict.fromkeys(("F-50", "F-50b", "F-50c", "F-50d", "F-51d", "F-51e"), late),
+        **dict.fromkeys(("F-51", "F-51b", "F-51c"), whole),
+        "F-42": Rule(measured_at_most={"duplicates_with_key": 0}),
+        "F-60": Rule(),
+        "F-60b": bounded,
+        "F-60c": Rule(measured_at_most={"bad_gateways": 0}),
+        "F-61": Rule(longest_gap_s=1.0),
+        "F-61b": Rule(failures_at_most=0),
+        "F-61c": Rule(failures_at_most=0, measured_at_most={"workers_gone": 0}),
+        "F-61d": Rule(),
+        "F-62": Rule(),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serverlab.faults import database, edge, network
+from serverlab.faults import database, edge, exhausting, network, rolling
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
 from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
@@ -32,7 +32,14 @@ _ALL: Iterable[Fault] = (
     Crash(
         id="F-02",
         title="worker exits",
-        what="A view ends its process with os._exit(3).",
+        what="A view ends its process with os._exit(1).",
+        path="/lab/exit?code=1",
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Crash(
+        id="F-02x",
+        title="worker exits with 3",
+        what="As F-02, with the exit code by which Gunicorn's workers say that they cannot start.",
         path="/lab/exit?code=3",
         rule=Rule(longest_gap_s=5.0),
     ),
@@ -56,8 +63,8 @@ _ALL: Iterable[Fault] = (
         what="As many requests as the server works on at once wait for nothing, for longer than its time-out of 3 s.",
         path="/lab/sleep?s={s}",
         environment=IMPATIENT,
-        hold_s=8.0,
-        rule=Rule(longest_gap_s=6.0),
+        hold_s=6.0,
+        rule=Rule(longest_gap_s=5.0),
     ),
     Hang(
         id="F-05",
@@ -86,7 +93,6 @@ _ALL: Iterable[Fault] = (
         what="One view computes and lets other threads have their turns.",
         path="/lab/spin?s={s}",
         count=1,
-        hold_s=5.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0, goodput_at_least=0.9),
     ),
     Leak(
@@ -135,6 +141,7 @@ _ALL: Iterable[Fault] = (
 )
 
 FAULTS: dict[str, Fault] = {
-    each.id: each for each in (*_ALL, *database.FAULTS, *network.FAULTS, *edge.FAULTS)
+    each.id: each
+    for each in (*_ALL, *rolling.FAULTS, *exhausting.FAULTS, *database.FAULTS, *network.FAULTS, *edge.FAULTS)
 }
 """Every fault by its id, in the order in which they are told."""

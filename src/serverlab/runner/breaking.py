@@ -27,7 +27,7 @@ from serverlab.runner.cell import Clock, Journal, Yard, cell_settings, try_cell
 from serverlab.runner.run import Describe, Lab, clear_the_machine, refuse_unlike
 from serverlab.runner.trial import expectation
 
-SETUP_S = 6.0
+SETUP_S = 3.0
 """What a cell takes beside its timeline: a stack that starts, is proven and goes."""
 
 CLOCK = Clock()

@@ -176,6 +176,6 @@ def test_a_fault_says_where_it_has_no_meaning(client, catalog, fault, target, re
 
 
 def test_a_crash_is_seen_by_the_process_that_is_gone(scene, server, app):
-    app.statuses["/lab/exit?code=3"] = 502
-    with pytest.raises(NotEffective, match=r"that /lab/exit\?code=3 ends \(.* answered with 502\)"):
+    app.statuses["/lab/exit?code=1"] = 502
+    with pytest.raises(NotEffective, match=r"that /lab/exit\?code=1 ends \(.* answered with 502\)"):
         tried("F-02", scene)

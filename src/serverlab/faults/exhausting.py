@@ -1,0 +1,119 @@
+"""Something that a server needs is used up: room for files, or numbers for open ones."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from serverlab.faults.fault import Fault, NotEffective, Scene
+from serverlab.faults.processes import app_containers, run
+from serverlab.model.faults import Rule
+from serverlab.probe import Expectation
+
+FILL = """
+import errno, sys
+with open(sys.argv[1], "wb", buffering=0) as file:
+    block, written = b"x" * (1 << 20), 0
+    while len(block):
+        try:
+            written += file.write(block)
+        except OSError as full:
+            if full.errno != errno.ENOSPC:
+                raise
+            block = block[: len(block) // 2]
+print(written)
+"""
+"""Writes until not a byte more can be written, and says how many could."""
+
+REMOVE = "import os, sys; os.path.lexists(sys.argv[1]) and os.remove(sys.argv[1])"
+EXISTS = "import os, sys; print(os.path.lexists(sys.argv[1]))"
+FILE = "/tmp/serverlab-fills-this-disk"  # noqa: S108 - the container's own tmpfs
+OPEN_FILES = """
+import os
+def opened(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+print(max(opened(pid) for pid in os.listdir("/proc") if pid.isdigit()))
+"""
+CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskFull(Fault):
+    """Nothing more can be written to the containers' /tmp."""
+
+    @contextmanager
+    def inject(self, scene: Scene) -> Iterator[str]:
+        """Fill it, and remove what filled it."""
+        containers = app_containers(scene)
+        try:
+            written = [int(run(container, FILL, FILE)) for container in containers]
+            if not all(written):
+                raise NotEffective("not a byte could be written, it was full before")
+            yield f"{sum(written) >> 20} MiB more have filled it"
+        finally:
+            for container in containers:
+                run(container, REMOVE, FILE)
+
+    def left_behind(self, scene: Scene) -> str | None:
+        """The file."""
+        there = [str(each.name) for each in app_containers(scene) if run(each, EXISTS, FILE) != "False"]
+        return f"{', '.join(there)}: /tmp is still full" if there else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesOpen(Fault):
+    """``connections`` idle ones are opened to a server that may have 96 open files (compose/few-files.yml).
+
+    A server that takes up no more connections than it works on leaves the others in the kernel's backlog, where they
+    cost it nothing: how many files were open is measured.
+    """
+
+    connections: int = 200
+
+    def stack(self) -> Mapping[str, Any]:
+        """The overlay with the limit."""
+        return {"overlays": ("few-files.yml",)}
+
+    def applicable(self, expected: Expectation) -> str | None:
+        """Asked of a server alone: an edge would hold the connections itself."""
+        if expected.edge is not None:
+            return "the edge holds the connections, and not the server"
+        return super().applicable(expected)
+
+    @contextmanager
+    def inject(self, scene: Scene) -> Iterator[str]:
+        """Open them, say nothing on them, and close them."""
+        parts = urlsplit(scene.url)
+        with ExitStack() as held:
+            try:
+                for _ in range(self.connections):
+                    address = (parts.hostname or "", parts.port or 0)
+                    held.enter_context(socket.create_connection(address, timeout=CONNECT_TIMEOUT_S))
+            except OSError as refused:
+                raise NotEffective(f"not all of {self.connections} connections came up: {refused}") from None
+            opened = max(int(run(container, OPEN_FILES)) for container in app_containers(scene))
+            scene.measure(open_files=opened)
+            yield f"{self.connections} connections are open, a process of the server has {opened} files open"
+
+
+FAULTS = (
+    DiskFull(
+        id="F-30",
+        title="disk full",
+        what="The file system for temporary files is filled to the last byte.",
+        rule=Rule(failures_at_most=0, longest_gap_s=2.0),
+    ),
+    FilesOpen(
+        id="F-31",
+        title="open files used up",
+        what="200 idle connections to a server that may have 96 files open.",
+        rule=Rule(longest_gap_s=6.0),
+    ),
+)

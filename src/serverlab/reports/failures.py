@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from serverlab.errors import UsageError
-from serverlab.formatting import ABSENT, amount, exact, one_line, percent, plural, seconds, span
+from serverlab.formatting import ABSENT, amount, exact, one_line, percent, seconds, span
 from serverlab.model.failure_tables import FailureCell, FailureTable
 from serverlab.model.fault_runs import FaultFacts
 from serverlab.model.faults import Rule, Verdict
@@ -78,7 +78,7 @@ def rule_in_words(rule: Rule) -> str:
     if rule.recovers:
         parts.append("it is well again within the observation")
     if rule.failures_at_most is not None:
-        parts.append(f"at most {plural(rule.failures_at_most, 'attempt')} fail")
+        parts.append(f"at most {rule.failures_at_most} attempts fail")
     if rule.longest_gap_s is not None:
         parts.append(f"something succeeds at least every {exact(rule.longest_gap_s)} s")
     if rule.goodput_at_least is not None:

@@ -11,9 +11,12 @@ from serverlab.model.faults import Cell, Event, Happening, Instant
 from serverlab.reports.markdown import grid
 from serverlab.stats import median
 
-WIDTH, LEFT, RIGHT = 720.0, 52.0, 12.0
+WIDTH, LEFT, RIGHT = 720.0, 52.0, 20.0
 TOP, PANEL, GAP, BOTTOM = 40.0, 110.0, 34.0, 34.0
 HEIGHT = TOP + 2 * PANEL + GAP + BOTTOM
+HEADROOM = 1.25
+"""The panels are so much higher than their highest value, so that the band is seen above it."""
+
 TICKS_AT_MOST = 12
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120)
 
@@ -93,10 +96,12 @@ def held_s(events: Sequence[Event]) -> float | None:
 
 
 def _parts(cell: Cell) -> Iterator[tuple[str, list[Instant]]]:
+    """The whole seconds of each phase: the first and the last of a course are cut short."""
     end_s = held_s(cell.events) or 0.0
-    yield "before", [each for each in cell.course if each.at_s < 0]
-    yield "under the fault", [each for each in cell.course if 0 <= each.at_s < end_s]
-    yield "after", [each for each in cell.course if each.at_s >= max(0.0, end_s)]
+    whole = cell.course[1:-1]
+    yield "before", [each for each in whole if each.at_s < 0]
+    yield "under the fault", [each for each in whole if 0 <= each.at_s < end_s]
+    yield "after", [each for each in whole if each.at_s >= max(0.0, end_s)]
 
 
 def _phase(name: str, part: Sequence[Instant]) -> list[str]:
@@ -136,7 +141,7 @@ def _band(events: Sequence[Event], across: _Scale) -> Iterator[str]:
 
 def _requests(course: Sequence[Instant], across: _Scale) -> Iterator[str]:
     highest = max(1, *(each.ok + each.failed for each in course))
-    up = _Scale(0, highest, TOP + PANEL, TOP)
+    up = _Scale(0, HEADROOM * highest, TOP + PANEL, TOP)
     for each in course:
         yield from _bar("ok", each.at_s, 0, each.ok, across, up)
         yield from _bar("failed", each.at_s, each.ok, each.ok + each.failed, across, up)
@@ -156,7 +161,7 @@ def _bar(kind: str, at_s: int, low: float, high: float, across: _Scale, up: _Sca
 def _latencies(course: Sequence[Instant], across: _Scale) -> Iterator[str]:
     highest = max([1.0, *(each.p99_ms for each in course if each.p99_ms is not None)])
     top = TOP + PANEL + GAP
-    up = _Scale(0, highest, top + PANEL, top)
+    up = _Scale(0, HEADROOM * highest, top + PANEL, top)
     for kind, value in (("p50", _p50), ("p99", _p99)):
         for stretch in _stretches(course, value):
             points = " ".join(

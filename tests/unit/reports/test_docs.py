@@ -8,6 +8,7 @@ from serverlab import store
 from serverlab.errors import UsageError
 from serverlab.reports import render_docs, stale
 from serverlab.reports.columns import COLUMNS
+from tests.unit.broken import a_cell, a_fault_run
 
 CLEAN = "results/quick/20261122-101500"
 BUSY = "results/busy/20261122-101500"
@@ -297,3 +298,41 @@ def test_the_mistakes_of_all_pages_are_reported_together(page, root):
         "docs/method.md, line 4: marker '<!-- /figure -->' has no counterpart",
     ]
     assert caught.value.hint == "Mend the markers; no file was changed."
+
+
+BROKEN = "results/faults/20261122-150000"
+
+
+@pytest.fixture
+def broken(tmp_path):
+    run = a_fault_run([a_cell()])
+    made = store.create_fault_run(tmp_path / "made", plan=run.plan, environment=run.environment)
+    store.append_cell(made, a_cell())
+    (tmp_path / BROKEN).parent.mkdir(parents=True)
+    made.rename(tmp_path / BROKEN)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("README.md", "docs/pictures/"), ("docs/a.md", "pictures/"), ("docs/b/c.md", "../pictures/")],
+)
+def test_a_timeline_is_a_picture_beside_its_numbers_wherever_the_page_is(broken, name, link):
+    page = broken / name
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"<!-- timeline: {BROKEN} fault=F-01 target=gunicorn:gthread --><!-- /timeline -->")
+    picture = broken / "docs/pictures/faults-20261122-101500-r01-F-01-gunicorn:gthread.svg"
+    assert stale([page], broken) == [page, picture]
+    render_docs([page], broken)
+    lines = page.read_text().splitlines()
+    assert lines[1] == f"![F-01 on gunicorn:gthread: worker killed]({link}{picture.name})"
+    assert lines[5].startswith("| before | 2 |")
+    assert picture.read_text().startswith("<svg ")
+    assert stale([page], broken) == []
+
+
+def test_a_timeline_of_a_repetition_that_was_not_tried_is_a_mistake(broken):
+    marker = f"<!-- timeline: {BROKEN} fault=F-01 target=gunicorn:gthread repetition=2 --><!-- /timeline -->"
+    assert mistakes(broken / "README.md", marker) == [
+        f"README.md, line 1: {BROKEN}: no course of 'F-01' on 'gunicorn:gthread' in repetition 2"
+    ]

@@ -1,0 +1,82 @@
+"""What the repetitions of a fault on a target come to."""
+
+import pytest
+
+from serverlab.analysis.failures import failed_since, failure_table, merged
+from serverlab.model.faults import Verdict
+from tests.unit.broken import KILLED, a_cell, a_fault_run, a_toll
+from tests.unit.builders import GTHREAD, RUNSERVER
+
+PASS, FAIL, VOID, UNKNOWN, NA = Verdict.PASS, Verdict.FAIL, Verdict.VOID, Verdict.UNKNOWN, Verdict.NA
+
+
+def test_what_failed_before_the_fault_is_not_its_toll():
+    assert failed_since(a_toll()) == 10
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([PASS, PASS], PASS),
+        ([PASS, FAIL, VOID], FAIL),
+        ([PASS, VOID], UNKNOWN),
+        ([PASS, UNKNOWN], UNKNOWN),
+        ([VOID], UNKNOWN),
+        ([NA], NA),
+    ],
+)
+def test_the_worst_verdict_is_that_of_all(verdicts, expected):
+    cells = [a_cell(number, verdict=verdict) for number, verdict in enumerate(verdicts, start=1)]
+    assert merged(KILLED, GTHREAD, cells).verdict is expected
+
+
+def test_nothing_tried_is_unknown_and_says_so():
+    found = merged(KILLED, GTHREAD, [])
+    assert (found.verdict, found.reasons) == (UNKNOWN, ("not tried: the run was stopped before",))
+
+
+def test_numbers_of_void_cells_do_not_count():
+    cells = [
+        a_cell(1, measured={"stopped_after_s": 2.0}),
+        a_cell(2, verdict=VOID, toll=a_toll(longest_gap_s=9.0, lost=4), measured={"stopped_after_s": 30.0}),
+        a_cell(3, toll=a_toll(longest_gap_s=0.7), measured={"stopped_after_s": 4.0}),
+    ]
+    found = merged(KILLED, GTHREAD, cells)
+    assert found.longest_gap_s is not None
+    assert (found.longest_gap_s.low, found.longest_gap_s.median, found.longest_gap_s.high) == (0.5, 0.6, 0.7)
+    assert found.measured["stopped_after_s"].median == 3.0
+    assert found.wrong == {}
+    assert found.counted == {"pass": 2, "void": 1}
+
+
+def test_what_no_fault_excuses_is_summed_and_not_averaged():
+    cells = [a_cell(number, verdict=FAIL, toll=a_toll(lost=number, stale=1)) for number in (1, 2)]
+    assert merged(KILLED, GTHREAD, cells).wrong == {"lost": 3, "stale": 2}
+
+
+def test_a_repetition_that_did_not_recover_has_no_seconds_and_is_counted():
+    cells = [a_cell(1), a_cell(2, verdict=FAIL, toll=a_toll(to_recovery_s=None))]
+    found = merged(KILLED, GTHREAD, cells)
+    assert found.to_recovery_s is not None
+    assert (found.to_recovery_s.count, found.not_recovered) == (1, 1)
+
+
+def test_a_reason_that_several_repetitions_have_is_told_once():
+    cells = [a_cell(number, verdict=FAIL, reason="not recovered within 12 s") for number in (1, 2)]
+    assert merged(KILLED, GTHREAD, cells).reasons == ("not recovered within 12 s",)
+
+
+def test_every_planned_pair_has_a_cell_and_what_is_skipped_its_reason():
+    run = a_fault_run(
+        [a_cell(1), a_cell(2)], skipped={f"{KILLED} {RUNSERVER}": "lacks the capability workers"}
+    )
+    table = failure_table(run)
+    assert [(each.target, each.verdict, each.reasons) for each in table.cells] == [
+        (GTHREAD, PASS, ()),
+        (RUNSERVER, NA, ("lacks the capability workers",)),
+    ]
+    assert [each.value for each in table.facts[:3]] == [
+        "open: 20 reads and 10 writes per second, each on a connection of its own, given up after 5 s",
+        "1 core",
+        "2 of 4, 2 repetitions of each, in random order (seed 7)",
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serverlab.faults import database, edge, exhausting, network, rolling
+from serverlab.faults import database, edge, exhausting, network, rolling, sockets
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
 from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
@@ -142,6 +142,14 @@ _ALL: Iterable[Fault] = (
 
 FAULTS: dict[str, Fault] = {
     each.id: each
-    for each in (*_ALL, *rolling.FAULTS, *exhausting.FAULTS, *database.FAULTS, *network.FAULTS, *edge.FAULTS)
+    for each in (
+        *_ALL,
+        *rolling.FAULTS,
+        *exhausting.FAULTS,
+        *database.FAULTS,
+        *network.FAULTS,
+        *edge.FAULTS,
+        *sockets.FAULTS,
+    )
 }
 """Every fault by its id, in the order in which they are told."""

@@ -1,0 +1,164 @@
+"""Idle WebSockets while the server that holds them, or the edge on their way, is told to begin anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+import httpx2
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from serverlab.faults import nginx
+from serverlab.faults.fault import EDGE, Fault, NotEffective, NotUndone, Scene, await_undone
+from serverlab.faults.processes import app_containers, is_running
+from serverlab.model.faults import Rule
+from serverlab.probe import FEED, LOGIN, PASSWORD, USER, Expectation, front_url, wait_ready
+
+PROTOCOL = "serverlab.feed.v1"
+OPEN_S = 8.0
+STOP_S = 35
+BACK_S = 30.0
+BROKEN = (WebSocketException, OSError, httpx2.HTTPError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sockets(Fault):
+    """As many idle WebSockets as ``sockets`` are open when it happens; how many of them end is measured."""
+
+    sockets: int = 50
+
+    def applicable(self, expected: Expectation) -> str | None:
+        """The server has to serve WebSockets itself."""
+        if not expected.speaks_websocket:
+            return "the server serves no WebSocket"
+        return super().applicable(expected)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketsOfAStoppedServer(Sockets):
+    """The server is stopped by its signal and started again; clients connect again."""
+
+    @contextmanager
+    def inject(self, scene: Scene) -> Iterator[str]:
+        """Stop it, and start it until a socket can be opened."""
+        containers = app_containers(scene)
+        with _open(scene, self.sockets) as links:
+            began = time.monotonic()
+            try:
+                for each in containers:
+                    each.stop(timeout=STOP_S)
+                took_s = time.monotonic() - began
+                lost = _lost(links)
+                if any(is_running(each) for each in containers):
+                    raise NotEffective("the server still runs")
+                scene.measure(sockets=len(links), sockets_lost=lost, stopped_after_s=round(took_s, 3))
+                yield f"the server ended after {took_s:.1f} s, and {lost} of {len(links)} sockets with it"
+            finally:
+                for each in containers:
+                    each.start()
+                wait_ready(scene.engine, scene.settings)
+            scene.measure(reconnected_after_s=round(_until_one_opens(scene), 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketsOfAReloadedEdge(Sockets):
+    """The edge reads its configuration again: its old worker keeps the sockets that it has; nothing is undone."""
+
+    needs: tuple[str, ...] = (EDGE,)
+
+    @contextmanager
+    def inject(self, scene: Scene) -> Iterator[str]:
+        """Reload it, and count what is lost by the end of the fault."""
+        with _open(scene, self.sockets) as links:
+            yield nginx.reload(nginx.container_of(scene))
+            scene.measure(sockets=len(links), sockets_lost=_lost(links))
+        scene.measure(reconnected_after_s=round(_until_one_opens(scene), 3))
+
+
+@contextmanager
+def _open(scene: Scene, count: int) -> Iterator[list[ClientConnection]]:
+    """That many idle sockets for the block.
+
+    Raises:
+        NotEffective: they could not all be opened.
+    """
+    with ExitStack() as held:
+        try:
+            yield [held.enter_context(_opened(scene.url)) for _ in range(count)]
+        except BROKEN as broken:
+            raise NotEffective(f"{count} sockets could not be opened: {broken!r}") from None
+
+
+def _opened(url: str) -> ClientConnection:
+    """A socket to the feed, opened with a ticket of its own."""
+    with httpx2.Client(base_url=url, timeout=OPEN_S) as client:
+        signed_in = client.post(LOGIN, json={"username": USER, "password": PASSWORD}).raise_for_status()
+        bearer = {"Authorization": f"Bearer {signed_in.json()['access']}"}
+        ticket = client.post("/api/realtime/ticket/", headers=bearer).raise_for_status().json()["ticket"]
+    return connect(
+        f"{url.replace('http', 'ws', 1)}{FEED}",
+        origin=Origin(url),
+        subprotocols=[Subprotocol(PROTOCOL), Subprotocol(f"ticket.{ticket}")],
+        open_timeout=OPEN_S,
+        close_timeout=1.0,
+        compression=None,
+        proxy=None,
+    )
+
+
+def _lost(links: list[ClientConnection]) -> int:
+    """How many of the sockets have ended."""
+    return sum(_has_ended(link) for link in links)
+
+
+def _has_ended(link: ClientConnection) -> bool:
+    try:
+        with suppress(TimeoutError):
+            while True:  # what the feed has said meanwhile is not looked at
+                link.recv(timeout=0.05)
+    except ConnectionClosed:
+        return True
+    return False
+
+
+def _until_one_opens(scene: Scene) -> float:
+    """The seconds from now until a socket can be opened.
+
+    Raises:
+        NotUndone: it cannot in time.
+    """
+    began = time.monotonic()
+
+    def again() -> str | None:
+        try:
+            with _opened(front_url(scene.engine, scene.settings)):
+                return "opened"
+        except BROKEN:
+            return None
+
+    try:
+        await_undone("a socket is opened again", again, within_s=BACK_S, pause_s=0.1)
+    except NotUndone:
+        scene.measure(reconnected_after_s=BACK_S)
+        raise
+    return time.monotonic() - began
+
+
+FAULTS: tuple[Fault, ...] = (
+    SocketsOfAStoppedServer(
+        id="F-63",
+        title="WebSockets of a server that is restarted",
+        what="The server gets its stop signal while 50 idle WebSockets are open, and is started again.",
+        rule=Rule(measured_at_most={"reconnected_after_s": 5}),
+    ),
+    SocketsOfAReloadedEdge(
+        id="F-63b",
+        title="WebSockets through an edge that is reloaded",
+        what="Nginx reads its configuration again while 50 idle WebSockets go through it.",
+        rule=Rule(failures_at_most=0, measured_at_most={"sockets_lost": 0}),
+    ),
+)

@@ -15,6 +15,9 @@ from serverlab.model.faults import Rule
 IMPATIENT = (("LAB_TIMEOUT", "3"),)
 """So that what a server does with a worker that hangs is seen within seconds."""
 
+RESTARTED = ("restart.yml",)
+"""What a deployment adds to a container, and the stacks of the lab do not have."""
+
 _ALL: Iterable[Fault] = (
     Nothing(
         id="F-00",
@@ -27,6 +30,14 @@ _ALL: Iterable[Fault] = (
         title="worker killed",
         what="The process that answers gets SIGKILL.",
         whom=the_worker,
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Killed(
+        id="F-01r",
+        title="worker killed, restart policy",
+        what="As F-01, where the engine starts a container again that ends with an error.",
+        whom=the_worker,
+        overlays=RESTARTED,
         rule=Rule(longest_gap_s=5.0),
     ),
     Crash(
@@ -55,6 +66,14 @@ _ALL: Iterable[Fault] = (
         title="master killed",
         what="The server's first process gets SIGKILL; nothing restarts containers here.",
         whom=the_master,
+        rule=Rule(longest_gap_s=5.0),
+    ),
+    Killed(
+        id="F-03r",
+        title="master killed, restart policy",
+        what="As F-03, where the engine starts a container again that ends with an error.",
+        whom=the_master,
+        overlays=RESTARTED,
         rule=Rule(longest_gap_s=5.0),
     ),
     Hang(

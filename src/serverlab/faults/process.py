@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from serverlab.compose import Container
 from serverlab.faults.fault import Fault, Scene, await_effect, await_undone
@@ -40,10 +41,18 @@ class Nothing(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Killed(Fault):
-    """The worker that answers, or its master, is killed and has no time to do anything about it."""
+    """The worker that answers, or its master, is killed and has no time to do anything about it.
+
+    ``overlays`` are laid over the stack: ``restart.yml`` has the engine start again what ends.
+    """
 
     whom: Callable[[Answerer], Process]
+    overlays: tuple[str, ...] = ()
     signal: str = "SIGKILL"
+
+    def stack(self) -> Mapping[str, Any]:
+        """The overlays."""
+        return {"overlays": self.overlays}
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
@@ -61,9 +70,14 @@ class Killed(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class Crash(Fault):
-    """The app ends the process that answers a request for ``path``."""
+    """The app ends the process that answers a request for ``path``; ``overlays`` are as those of Killed."""
 
     path: str
+    overlays: tuple[str, ...] = ()
+
+    def stack(self) -> Mapping[str, Any]:
+        """The overlays."""
+        return {"overlays": self.overlays}
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:

@@ -91,7 +91,7 @@ def test_a_file_of_another_format_is_refused_in_one_clear_sentence(cli, path, na
     other = (
         text.replace('{"format":2,', '{"format":3,')
         if name == "trials.jsonl"
-        else text.replace('"format": 1\n}', '"format": 3\n}')
+        else text.replace('"format": 1,\n  "sha256"', '"format": 3,\n  "sha256"')
     )
     assert other != text
     (path / name).write_text(other)

@@ -13,6 +13,7 @@ from serverlab.model.records import Environment
 from serverlab.model.runs import Problem
 from serverlab.store.layout import ENVIRONMENT
 from serverlab.store.reading import BROKEN, _check_format, _lines, _read_whole
+from serverlab.store.sealing import opened
 from serverlab.store.writing import _append, _new_folder, _pretty, _write_whole
 
 CROSSPLAN = "crosscheck.json"
@@ -75,7 +76,7 @@ def read_crosscheck(path: Path) -> Crosscheck:
 
 def _measurement(line: bytes, where: str) -> Measurement:
     try:
-        measurement = _MEASUREMENT.decode(line)
+        measurement = _MEASUREMENT.decode(opened(line))
     except BROKEN:
         _check_format(line, where)
         raise

@@ -17,6 +17,7 @@ from serverlab.model.records import Environment
 from serverlab.model.runs import Problem
 from serverlab.store.layout import CELLS, ENVIRONMENT, FAULT_PLAN, JOURNAL, LEDGER, RAW
 from serverlab.store.reading import BROKEN, _check_format, _lines, _read_whole
+from serverlab.store.sealing import opened
 from serverlab.store.writing import (
     _append,
     _check_name,
@@ -118,7 +119,7 @@ def left_on(results: Path) -> Iterator[tuple[Path, JournalEntry]]:
         entries: dict[str, JournalEntry] = {}
         for line in _lines(journal):
             try:
-                entry = _ENTRY.decode(line)
+                entry = _ENTRY.decode(opened(line))
             except BROKEN:
                 continue
             entries[entry.cell] = entry
@@ -128,7 +129,7 @@ def left_on(results: Path) -> Iterator[tuple[Path, JournalEntry]]:
 def _read_cell(line: bytes, where: str) -> Cell | str:
     """The cell, or what is wrong with the line."""
     try:
-        cell = _CELL.decode(line)
+        cell = _CELL.decode(opened(line))
     except BROKEN as broken:
         with contextlib.suppress(*BROKEN):
             _check_format(line, where)

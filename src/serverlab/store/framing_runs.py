@@ -13,6 +13,7 @@ from serverlab.model.records import Environment
 from serverlab.model.runs import Problem
 from serverlab.store.layout import ENVIRONMENT
 from serverlab.store.reading import BROKEN, _check_format, _lines, _read_whole
+from serverlab.store.sealing import opened
 from serverlab.store.writing import _append, _new_folder, _pretty, _write_whole
 
 HTTP = "http"
@@ -58,7 +59,7 @@ def read_differential(path: Path) -> Differential:
     for number, line in enumerate(_lines(path / ANSWERS), start=1):
         where = f"{path / ANSWERS}, line {number},"
         try:
-            framed = _FRAMED.decode(line)
+            framed = _FRAMED.decode(opened(line))
             if framed.format != FORMAT:
                 _check_format(line, where)
             found.append(framed)

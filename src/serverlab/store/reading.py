@@ -19,6 +19,7 @@ from serverlab.model.security import Assault, Finding
 from serverlab.store.folding import unfolded
 from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
 from serverlab.store.packing import PACKED, unpacked
+from serverlab.store.sealing import opened
 
 PLANNED_ID = re.compile(rb'"id":\s*"([^"]{1,200})"')
 
@@ -139,7 +140,7 @@ def _read_whole(path: Path, kind: type[R]) -> R:
     content = _content(path)
     try:
         _check_format(content, str(path))
-        return msgspec.json.decode(content, type=kind)
+        return msgspec.json.decode(opened(content), type=kind)
     except BROKEN as broken:
         what = f"{path}: cut short or damaged: {broken}"
         raise UsageError(what, "Restore the file, or measure again.") from None
@@ -172,7 +173,7 @@ def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
         stamp = _STAMP.decode(line).format
         _check_number(stamp, f"{path}, line {number},", reads=(FORMAT, PACKED))
         if stamp == PACKED:
-            return unfolded(unpacked(line))
+            return unfolded(unpacked(opened(line)))
         return unfolded(_decoded(line, _TRIAL, f"{path}, line {number},"))
     except BROKEN as broken:
         found = PLANNED_ID.search(line)
@@ -183,7 +184,7 @@ def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
 def _decoded(line: bytes, decoder: msgspec.json.Decoder[L], where: str) -> L:
     """The line's record; its format number is looked for only where the record does not tell it, or another one."""
     try:
-        record = decoder.decode(line)
+        record = decoder.decode(opened(line))
     except BROKEN:
         _check_format(line, where)
         raise

@@ -19,6 +19,7 @@ from serverlab.store.folding import folded
 from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
 from serverlab.store.packing import packed
 from serverlab.store.reading import read_ceilings, read_packages
+from serverlab.store.sealing import sealed
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]*")
 
@@ -115,7 +116,7 @@ def _append(path: Path, record: Record) -> None:
 
 
 def _append_line(path: Path, content: bytes) -> None:
-    line = content + b"\n"
+    line = sealed(content) + b"\n"
     with _writing(path), path.open("r+b", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
@@ -162,7 +163,8 @@ def _check_name(name: str) -> None:
 
 
 def _pretty(record: Record) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    text = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    return sealed(text, between=b",\n  ", colon=b": ") + b"\n"
 
 
 def _write_whole(path: Path, content: bytes) -> None:

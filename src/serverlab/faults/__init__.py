@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serverlab.faults import database, edge, exhausting, network, rolling, sockets
+from serverlab.faults import database, edge, exhausting, network, overload, rolling, sockets
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
 from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
@@ -165,6 +165,7 @@ FAULTS: dict[str, Fault] = {
         *_ALL,
         *rolling.FAULTS,
         *exhausting.FAULTS,
+        *overload.FAULTS,
         *database.FAULTS,
         *network.FAULTS,
         *edge.FAULTS,

@@ -136,7 +136,7 @@ def await_effect(
     what: str,
     seen: Callable[[], str | None],
     *,
-    within_s: float = CONFIRM_S,
+    within_s: float | None = None,
     pause_s: float = CONFIRM_PAUSE_S,
 ) -> str:
     """What ``seen`` says as soon as it says anything, which has to be within CONFIRM_S unless another time is given.
@@ -152,7 +152,7 @@ def await_undone(
     what: str,
     seen: Callable[[], str | None],
     *,
-    within_s: float = CONFIRM_S,
+    within_s: float | None = None,
     pause_s: float = CONFIRM_PAUSE_S,
 ) -> str:
     """As await_effect, for an undo.

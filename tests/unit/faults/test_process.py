@@ -2,83 +2,41 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from serverlab.catalog import load_catalog
-from serverlab.cli.context import CHECKOUT
-from serverlab.compose import Engine
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, process
-from serverlab.faults import fault as waiting
-from serverlab.faults.fault import NotEffective, NotUndone, Scene
-from serverlab.runner.breaking import NO_CORES
-from serverlab.runner.cell import cell_settings
-from serverlab.runner.trial import expectation
+from serverlab.faults import FAULTS, fault, process
+from serverlab.faults.fault import NotEffective, NotUndone
 from tests.fake_app import FakeApp, serving
-from tests.fake_engine import FakeClient
-from tests.fake_processes import FakeServer
-from tests.fakes import FakeShell
+from tests.fake_scene import FakeStack
 
 
 @pytest.fixture
-def app():
+def stack():
     app = FakeApp()
     with serving(app):
-        yield app
+        yield FakeStack(app)
 
 
 @pytest.fixture
-def client():
-    return FakeClient()
+def server(stack):
+    return stack.server
 
 
 @pytest.fixture
-def server(client, app):
-    container = client.add("app", ports={8000: app.port})
-    app.identity.update(pid=8)
-    app.hostnames = [container.id[:12]]
-    return FakeServer(container)
+def scene(stack):
+    return stack.scene(FAULTS["F-01"])
 
 
 @pytest.fixture(autouse=True)
 def _nobody_waits_long(monkeypatch):
     monkeypatch.setattr(process, "RELOADED_WITHIN_S", 0.1)
     monkeypatch.setattr(process, "PAUSE_S", 0.01)
-    monkeypatch.setattr(waiting, "CONFIRM_S", 0.1)
+    monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
 
 
-@pytest.fixture(scope="module")
-def catalog():
-    return load_catalog(CHECKOUT)
-
-
-@pytest.fixture
-def scene(client, server, catalog):
-    return a_scene(client, catalog, "F-01", "gunicorn:gthread")
-
-
-def a_scene(client, catalog, fault, target):
-    settings = cell_settings(
-        catalog, catalog.target(target), FAULTS[fault], cpus=1, split=NO_CORES, label="run"
-    )
-    return Scene(
-        engine=Engine(client),
-        shell=FakeShell({}),
-        root=Path("/lab"),
-        expected=expectation(catalog, settings),
-        hold_s=0.2,
-        note=lambda _said: None,
-        measure=MEASURED.update,
-    )
-
-
-MEASURED: dict[str, float] = {}
-
-
-def tried(fault, scene):
-    with FAULTS[fault].inject(scene) as seen:
+def tried(name, scene):
+    with FAULTS[name].inject(scene) as seen:
         return seen
 
 
@@ -88,10 +46,10 @@ def test_the_worker_that_answers_is_killed_and_is_seen_to_be_gone(scene, server)
     assert server.signals == ["SIGKILL 8"]
 
 
-def test_with_the_master_the_container_ends(scene, server):
+def test_with_the_master_the_container_ends(stack, scene, server):
     with FAULTS["F-03"].inject(scene) as seen:
         assert seen == "process 7 is gone, and its container ended with 137"
-    assert MEASURED["survivors"] == 0
+    assert stack.measured == {"processes_before": 2, "survivors": 0}
 
 
 def test_a_process_with_the_same_id_is_another_one(scene, server):
@@ -106,8 +64,8 @@ def test_a_process_that_survives_makes_the_fault_void(scene, server):
         pass
 
 
-def test_where_nobody_says_who_answers_nobody_is_killed(scene, server, app):
-    app.identity.update(pid=99)
+def test_where_nobody_says_who_answers_nobody_is_killed(stack, scene, server):
+    stack.app.identity.update(pid=99)
     with pytest.raises(TrialFailed, match=r"process 99 of .* answered, which no app container has"):
         tried("F-01", scene)
     assert server.signals == []
@@ -162,20 +120,38 @@ def test_a_reload_that_replaces_nobody_is_void(scene, server):
 
 
 @pytest.mark.parametrize(
-    ("fault", "target", "reason"),
+    ("name", "target", "reason"),
     [
-        ("F-11", "runserver", "lacks the capability reload"),
-        ("F-05b", "gunicorn", "it is a server for wsgi, which has no event loop to block"),
-        ("F-05b", "daphne", None),
-        ("F-01", "runserver", None),
-        ("F-11", "gunicorn+nginx", None),
+        ("F-11", "runserver:threaded", "lacks the capability reload"),
+        ("F-05b", "gunicorn:gthread", "it is a server for wsgi, which has no event loop to block"),
+        ("F-05b", "daphne:production", None),
+        ("F-01", "runserver:threaded", None),
+        ("F-11", "gunicorn:gthread+nginx", None),
+        ("F-12", "gunicorn:gthread", "there is no edge in front of it"),
+        ("F-31", "gunicorn:gthread+nginx", "the edge holds the connections, and not the server"),
     ],
 )
-def test_a_fault_says_where_it_has_no_meaning(client, catalog, fault, target, reason):
-    assert FAULTS[fault].applicable(a_scene(client, catalog, fault, target).expected) == reason
+def test_a_fault_says_where_it_has_no_meaning(stack, name, target, reason):
+    assert FAULTS[name].applicable(stack.scene(FAULTS[name], target).expected) == reason
 
 
-def test_a_crash_is_seen_by_the_process_that_is_gone(scene, server, app):
-    app.statuses["/lab/exit?code=1"] = 502
+def test_a_crash_that_ends_nobody_is_void(stack, scene):
+    stack.app.statuses["/lab/exit?code=1"] = 502
     with pytest.raises(NotEffective, match=r"that /lab/exit\?code=1 ends \(.* answered with 502\)"):
         tried("F-02", scene)
+
+
+def test_a_crash_is_seen_by_the_process_that_is_gone(stack, scene, server):
+    def answer(method, path, token, plain=stack.app.answer):
+        if path.startswith("/lab/exit"):
+            server.replace(8, 9)
+        return plain(method, path, token)
+
+    stack.app.answer = answer
+    assert tried("F-02", scene) == "process 8 is gone"
+
+
+def test_with_a_restart_policy_the_stack_has_one(stack):
+    settings = stack.scene(FAULTS["F-03r"]).settings
+    assert settings.files() == ["stack.yml", "direct.yml", "restart.yml"]
+    assert settings.app == {"LAB_FAULTS": "on"}

@@ -1,0 +1,141 @@
+"""A server is stopped with work in hand, hung, or made to leak: what became of the requests is counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from serverlab.errors import TrialFailed
+from serverlab.faults import FAULTS, fault, hanging, stopping
+from serverlab.faults.fault import NotEffective, NotUndone
+from tests.fake_app import serving
+from tests.fake_scene import FakeStack, SlowApp
+
+
+@pytest.fixture
+def stack():
+    app = SlowApp()
+    with serving(app):
+        yield FakeStack(app)
+        app.released.set()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_long(monkeypatch):
+    monkeypatch.setattr(stopping, "TAKEN_UP_S", 0.1)
+    monkeypatch.setattr(stopping, "GRACE_S", 0.2)
+    monkeypatch.setattr(hanging, "UNANSWERED_S", 0.1)
+    monkeypatch.setattr(hanging, "PATIENCE_S", 1.0)
+
+
+def tried(stack, name, target="gunicorn:gthread"):
+    with FAULTS[name].inject(stack.scene(FAULTS[name], target)) as seen:
+        return seen
+
+
+def ends_in_peace(stack, code=0):
+    def ends():
+        stack.app.released.set()
+        stack.server.end(code)
+
+    stack.server.does["SIGTERM"] = ends
+
+
+def test_requests_in_flight_that_are_answered_are_counted(stack):
+    ends_in_peace(stack)
+    seen = tried(stack, "F-09")
+    assert seen.startswith("SIGTERM: ended with 0 after ")
+    assert seen.endswith("4 of 4 in flight were answered")
+    found = stack.measured
+    assert found.pop("stopped_after_s") < 0.2
+    assert found == {
+        "killed": 0,
+        "exit_code": 0,
+        "in_flight": 4,
+        "in_flight_answered": 4,
+        "in_flight_lost": 0,
+    }
+
+
+def test_the_server_is_started_again(stack):
+    ends_in_peace(stack)
+    tried(stack, "F-09")
+    assert (stack.server.starts, FAULTS["F-09"].left_behind(stack.scene(FAULTS["F-09"]))) == (1, None)
+
+
+def test_requests_that_are_never_answered_are_lost(stack):
+    stack.server.does["SIGTERM"] = lambda: stack.server.end(143)
+    with FAULTS["F-09"].inject(stack.scene(FAULTS["F-09"])) as seen:
+        assert seen.endswith("0 of 4 in flight were answered")
+    assert (stack.measured["in_flight_lost"], stack.measured["exit_code"]) == (4, 143)
+
+
+def test_a_server_that_does_not_end_is_killed_as_the_engine_would(stack):
+    stack.server.does["SIGTERM"] = lambda: None
+    stack.server.does["SIGKILL"] = lambda: stack.server.end(137)
+    seen = tried(stack, "F-09")
+    assert seen.startswith("SIGTERM: did not end and was killed after 0.2 s")
+    assert (stack.measured["killed"], stack.measured["exit_code"]) == (1, 137)
+
+
+def test_a_server_that_does_not_come_back_is_not_undone(stack, monkeypatch):
+    def not_ready(*_arguments):
+        raise TrialFailed("it was not ready")
+
+    monkeypatch.setattr(stopping, "wait_ready", not_ready)
+    ends_in_peace(stack)
+    with pytest.raises(NotUndone, match="started again, but it was not ready"):
+        tried(stack, "F-09")
+
+
+def test_requests_that_are_answered_too_soon_make_it_void(stack):
+    stack.app.released.set()
+    with pytest.raises(NotEffective, match="answered or refused before the server was told to stop"):
+        tried(stack, "F-09")
+    assert stack.server.signals == []
+
+
+@pytest.mark.parametrize(
+    ("target", "in_flight"),
+    [("runserver:threaded", 4), ("runserver:nothreading", 1), ("gunicorn:sync", 1), ("uwsgi:threads", 4)],
+)
+def test_no_more_requests_are_in_flight_than_half_of_what_the_server_works_on(stack, target, in_flight):
+    ends_in_peace(stack)
+    tried(stack, "F-09", target)
+    assert stack.measured["in_flight"] == in_flight
+
+
+@pytest.mark.parametrize(
+    ("target", "hung"), [("runserver:threaded", 32), ("gunicorn:gthread", 16), ("gunicorn:sync", 2)]
+)
+def test_as_many_requests_hang_as_the_server_works_on(stack, target, hung):
+    with FAULTS["F-04"].inject(stack.scene(FAULTS["F-04"], target)) as seen:
+        assert seen == f"{hung} requests for /lab/sleep?s=0.2 are unanswered"
+        stack.app.released.set()
+    assert stack.measured == {"hung": hung, "hung_answered": hung, "hung_cut": 0}
+
+
+def test_requests_that_do_not_hang_make_it_void(stack):
+    stack.app.released.set()
+    with pytest.raises(NotEffective, match="requests ended at once"):
+        tried(stack, "F-04")
+
+
+def test_a_leak_goes_on_until_a_process_is_gone(stack):
+    asked = []
+
+    def answer(method, path, token, plain=stack.app.answer):
+        asked.append(path)
+        if len(asked) == 5:
+            stack.server.replace(8, 9)
+            return 502, {}
+        return plain(method, path, token)
+
+    stack.app.answer = answer
+    assert tried(stack, "F-08") == "1 processes were ended"
+    assert (len(asked), stack.measured["leaked_mb"]) == (5, 80)
+
+
+def test_a_stack_that_bears_the_leak_makes_it_void(stack, monkeypatch):
+    monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
+    with pytest.raises(NotEffective, match="a process ended by 33 requests that leak 16 MiB each"):
+        tried(stack, "F-08")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 VOLUME = Path("/var/lib/postgresql")
 CLUSTER = VOLUME / "main"
+LOCK = CLUSTER / "postmaster.pid"
 INCOMPLETE = VOLUME / "incomplete"
 NAME = "lab"
 
@@ -46,6 +47,9 @@ def main() -> None:
         if not password:
             sys.exit("postgres: LAB_DB_PASSWORD is not set; a new cluster needs it")
         make_cluster(password)
+    # No other container has this volume, and nothing of this one runs yet: a lock is what a crash has left. Its process
+    # id may be that of a health check by now, and PostgreSQL would then refuse to start.
+    LOCK.unlink(missing_ok=True)
     files = ["-c", "config_file=/lab/postgresql.conf", "-c", "hba_file=/lab/pg_hba.conf"]
     most = os.environ.get("LAB_DB_MAX_CONNECTIONS")
     limit = ["-c", f"max_connections={most}"] if most else []

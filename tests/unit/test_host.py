@@ -134,3 +134,12 @@ def test_steal_time_is_the_eighth_field_in_seconds(tmp_path):
 
 def test_steal_time_that_nobody_counts_is_none_taken(tmp_path):
     assert host.steal_s(tmp_path) == 0.0
+
+
+def test_available_memory_is_what_the_kernel_says_of_it(tmp_path):
+    text = "MemTotal:        8000000 kB\nMemFree:          100000 kB\nMemAvailable:    2097152 kB\n"
+    assert host.available_memory_mib(proc(tmp_path, proc__meminfo=text)) == 2048.0
+
+
+def test_available_memory_that_nobody_tells_is_enough(tmp_path):
+    assert host.available_memory_mib(tmp_path) == float("inf")

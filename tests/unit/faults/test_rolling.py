@@ -1,0 +1,121 @@
+"""Replicas are replaced in turn, and what a server needs is used up and given back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from serverlab.faults import FAULTS, exhausting, fault, rolling
+from serverlab.faults.fault import NotEffective
+from tests.fake_app import FakeApp, serving
+from tests.fake_engine import ExecResult
+from tests.fake_processes import FakeServer
+from tests.fake_scene import FakeStack
+
+BEHIND = "gunicorn:gthread+nginx"
+
+
+@pytest.fixture
+def stack():
+    app = FakeApp()
+    with serving(app):
+        yield FakeStack(app)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_long(monkeypatch):
+    monkeypatch.setattr(rolling, "HEALTHY_WITHIN_S", 0.1)
+    monkeypatch.setattr(rolling, "PAUSE_S", 0.01)
+    monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
+
+
+def replicas(stack):
+    """The first replica and one more; what is done to them is noted in its order."""
+    done = []
+    servers = [stack.server, FakeServer(stack.client.add("app", ports={8000: stack.app.port}))]
+    for number, server in enumerate(servers, start=1):
+        container = server.container
+        container.stop = lambda timeout, number=number: done.append(f"stop {number} within {timeout} s")
+        container.start = lambda number=number: done.append(f"start {number}")
+    return servers, done
+
+
+def test_the_next_replica_is_stopped_when_the_one_before_is_healthy_again(stack):
+    servers, done = replicas(stack)
+    scene = stack.scene(FAULTS["F-12"], BEHIND)
+    assert scene.settings.replicas == 2
+    with FAULTS["F-12"].inject(scene) as seen:
+        assert seen.startswith("2 replicas were replaced within ")
+    assert done == ["stop 1 within 35 s", "start 1", "stop 2 within 35 s", "start 2"]
+    assert FAULTS["F-12"].left_behind(scene) is None
+    servers[1].container.status = "exited"
+    assert FAULTS["F-12"].left_behind(scene) == "serverlab-app-2: still stopped"
+
+
+def test_a_replica_that_stays_ill_ends_the_rolling(stack):
+    (first, _), done = replicas(stack)
+    first.container.health = "unhealthy"
+    with (
+        pytest.raises(NotEffective, match="serverlab-app-1 is healthy again: not seen"),
+        FAULTS["F-12"].inject(stack.scene(FAULTS["F-12"], BEHIND)),
+    ):
+        pass
+    assert done == ["stop 1 within 35 s", "start 1"]
+
+
+class Disk:
+    """The scripts that fill a disk, empty it again and look; ``mib`` are how many fit."""
+
+    def __init__(self, stack, mib):
+        self.is_full, self.mib, self.stays = False, mib, False
+        stack.server.container.exec_run = self
+
+    def __call__(self, argv, **_options):
+        script = argv[4]
+        if script == exhausting.FILL:
+            self.is_full = True
+            return ExecResult(0, f"{self.mib << 20}\n".encode())
+        if script == exhausting.REMOVE:
+            self.is_full = self.stays
+            return ExecResult(0, b"")
+        return ExecResult(0, f"{self.is_full}\n".encode())
+
+
+def test_a_disk_is_filled_and_emptied(stack):
+    disk = Disk(stack, mib=60)
+    scene = stack.scene(FAULTS["F-30"])
+    with FAULTS["F-30"].inject(scene) as seen:
+        assert (seen, disk.is_full) == ("60 MiB more have filled it", True)
+        assert FAULTS["F-30"].left_behind(scene) == "serverlab-app-1: /tmp is still full"
+    assert not disk.is_full
+    assert FAULTS["F-30"].left_behind(scene) is None
+
+
+def test_a_disk_that_was_full_before_makes_it_void_and_is_emptied(stack):
+    disk = Disk(stack, mib=0)
+    with (
+        pytest.raises(NotEffective, match="it was full before"),
+        FAULTS["F-30"].inject(stack.scene(FAULTS["F-30"])),
+    ):
+        pass
+    assert not disk.is_full
+
+
+def test_idle_connections_are_opened_and_the_open_files_counted(stack):
+    stack.server.container.exec_run = lambda argv, **_options: ExecResult(0, b"42\n")
+    few = replace(FAULTS["F-31"], connections=5)
+    scene = stack.scene(few)
+    assert scene.settings.files()[-1] == "few-files.yml"
+    with few.inject(scene) as seen:
+        assert seen == "5 connections are open, a process of the server has 42 files open"
+    assert stack.measured == {"open_files": 42}
+
+
+def test_connections_that_are_refused_make_it_void(stack):
+    stack.server.container.ports = {8000: 1}
+    with (
+        pytest.raises(NotEffective, match="not all of 200 connections came up"),
+        FAULTS["F-31"].inject(stack.scene(FAULTS["F-31"])),
+    ):
+        pass

@@ -10,6 +10,8 @@ from typing import Any
 
 import docker.errors
 
+from serverlab import seeding
+
 LABEL = "org.serverlab"
 SERVICE = "com.docker.compose.service"
 NUMBERS = count(1)
@@ -53,6 +55,7 @@ class FakeContainer(FakeThing):
     memory: int = 50_000_000
     id: str = field(default_factory=lambda: f"{next(NUMBERS):064x}")
     executes: ExecResult | Exception = ExecResult(exit_code=0, output=b"0.1\n")
+    rows: str = seeding.SEEDED
     killed: bool = False
     signals: list[str] = field(default_factory=list)
     mounts: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +105,8 @@ class FakeContainer(FakeThing):
     def exec_run(self, argv: Sequence[str], **_options: Any) -> ExecResult:
         """A command; unless told otherwise it prints the CPU seconds that the calibration loop took."""
         self.client.executed.append(list(argv))
+        if seeding.SQLITE in argv or seeding.POSTGRES in argv:
+            return ExecResult(exit_code=0, output=self.rows.encode())
         if isinstance(self.executes, Exception):
             raise self.executes
         return self.executes
@@ -204,5 +209,8 @@ def plain_stats(container: FakeContainer) -> dict[str, Any]:
     """Statistics of a container that has used two seconds of CPU."""
     return {
         "cpu_stats": {"cpu_usage": {"total_usage": 2_000_000_000}, "throttling_data": {"throttled_time": 0}},
-        "memory_stats": {"usage": container.memory, "stats": {"inactive_file": 0}},
+        "memory_stats": {
+            "usage": container.memory if container.status == "running" else 0,
+            "stats": {"inactive_file": 0},
+        },
     }

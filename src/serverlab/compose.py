@@ -52,6 +52,7 @@ ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestExcep
 """What docker-py raises when the engine refuses or no longer answers."""
 
 UP_TIMEOUT_S = 180
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REMOVAL_DEADLINE_S = 30.0
 REMOVAL_PAUSE_S = 0.05
 
@@ -166,11 +167,11 @@ class Engine:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C and SIGTERM while the block runs (in the main thread, the only one that gets them)."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP while the block runs (in the main thread, the only one that gets them)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
     try:
         yield
     finally:
@@ -301,8 +302,10 @@ def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -
 
 
 def _state(container: Container) -> str:
-    ended = container.status in ("exited", "dead")
-    return f"ended with {_exit_code(container)}" if ended else f"is {container.status}"
+    if container.status not in ("exited", "dead"):
+        return f"is {container.status}"
+    why = " (out of memory)" if container.attrs["State"].get("OOMKilled") else ""
+    return f"ended with {_exit_code(container)}{why}"
 
 
 def _exit_code(container: Container) -> int:

@@ -6,9 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import docker.errors
 import httpx2
 import msgspec
 
@@ -118,6 +120,13 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
     container.reload()
     said = tails([container]) or "\n".join(log_lines(container, lines=12))
     raise GeneratorBroke(f"the generator ended without a result{said}")
+
+
+def cut_short(engine: Engine) -> None:
+    """End the generator at once, if it still runs; it has no result then."""
+    for container in engine.containers("load"):
+        with suppress(docker.errors.APIError):  # it has ended by itself meanwhile
+            container.kill()
 
 
 def _generated(event: Mapping[str, Any], line: str) -> Generated:

@@ -32,6 +32,7 @@ EDGE_S = 1.0
 """A reading of memory so shortly after the window still counts as one of its end."""
 
 DATABASE, DATABASE_PORT = "db", 5432
+ENDED = ("exited", "dead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,19 @@ class Sample:
 class Sampler:
     """A thread that samples the containers it watches every half second while its ``with`` block runs."""
 
-    def __init__(self, *, lead_s: Callable[[], float] | None = None) -> None:
-        """Watch nothing yet; ``lead_s`` tells by how much the wall clock is ahead of the steady one."""
+    def __init__(
+        self,
+        *,
+        lead_s: Callable[[], float] | None = None,
+        on_end: Callable[[Container], None] = lambda _container: None,
+    ) -> None:
+        """Watch nothing yet; ``lead_s`` tells by how much the wall clock is ahead of the steady one.
+
+        ``on_end`` is called once, by the sampling thread, with each watched container that has ended.
+        """
         self._lead_s = lead_s
+        self._on_end = on_end
+        self._ended: set[str] = set()
         self._leads: list[float] = []
         self._watched: list[Container] = []
         self._samples: list[Sample] = []
@@ -106,22 +117,44 @@ class Sampler:
         """Read the memory of these processes, by container, now and then from now on."""
         self._weighed = {container: list(each) for container, each in pids.items()}
 
-    def sample(self, *, weighing: bool = False) -> None:
-        """Take one sample of every watched container at once, with the memory of its processes or without."""
+    def sample(self, *, weighing: bool = False) -> list[Container]:
+        """Take one sample of every watched container at once, with the memory of its processes or without.
+
+        Returns:
+            Those that gave none, because they do not run.
+        """
         if self._lead_s is not None:
             self._leads.append(self._lead_s())
         pids = self._weighed if weighing else {}
-        samples = (read(each, pids.get(each.id[:12])) for each in list(self._watched))
-        self._samples += [sample for sample in samples if sample is not None]
+        samples = [(each, read(each, pids.get(each.id[:12]))) for each in list(self._watched)]
+        self._samples += [sample for _, sample in samples if sample is not None]
+        return [container for container, sample in samples if sample is None]
 
     def _sample_on(self) -> None:
         turn = 0
         try:
             while not self._over.wait(INTERVAL_S):
                 turn += 1
-                self.sample(weighing=turn % WEIGHED_EVERY == 0)
+                self._tell_ends(self.sample(weighing=turn % WEIGHED_EVERY == 0))
         except ENGINE_ERRORS as broke:
             self._broke = broke
+        except Exception as broke:  # noqa: BLE001 - a thread tells nobody; it is raised where the block ends
+            self._broke = TrialFailed(f"the sampler ended early: {type(broke).__name__}: {broke}")
+
+    def _tell_ends(self, silent: Iterable[Container]) -> None:
+        for container in silent:
+            if container.id not in self._ended and has_ended(container):
+                self._ended.add(container.id)
+                self._on_end(container)
+
+
+def has_ended(container: Container) -> bool:
+    """Whether the container no longer runs, or is gone."""
+    try:
+        container.reload()
+    except docker.errors.NotFound:
+        return True
+    return container.status in ENDED
 
 
 def read(container: Container, pids: Sequence[int] | None = None) -> Sample | None:

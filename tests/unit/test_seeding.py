@@ -4,7 +4,7 @@ import pytest
 
 from serverlab.compose import Database, Engine
 from serverlab.errors import TrialFailed
-from serverlab.seeding import SEED, store_passwords
+from serverlab.seeding import POSTGRES, SEED, SEEDED, SQLITE, check_rows, store_passwords
 from tests.fake_engine import ExecResult, FakeClient
 from tests.unit.test_compose import stack_settings
 
@@ -38,3 +38,36 @@ def test_a_command_that_fails_is_told_with_what_it_said():
     client.add("app", executes=ExecResult(exit_code=1, output=b"no such table\n"))
     with pytest.raises(TrialFailed, match=r"serverlab-app-1: seeding again ended with 1: no such table"):
         store_passwords(Engine(client), stack_settings(app=REAL))
+
+
+def test_rows_are_counted_in_the_container_that_has_the_database(client):
+    client.add("db")
+    check_rows(Engine(client), stack_settings())
+    check_rows(Engine(client), stack_settings(database=Database.POSTGRES))
+    assert [argv[-1] for argv in client.executed] == [SQLITE, POSTGRES]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (SEEDED.replace("book 500 ", "book 501 "), "'book 501 d4a6653483a0311b'"),
+        (
+            SEEDED.replace("write 0 e3b0c44298fc1c14", "write 1 0123456789abcdef"),
+            "'write 1 0123456789abcdef'",
+        ),
+        (SEEDED.replace("be6228394fab282f", "0123456789abcdef"), "'author 50 0123456789abcdef'"),
+    ],
+)
+def test_a_row_too_many_or_one_that_was_changed_is_told(client, said, told):
+    client.containers.things[0].rows = said
+    with pytest.raises(TrialFailed) as refused:
+        check_rows(Engine(client), stack_settings())
+    assert refused.value.what.startswith(
+        f"the database is not as it was seeded: {told} (kind, rows, digest); "
+    )
+
+
+def test_a_database_that_says_nothing_of_its_rows_is_not_as_it_was_seeded(client):
+    client.containers.things[0].rows = ""
+    with pytest.raises(TrialFailed, match="the database is not as it was seeded"):
+        check_rows(Engine(client), stack_settings())

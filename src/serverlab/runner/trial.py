@@ -19,7 +19,7 @@ from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
 from serverlab.model.usage import NetworkCounts, Usage
-from serverlab.runner import gates
+from serverlab.runner import deaths, gates
 from serverlab.shell import Shell
 from serverlab.vitals import Vitals
 
@@ -186,9 +186,12 @@ def _gather(
     evidence.before, evidence.packages_before = probe.examine(bench.engine, expected)
     if not evidence.before.ok:
         return
+    seeding.check_rows(bench.engine, settings)
     app = bench.engine.service("app")
     evidence.speed_before = core_speed(app)
-    with sampler.Sampler(lead_s=bench.lead_s) as samples:
+    with sampler.Sampler(
+        lead_s=bench.lead_s, on_end=lambda gone: deaths.stop_load(bench.engine, gone)
+    ) as samples:
         for role in gates.STACK_ROLES:
             samples.watch(bench.engine.containers(role))
         _measure(bench, planned, workload, settings, evidence=evidence, samples=samples)
@@ -223,7 +226,8 @@ def _measure(  # the one step in which load runs
     compose.start_load(bench.shell, bench.root, settings, variables)
     samples.watch(bench.engine.containers("load"))
     evidence.started = {each.id: _started(each) for each in samples.watched}
-    generated = load.await_result(bench.engine, workload, on_event)
+    with deaths.told(samples):
+        generated = load.await_result(bench.engine, workload, on_event)
     samples.sample()
     evidence.load, evidence.raw = generated.result, dict(generated.raw)
     evidence.raw["samples.jsonl"] = sampler.as_lines(samples.samples)

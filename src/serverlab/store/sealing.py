@@ -1,6 +1,6 @@
 """Seals: what is written carries a digest of itself, so that whatever became of it later is noticed when it is read.
 
-A sealed record is JSON like any other, with ``"sha256"`` as its last member: the digest of its text without that member.
+A sealed record is JSON like any other; its last member is ``"sha256"``, the digest of its text without that member.
 Files of older labs have no seals and are read as they are. What is not as it was sealed is damaged, whether a disk, a
 transfer or a hand changed it; where the member itself is hurt, it is one that no record knows.
 """

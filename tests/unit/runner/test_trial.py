@@ -1,13 +1,18 @@
 """One trial on fresh containers, from start to removal."""
 
 import json
+import time
 from itertools import chain, repeat
+from threading import Event, current_thread, main_thread
 
 import pytest
 
+from serverlab.compose import Engine
 from serverlab.model.records import CoreSplit, Inspection, State
 from serverlab.probe import digest_of
 from serverlab.runner.trial import Bench, run_trial, settings_of
+from serverlab.seeding import SEEDED
+from tests.fake_engine import plain_stats
 from tests.fake_lab import interrupt
 from tests.unit.builders import GTHREAD, a_workload, an_environment, planned
 
@@ -276,6 +281,70 @@ def test_an_app_that_dies_under_load_makes_the_trial_void(trial, fake, target):
     assert made.state is State.VOID
     assert "serverlab-app-1 ended with 139:\n  | segmentation fault" in made.void_reasons[0]
     assert fake.client.is_empty
+
+
+def test_an_app_that_dies_in_the_window_ends_the_load_and_is_told_with_how_it_died(trial, fake):
+    def die():
+        app = fake.app_container
+        app.status, app.exit_code, app.state, app.logged = (
+            "exited",
+            137,
+            {"OOMKilled": True},
+            ["one book", "two"],
+        )
+        (load,) = Engine(fake.client).containers("load")
+        until(lambda: load.killed)
+
+    fake.trouble["window 1"] = die
+    made, _ = trial(target=GTHREAD, duration_s=3600.0)
+    assert made.void_reasons[0] == (
+        "under load serverlab-app-1 died\nserverlab-app-1 ended with 137 (out of memory):\n  | one book\n  | two"
+    )
+    assert made.load is None
+    assert made.wall_s < 5
+    assert fake.client.is_empty
+
+
+def until(holds, *, within_s=5.0):
+    """Return as soon as it holds."""
+    give_up = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < give_up
+        Event().wait(0.005)
+
+
+def test_a_sampler_that_dies_makes_the_trial_void_and_leaves_no_flat_line(trial, fake):
+    def break_sampling():
+        broken = Event()
+
+        def stats(_container):
+            if current_thread() is main_thread():
+                return plain_stats(_container)
+            broken.set()
+            raise KeyError("cpu_stats")
+
+        fake.client.stats_of = stats
+        assert broken.wait(5.0)
+
+    fake.trouble["window 1"] = break_sampling
+    made, _ = trial()
+    assert made.state is State.VOID
+    assert made.void_reasons == ("the sampler ended early: KeyError: 'cpu_stats'",)
+    assert made.usage["app"].samples > 0
+
+
+def test_rows_that_an_earlier_load_left_make_the_trial_void_before_any_load(trial, fake):
+    left = SEEDED.replace("book 500 d4a6653483a0311b", "book 507 0123456789abcdef")
+    fake.trouble["up 1"] = lambda: setattr(fake.app_container, "rows", left)
+    made, _ = trial()
+    assert made.void_reasons == (
+        (
+            "the database is not as it was seeded: 'book 507 0123456789abcdef' (kind, rows, digest); "
+            "something is left over, or the image is older than the lab: `serverlab clean`, `make images`"
+        ),
+    )
+    assert made.load is None
+    assert fake.measured == []
 
 
 def test_a_generator_that_breaks_makes_the_trial_void(trial, fake):

@@ -26,6 +26,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from geventhttpclient.url import URL
 from locust.contrib.fasthttp import insecure_ssl_context_factory
 
+from shared import bounds
 from shared.answers import Failure, Kind
 from shared.inspection import QUERY_COUNT, TRACE, Exchange, Tap, count_in
 
@@ -58,7 +59,9 @@ class CountedPool(ConnectionPool):
 
     def _resolve(self) -> list[Any]:
         if self._addresses is None:
-            self._addresses = super()._resolve()
+            found = super()._resolve()
+            bounds.check_addresses(self._connection_host, [each[-1][0] for each in found])
+            self._addresses = found
         return self._addresses
 
     def _create_socket(self) -> socket.socket:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from shared import bounds
 from shared.chain import Chain
 from shared.exchange import Exchange
 
@@ -251,6 +252,11 @@ def _print(line: str) -> None:
 
 if __name__ == "__main__":
     try:
-        asyncio.run(probe(Settings.read(os.environ), _print))
+        chosen = Settings.read(os.environ)
+        bounds.check(chosen.url)
+        asyncio.run(probe(chosen, _print))
+    except bounds.OutOfBounds as refused:
+        sys.stderr.write(f"prober: {refused}\n")
+        sys.exit(bounds.EXIT_REFUSED)
     except SettingsError as wrong:
         sys.exit(f"prober: {wrong}")

@@ -24,6 +24,7 @@ from locust.event import EventHook
 from locust.log import greenlet_exception_logger
 from locust.runners import logger
 
+from shared import bounds
 from shared.clock import now_s
 from shared.counts import Counts
 from shared.inspection import Inspections
@@ -223,6 +224,7 @@ def emit(event: str, **fields: object) -> None:
 def attach(environment: Environment, **_: object) -> None:
     """Make headless runs trials; with the page, arrivals begin with the first user who is ready."""
     options = environment.parsed_options
+    _stay_within_bounds(environment)
     if options is not None and options.headless:
         # Tables with rounded percentiles of everything, warm-up included, would only bury a last error.
         logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
@@ -230,6 +232,14 @@ def attach(environment: Environment, **_: object) -> None:
     else:
         READY.add_listener(lambda **_: STAGE.open(None))
         environment.events.test_stop.add_listener(lambda **_: STAGE.reset())
+
+
+def _stay_within_bounds(environment: Environment) -> None:
+    try:
+        bounds.check(environment.host or "")
+    except bounds.OutOfBounds as refused:
+        sys.stderr.write(f"load is put on nobody else: {refused}\n")
+        sys.exit(bounds.EXIT_REFUSED)
 
 
 def _sleep_until(moment_s: float) -> None:

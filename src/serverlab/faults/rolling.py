@@ -46,7 +46,7 @@ class Rolled(Fault):
         containers = app_containers(scene)
         for container in containers:
             if self.drained:
-                with _sent_nothing(scene, container, [each for each in containers if each is not container]):
+                with sent_nothing(scene, container, [each for each in containers if each is not container]):
                     _replace(container)
                 nginx.reload(nginx.container_of(scene))
             else:
@@ -83,6 +83,15 @@ def _replace(container: Container) -> None:
     """Stop the container as the engine does, start it again, and wait until its health check is content."""
     container.stop(timeout=int(GRACE_S))
     container.start()
+    healthy_again(container)
+
+
+def healthy_again(container: Container) -> None:
+    """Return once the container's health check is content.
+
+    Raises:
+        NotEffective: it is not in time.
+    """
     await_effect(
         f"{container.name} is healthy again",
         lambda: "healthy" if _health(container) == "healthy" else None,
@@ -97,7 +106,7 @@ def _health(container: Container) -> str:
 
 
 @contextmanager
-def _sent_nothing(scene: Scene, container: Container, others: list[Container]) -> Iterator[None]:
+def sent_nothing(scene: Scene, container: Container, others: list[Container]) -> Iterator[None]:
     """Within the block the edge sends requests to the other replicas only, and those in flight before it have ended.
 
     The block's end puts the configuration back, of which nginx is not told: it has to be reloaded.

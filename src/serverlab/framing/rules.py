@@ -34,7 +34,7 @@ def _reached(seen: Seen) -> str:
     if not messages:
         return ""
     body = messages[0].body_bytes
-    size = "its body unread" if body is None else f"a body of {body} bytes"
+    size = "its body unread" if body is None else f"a body of {plural(body, 'byte')}"
     return f", the app got {plural(len(messages), 'request')} with {size}"
 
 
@@ -117,11 +117,9 @@ def with_header(name: str, value: str = "") -> Rule:
         if seen.kind is not Kind.ACCEPT:
             return happened(seen)
         found = seen.headers.get(name.lower())
-        return (
-            ""
-            if found is not None and value in found
-            else f"{seen.first.status}, {name} was {found or 'absent'}"
-        )
+        if found is not None and value in found:
+            return ""
+        return f"{seen.first.status}, {name} was {'absent' if found is None else 'another'}"
 
     return rule
 

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from shared.chain import Chain
-from shared.slow import Connection, Crowd, Settings, SettingsError
+from shared.slow import Crowd
+from shared.slow_clients import Connection, Settings, SettingsError
 
 GIVEN = {
     "LAB_SLOW_URL": "http://127.0.0.1:8000",

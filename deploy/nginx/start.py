@@ -12,6 +12,7 @@ Standard library only; `render` also runs outside of the container. Settings com
     LAB_TIMEOUT            30 (seconds): the app's limit; the edge waits five seconds longer
     LAB_ACCESS_LOG         off (default) or on
     LAB_EDGE_WORKERS       1
+    LAB_EDGE_CONNECTIONS   4096: connections of each worker, those to the app included
     LAB_LOGIN_LIMITS       on (default) or off: whether one address may sign in any number of times
     LAB_REALTIME_ADDRESS   empty: where WebSockets go if not to the app, for example realtime:8000
 """
@@ -36,6 +37,7 @@ DEFAULTS = {
     "LAB_TIMEOUT": "30",
     "LAB_ACCESS_LOG": "off",
     "LAB_EDGE_WORKERS": "1",
+    "LAB_EDGE_CONNECTIONS": "4096",
     "LAB_LOGIN_LIMITS": "on",
     "LAB_REALTIME_ADDRESS": "",
 }
@@ -118,6 +120,7 @@ def rendered(given: Mapping[str, str], *, openssl: tuple[int, ...] = ssl.OPENSSL
     kept = settings["LAB_UPSTREAM_KEEPALIVE"] == "on"
     return _template("nginx.conf.in").substitute(
         WORKERS=settings["LAB_EDGE_WORKERS"],
+        CONNECTIONS=settings["LAB_EDGE_CONNECTIONS"],
         ADDRESS=settings["LAB_UPSTREAM_ADDRESS"],
         CONNECTION="" if kept else "close",
         KEPT=KEPT if kept else "",
@@ -144,7 +147,7 @@ def _refuse_unfit(settings: Mapping[str, str]) -> None:
     for name, values in known.items():
         if settings[name] not in values:
             raise EdgeError(f"{name}={settings[name]}: must be one of {', '.join(values)}")
-    for name in ("LAB_TIMEOUT", "LAB_EDGE_WORKERS"):
+    for name in ("LAB_TIMEOUT", "LAB_EDGE_WORKERS", "LAB_EDGE_CONNECTIONS"):
         if not settings[name].isdecimal() or not int(settings[name]):
             raise EdgeError(f"{name}={settings[name]}: must be a whole number of at least 1")
 

@@ -43,6 +43,7 @@ def test_every_setting_arrives(start):
         "LAB_TIMEOUT": "60",
         "LAB_ACCESS_LOG": "on",
         "LAB_EDGE_WORKERS": "2",
+        "LAB_EDGE_CONNECTIONS": "512",
     }
     found = lines(start.rendered(given))
     assert "server 10.0.0.1:9000 max_fails=0;" in found
@@ -50,6 +51,7 @@ def test_every_setting_arrives(start):
     assert "uwsgi_read_timeout 65s;" in found
     assert "access_log /dev/stdout asked;" in found
     assert "worker_processes 2;" in found
+    assert "worker_connections 512;" in found
     assert not [line for line in found if line.startswith("proxy_pass")]
 
 

@@ -92,7 +92,10 @@ def scene(way):
 def said(port, data=b"x"):
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(data)
-        return connection.recv(4096)
+        answer = b""
+        while len(answer) < len(data) and (more := connection.recv(4096)):
+            answer += more
+        return answer
 
 
 @contextlib.contextmanager

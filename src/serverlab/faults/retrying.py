@@ -45,18 +45,16 @@ class RetryStorm(OnTheWay):
         before = proxy.traffic().touched
         keys = {guarded: [str(uuid.uuid4()) for _ in range(SENT)] for guarded in ("on", "off")}
         try:
-            with (
-                nginx.rewritten(edge, REPEATED),
-                proxy.harmed([Toxic("limit_data", attributes={"bytes": 0})]),
-            ):
+            with nginx.rewritten(edge, REPEATED):
                 nginx.reload(edge)
-                statuses = _sent(scene, keys)
-                if (seen := touched_since(proxy, before)) is None:
-                    raise NotEffective("no answer was lost")
-                more = {guarded: _copies(scene, each) - SENT for guarded, each in keys.items()}
-                scene.measure(duplicates_with_key=more["on"], duplicates_without_key=more["off"])
-                rows = f"{more['on']} rows too many with a key, {more['off']} without"
-                yield f"{seen}; {SENT} entries each: {rows} ({statuses})"
+                with proxy.harmed([Toxic("limit_data", attributes={"bytes": 0})]):
+                    statuses = _sent(scene, keys)
+                    if (seen := touched_since(proxy, before)) is None:
+                        raise NotEffective("no answer was lost")
+                    more = {guarded: _copies(scene, each) - SENT for guarded, each in keys.items()}
+                    scene.measure(duplicates_with_key=more["on"], duplicates_without_key=more["off"])
+                    rows = f"{more['on']} rows too many with a key, {more['off']} without"
+                    yield f"{seen}; {SENT} entries each: {rows} ({statuses})"
         finally:
             nginx.reload(edge)
             _remove(scene, [key for each in keys.values() for key in each])

@@ -29,7 +29,7 @@ SETS := app apache build daphne gunicorn lab dev load uwsgi
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev engine images up down ps logs run compare capacity crosscheck attack faults http locust report doctor check list browser test lint bench-lab format lock clean
+.PHONY: help setup dev engine images up down ps logs run compare capacity crosscheck attack faults http claims locust report doctor check list browser test lint bench-lab format lock clean
 
 help: ## print this
 	@echo "usage: make VERB [NAME=value ...]"; echo
@@ -44,7 +44,7 @@ help: ## print this
 #: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
 #: REALTIME=on                      for up: Daphne beside the server, for WebSockets
 #: SLO="p99<=250ms"                 for capacity: an objective in the place of the experiment's
-#: ONLY="A1,A3-03"                 for attack, faults and http: ids, or beginnings of ids
+#: ONLY="A1,A3-03"                 for attack, faults and http: ids, or beginnings of ids; for claims: names
 #: ARGS="..."                       any other options of the verb, see .venv/bin/serverlab VERB --help
 
 setup: ## make .venv from hashed requirements
@@ -91,6 +91,9 @@ http: images ## send malformed and oversized requests to TARGETS (all of them, i
 
 faults: images ## break five servers in eight ways within a quarter of an hour, or TARGETS by the faults of ONLY, or go on with RUN
 	@$(LAB) faults $(if $(RUN),--resume "$(RUN)") $(call option,targets,TARGETS) $(call option,only,ONLY) $(ARGS)
+
+claims: setup ## tell what the results say of popular sentences; with ONLY, of these; ARGS=--run makes their evidence anew
+	@$(LAB) claims $(call option,only,ONLY) $(ARGS)
 
 locust: images ## start TARGET and Locust's web page on 127.0.0.1:8089; Ctrl-C ends both
 	@$(LAB) locust "$(TARGET)" $(call option,workload,WORKLOAD) $(call option,db,DB) $(call option,cache,CACHE) $(ARGS)

@@ -74,7 +74,7 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(cli):
 
 def test_a_sound_checkout_is_told_in_one_line(cli):
     checked = cli("check")
-    assert checked.out == "4 servers, 1 edge, 2 workloads, 1 experiment: no mistake found\n"
+    assert checked.out == "4 servers, 1 edge, 2 workloads, 1 experiment, 0 claims: no mistake found\n"
     assert (checked.code, checked.err) == (0, "")
 
 

@@ -10,12 +10,13 @@ from serverlab import __version__, reports
 from serverlab.cli.context import Context
 from serverlab.cli.main import build
 from serverlab.errors import Exit
+from serverlab.reports.docs import KINDS
 
 VERBS = sorted(name for name in build(Context()) if not name.startswith("-"))
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?P<path>[^)#\s]+)?(?:#(?P<anchor>[^)\s]+))?\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-MARKER = re.compile(r"<!--\s*(?:/\w+\s*-->|(?:table|figure|definition|attacks|http|measured|capacity|images):)")
+MARKER = re.compile(rf"<!--\s*(?:/\w+\s*-->|(?:{KINDS}):)")
 
 
 @pytest.mark.parametrize(

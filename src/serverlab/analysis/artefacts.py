@@ -115,7 +115,7 @@ def fast_errors(_ground: Ground, evidence: Evidence) -> str | None:
 def unequal_workers(_ground: Ground, evidence: Evidence) -> str | None:
     """Whether a worker process used less than half of what the workers used in the mean."""
     for sample in evidence.samples:
-        used = _worker_cpu_s(sample)
+        used = worker_cpu_s(sample)
         mean_s = sum(used) / len(used) if used else 0.0
         if mean_s >= LEAST_WORK_S and min(used) < UNEQUAL_SHARE * mean_s:
             return (
@@ -270,7 +270,7 @@ def _alike(one: float, other: float) -> bool:
     return abs(one - other) <= SAME_SHARE * max(one, other)
 
 
-def _worker_cpu_s(sample: Sample) -> list[float]:
+def worker_cpu_s(sample: Sample) -> list[float]:
     """What each worker process used: the busiest processes of the app, as many as the proof counted; [] if unknown.
 
     Supervisors and inits hardly work, so that they are not among them.

@@ -11,6 +11,8 @@ from cyclopts import App, Parameter
 from serverlab.catalog import Catalog, breaks_things, load_experiments, read_experiment, read_fault_experiment
 from serverlab.catalog.breaking import fault_files
 from serverlab.catalog.checks import CAPABILITIES
+from serverlab.catalog.claims import claim_files
+from serverlab.cli.claims import all_claim_mistakes
 from serverlab.cli.context import Context, show, show_json
 from serverlab.errors import UsageError
 from serverlab.faults import FAULTS
@@ -32,8 +34,9 @@ class Kind(Enum):
 class Definitions:
     """The verbs, bound to a context."""
 
-    def __init__(self, context: Context) -> None:
-        """Work with this checkout and engine."""
+    def __init__(self, app: App, context: Context) -> None:
+        """Work with this checkout and engine; commands that files hold are held against the verbs of the app."""
+        self._app = app
         self._context = context
 
     def list_(self, kind: Kind = Kind.ALL, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
@@ -59,6 +62,7 @@ class Definitions:
         names = sorted((self._context.root / "experiments").glob("*.toml"))
         for path in names:
             mistakes += _experiment_mistakes(path, self._context)
+        mistakes += all_claim_mistakes(self._app, self._context)
         if mistakes:
             raise UsageError("\n".join(dict.fromkeys(mistakes)), f"{len(set(mistakes))} mistakes.")
         catalog = self._context.catalog
@@ -67,13 +71,14 @@ class Definitions:
             "edge": len(catalog.edges),
             "workload": len(catalog.workloads),
             "experiment": len(names),
+            "claim": len(claim_files(self._context.root)),
         }
         show(", ".join(plural(count, noun) for noun, count in counted.items()) + ": no mistake found")
 
 
 def register(app: App, context: Context) -> None:
     """Add the verbs to the app."""
-    verbs = Definitions(context)
+    verbs = Definitions(app, context)
     app.command(verbs.list_, name="list")
     app.command(verbs.check)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import traceback
@@ -14,6 +15,7 @@ from serverlab import __version__
 from serverlab.cli import (
     attack,
     capacity,
+    claims,
     crosscheck,
     definitions,
     faults,
@@ -51,7 +53,19 @@ def build(context: Context) -> App:
         suppress_keyboard_interrupt=False,
     )
     app.register_install_completion_command()
-    for verbs in (runs, judging, capacity, crosscheck, stacks, attack, faults, http, definitions, machine):
+    for verbs in (
+        runs,
+        judging,
+        capacity,
+        crosscheck,
+        stacks,
+        attack,
+        faults,
+        http,
+        claims,
+        definitions,
+        machine,
+    ):
         verbs.register(app, context)
     return app
 
@@ -59,6 +73,7 @@ def build(context: Context) -> App:
 def main(arguments: Sequence[str] | None = None, *, context: Context | None = None) -> int:
     """Run one verb and return its exit code; messages are on standard error."""
     _let_sigterm_interrupt()
+    _print_whatever_the_terminal_takes()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _code(build(context or Context())(tokens, exit_on_error=False, print_error=False))
@@ -86,6 +101,13 @@ def _code(result: object) -> int:
 def _report(what: str, hint: str, code: Exit) -> int:
     print(f"serverlab: {what}" + (f"\n{hint}" if hint else ""), file=sys.stderr, flush=True)
     return int(code)
+
+
+def _print_whatever_the_terminal_takes() -> None:
+    """Characters that the locale's encoding lacks are escaped; none of them is worth losing a table for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _let_sigterm_interrupt() -> None:

@@ -6,7 +6,8 @@ section, or all that fit where a key is left out. ``<!-- figure: results/... tar
 ``measured`` what they measured; ``http`` what targets make of odd requests; ``failures`` (``only=F-2``) faults against
 targets, ``fault`` (``fault=F-01``) what one of them cost, ``timeline`` (``fault=F-01 target=gunicorn:gthread``) the
 picture of a cell, which is a file of its own; ``capacity`` what a search found; ``crosscheck`` what other generators
-saw; ``images`` what the images are made of; ``bench`` how fast the lab itself is; ``definition: server gunicorn`` what
+saw; ``images`` what the images are made of; ``bench`` how fast the lab itself is; ``claims: claims`` all popular
+sentences with their verdicts, ``claim: NAME`` one of them; ``definition: server gunicorn`` what
 a definition says. Markers in code are left alone.
 """
 
@@ -23,6 +24,7 @@ from serverlab.reports.results import Results
 
 KINDS = (
     "table|figure|definition|attacks|http|failures|fault|timeline|measured|capacity|crosscheck|bench|images"
+    "|claims|claim"
 )
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"

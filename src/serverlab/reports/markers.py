@@ -12,6 +12,7 @@ from serverlab.model.tables import Row, RowState, Section, Table
 from serverlab.reports.as_markdown import render_excerpt
 from serverlab.reports.benchmark import render_benchmark
 from serverlab.reports.capacity import render_excerpt as render_capacities
+from serverlab.reports.claims import named, render_claim, render_overview
 from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.crosscheck import render_crosscheck
 from serverlab.reports.definitions import render_definition
@@ -39,6 +40,8 @@ KEYS = {
     "crosscheck": (),
     "bench": (),
     "capacity": ("workload", "cpus"),
+    "claims": (),
+    "claim": (),
 }
 
 
@@ -83,6 +86,16 @@ def _crosscheck(results: Results, path: str, chosen: dict[str, str]) -> str:  # 
 
 def _bench(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
     return render_benchmark(results.benchmark(path))
+
+
+def _claims(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
+    if path != "claims":
+        raise UsageError(f"claims marker: the folder is claims, not {path}")
+    return render_overview(results.claims)
+
+
+def _claim(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
+    return render_claim(named(results.claims, path))
 
 
 def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -234,5 +247,7 @@ BLOCKS = {
     "images": _images,
     "crosscheck": _crosscheck,
     "bench": _bench,
+    "claims": _claims,
+    "claim": _claim,
 }
 """What renders each kind that stands on lines of its own."""

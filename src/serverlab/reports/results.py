@@ -15,6 +15,7 @@ from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.model.benchmarks import Benchmark
 from serverlab.model.capacity_tables import CapacityTable
+from serverlab.model.claims import JudgedClaim
 from serverlab.model.crosscheck import CrossTable
 from serverlab.model.failure_tables import FailureTable
 from serverlab.model.framing import Differential
@@ -22,6 +23,7 @@ from serverlab.model.inventories import Inventory
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Table
 from serverlab.reports.benchmark import read_benchmark
+from serverlab.reports.claims import judged_claims
 from serverlab.reports.inventory import read_inventory
 from serverlab.store import read_assault, read_fault_run, read_run
 from serverlab.store.crosschecks import read_crosscheck
@@ -43,6 +45,15 @@ class Results:
     def catalog(self) -> Catalog:
         """The definitions; its ``mistakes`` may not be empty."""
         return load_catalog(self.root)
+
+    @cached_property
+    def claims(self) -> list[JudgedClaim]:
+        """Every claim, judged by what is published.
+
+        Raises:
+            UsageError: a claim cannot be read.
+        """
+        return judged_claims(self.catalog, self.root / "results" / "reference")
 
     def table(self, path: str) -> Table:
         """The table of the run in the folder ``path``, which is relative to the root.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serverlab.faults import database, edge, exhausting, network, overload, rolling, sockets
+from serverlab.faults import database, edge, exhausting, network, overload, release, rolling, slow, sockets
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
 from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
@@ -164,12 +164,14 @@ FAULTS: dict[str, Fault] = {
     for each in (
         *_ALL,
         *rolling.FAULTS,
+        *release.FAULTS,
         *exhausting.FAULTS,
         *overload.FAULTS,
         *database.FAULTS,
         *network.FAULTS,
         *edge.FAULTS,
         *sockets.FAULTS,
+        *slow.FAULTS,
     )
 }
 """Every fault by its id, in the order in which they are told."""

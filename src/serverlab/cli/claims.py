@@ -12,6 +12,7 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+from serverlab.analysis.claims import judge_claims
 from serverlab.attacks import ATTACKS
 from serverlab.catalog.claims import Names, claim_files, claim_mistakes, load_claims
 from serverlab.cli.context import Context, show, show_json
@@ -20,7 +21,7 @@ from serverlab.faults import FAULTS
 from serverlab.formatting import did_you_mean
 from serverlab.framing import CASES
 from serverlab.model.claims import Claim, JudgedClaim, Verdict
-from serverlab.reports.claims import as_json, claim_lines, judged_claims
+from serverlab.reports.claims import as_json, claim_lines, holdings_for
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -60,10 +61,11 @@ class Claims:
             raise UsageError("--run would take hours for all claims", "Say which: --only NAME --run")
         since = self._make(chosen.values()) if run else ""
         results = self._context.root / "results"
-        judged = judged_claims(
-            self._context.sound_catalog, results if run or own else results / "reference", since=since
-        )
-        return _print([each for each in judged if each.name in chosen], json=json)
+        published = results if run or own else results / "reference"
+        holdings = holdings_for(chosen.values(), self._context.sound_catalog, published, since)
+        for problem in holdings.problems:
+            self._context.say(f"{problem}")
+        return _print(judge_claims(chosen, holdings), json=json)
 
     def _chosen(self, only: str | None) -> dict[str, Claim]:
         """The claims with these names, all of them without any."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from serverlab import debian, host
+from serverlab import debian, host, ports
 from serverlab.base import BOOTSTRAPPED_BASE, DEFAULT_BASE, has_image
 from serverlab.engine import Machine, inspect_engine
 from serverlab.errors import LabError
@@ -51,24 +50,13 @@ def free_bytes(path: Path) -> int | None:
     return shutil.disk_usage(path).free if path.is_dir() else None
 
 
-def port_is_free(port: int) -> bool:
-    """Tell whether a server could listen on 127.0.0.1 at `port`."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Senses:
     """What the doctor sees besides the shell; tests hand in their own."""
 
     now: Callable[[], float] = time.time
     free_bytes: Callable[[Path], int | None] = free_bytes
-    port_is_free: Callable[[int], bool] = port_is_free
+    port_is_free: Callable[[int], bool] = ports.is_free
 
 
 def line(finding: Finding) -> str:

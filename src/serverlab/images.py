@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from serverlab.base import ensure_base
 from serverlab.buildcontext import files_of, hash_of
-from serverlab.errors import UsageError
+from serverlab.errors import CommandFailed, UsageError
 from serverlab.model.records import ImageFacts
 from serverlab.progress import Say, step
 from serverlab.reach import build_options
@@ -24,6 +25,20 @@ TAG = "dev"
 LABEL = "org.serverlab"
 INPUTS_LABEL = "org.serverlab.inputs"
 LOG_FOLDER = "results/logs"
+BUILD_TIMEOUT_S = 1200.0
+"""How long one image may take: a build that waits for a silent registry never ends by itself."""
+
+LAST_LINES = 50
+OUT_OF_REACH = re.compile(
+    r"could not resolve|name resolution|name or service not known|network is unreachable|no route to host|"
+    r"connection (timed out|refused|reset)|connect(ion)? ?time-?out|read timed out|i/o timeout|deadline exceeded|"
+    r"failed to establish a new connection|unable to connect|proxyerror|tls handshake timeout",
+    re.IGNORECASE,
+)
+"""What pip, apt and BuildKit say of a registry that does not answer."""
+
+OnFailure = Callable[[str, CommandFailed], None]
+"""Called with an image's name and why it could not be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +94,15 @@ def ensure_images(
     *,
     names: Iterable[str] | None = None,
     environment: Mapping[str, str] = os.environ,
+    on_failure: OnFailure | None = None,
 ) -> dict[str, ImageFacts]:
     """Return the facts of the named images (all when None) by name, after building those whose sources changed.
 
     The base image and the app come first, as the others are built from them. The log of each build is left in
-    results/logs/build-NAME.log. Raises UsageError for an unknown name, EnvironmentLacks when no base image can be had,
-    and CommandFailed with the last lines of the log when a build fails.
+    results/logs/build-NAME.log. With ``on_failure`` an image that cannot be built is left out and the others are built
+    all the same; an older one of its name is not taken for it.
+    Raises UsageError for an unknown name, EnvironmentLacks when no base image can be had, and CommandFailed with the
+    last lines of the log when a build fails: that of the app, or any without ``on_failure``.
     """
     sources = _chosen(find_sources(root), names)
     base = ensure_base(shell, say, environment=environment)
@@ -96,9 +114,15 @@ def ensure_images(
         inputs = inputs_hash(root, source, arguments=arguments, parent_ids=ids)
         image = have.get(source.tag)
         if image is None or image.inputs != inputs:
-            with step(say, f"image {number}/{len(sources)} {source.name}: building"):
-                labels = [f"--label={INPUTS_LABEL}={inputs}"]
-                _build(shell, root, source, base=base, options=labels, environment=environment)
+            try:
+                with step(say, f"image {number}/{len(sources)} {source.name}: building"):
+                    labels = [f"--label={INPUTS_LABEL}={inputs}"]
+                    _build(shell, root, source, base=base, options=labels, environment=environment)
+            except CommandFailed as failed:
+                if on_failure is None or source.name == APP:
+                    raise
+                on_failure(source.name, failed)
+                continue
             image = _replace(shell, source, old=image)
         ids[source.tag] = image.facts.id
         built[source.name] = image.facts
@@ -164,23 +188,39 @@ def _build(
     log.parent.mkdir(parents=True, exist_ok=True)
     context = shell.run(["docker", "context", "show"]).stdout.strip() or "default"
     with log.open("w", encoding="utf-8") as out, build_options(shell, environment) as reach:
+        said: list[str] = []
 
         def keep(line: str) -> None:
             print(line, file=out, flush=True)
+            said.append(line)
 
         command = ["docker", "buildx", "build", f"--builder={context}", "--load", "--progress=plain"]
         command += [f"--file={source.dockerfile}", f"--tag={source.tag}", f"--label={LABEL}=image"]
         command += [*options, *reach]
         command += [f"--build-arg={name}={value}" for name, value in _arguments(base).items()]
-        run_checked(
-            shell,
-            [*command, "."],
-            cwd=root,
-            what=f"The image {source.name} ({source.dockerfile}) could not be built",
-            hint=f"The whole log is {log}.",
-            on_line=keep,
-            on_error_line=keep,
-        )
+        what = f"The image {source.name} ({source.dockerfile}) could not be built"
+        try:
+            run_checked(
+                shell,
+                [*command, "."],
+                cwd=root,
+                what=what,
+                timeout_s=BUILD_TIMEOUT_S,
+                last_lines=LAST_LINES,
+                on_line=keep,
+                on_error_line=keep,
+            )
+        except CommandFailed as failed:
+            told = failed.what if failed.what.startswith(what) else f"{what}: {failed.what}"
+            raise CommandFailed(told, f"{_cause(said)}The whole log is {log}.") from None
+
+
+def _cause(said: Iterable[str]) -> str:
+    """A sentence on a registry that was out of reach, with the line that tells so; "" where none does."""
+    silent = next((line.strip() for line in said if OUT_OF_REACH.search(line)), None)
+    if silent is None:
+        return ""
+    return f"A registry or package index is unreachable from the build ({silent}); see docs/troubleshooting.md.\n"
 
 
 def _replace(shell: Shell, source: ImageSource, *, old: Present | None) -> Present:

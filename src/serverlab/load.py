@@ -259,7 +259,7 @@ def await_page(container: Container, url: str, *, deadline_s: float = PAGE_DEADL
     give_up = time.monotonic() + deadline_s
     while True:
         try:
-            if httpx2.get(url, timeout=2.0).status_code == httpx2.codes.OK:
+            if httpx2.get(url, timeout=2.0, trust_env=False).status_code == httpx2.codes.OK:
                 return
         except httpx2.HTTPError:
             container.reload()

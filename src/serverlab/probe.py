@@ -89,7 +89,7 @@ def wait_ready(engine: Engine, settings: StackSettings, *, deadline_s: float = R
     url = front_url(engine, settings)
     give_up = time.monotonic() + deadline_s
     started = min(_started_at(container) for container in engine.containers("app"))
-    with httpx2.Client(timeout=2.0) as client:
+    with httpx2.Client(timeout=2.0, trust_env=False) as client:
         while not _is_ready(client, url):
             if dead := engine.dead():
                 raise StackDied(f"{settings.target} did not start{tails(dead)}")
@@ -113,7 +113,9 @@ def examine(engine: Engine, expected: Expectation) -> tuple[Proof, dict[str, str
     did not state them.
     """
     url = front_url(engine, expected.settings)
-    with httpx2.Client(base_url=url, timeout=ANSWER_TIMEOUT_S, limits=ONE_REQUEST_EACH) as client:
+    with httpx2.Client(
+        base_url=url, timeout=ANSWER_TIMEOUT_S, limits=ONE_REQUEST_EACH, trust_env=False
+    ) as client:
         identities = [
             answered(client.get, "/lab/identity")
             for _ in range(IDENTITY_REQUESTS_PER_REPLICA * expected.settings.replicas)

@@ -77,6 +77,7 @@ def context(fake):
         shell=fake.shell,
         connect=lambda _shell: Engine(fake.client),
         lock=fake.root / "lab.lock",
+        taken_by=lambda _port: None,
     )
 
 

@@ -5,8 +5,10 @@ import re
 
 import pytest
 
+from serverlab import store
 from serverlab.errors import EnvironmentLacks
 from serverlab.lock import only_lab
+from serverlab.model.records import State
 from tests.checkout import QUICK, write
 from tests.fake_lab import COMPOSE, a_result, interrupt
 from tests.fakes import ABSENT, Answer
@@ -215,7 +217,7 @@ def test_a_run_of_nothing_but_void_trials_has_an_exit_code_of_its_own(cli, fake)
 
 
 def test_an_image_that_cannot_be_built_is_told_with_the_last_lines_of_its_log(cli, fake):
-    log = "\n".join([f"#9 step {number}" for number in range(30)] + ["ERROR: no matching distribution"])
+    log = "\n".join([f"#9 step {number}" for number in range(60)] + ["ERROR: no matching distribution"])
     fake.shell.script["docker buildx build"] = Answer(stderr=log, returncode=1)
     failed = cli("run", "quick")
     assert failed.out == ""
@@ -223,11 +225,43 @@ def test_an_image_that_cannot_be_built_is_told_with_the_last_lines_of_its_log(cl
     message = failed.err.split("serverlab: ")[1].splitlines()
     assert message[0] == "The image app (app/Dockerfile) could not be built: failed with exit code 1"
     assert message[1:-1] == [
-        *(f"  | #9 step {number}" for number in range(16, 30)),
+        *(f"  | #9 step {number}" for number in range(11, 60)),
         "  | ERROR: no matching distribution",
     ]
     assert message[-1] == f"The whole log is {fake.root}/results/logs/build-app.log."
     assert (fake.root / "results/logs/build-app.log").read_text() == log + "\n"
+
+
+BUILD_OF_GUNICORN = "docker buildx build --builder=default --load --progress=plain --file=deploy/gunicorn"
+
+
+def test_a_server_that_cannot_be_built_is_void_with_the_log_and_the_others_are_measured(cli, fake):
+    fake.shell.script[BUILD_OF_GUNICORN] = Answer(stderr="#9 compiling\n#9 ERROR: no gcc\n", returncode=1)
+    ended = cli("run", "quick")
+    assert ended.code == 3
+    assert ended.err.endswith(
+        "serverlab: VOID, because their images could not be built: gunicorn\n"
+        "The logs are in results/logs; mend what they tell, then start a new run.\n"
+    )
+    run = store.read_run(runs(fake)[0])
+    void = [trial for trial in run.trials if trial.state is State.VOID]
+    assert {(trial.planned.target, trial.void_reasons, trial.log_tail) for trial in void} == {
+        (
+            "gunicorn:gthread",
+            ("The image gunicorn (deploy/gunicorn/Dockerfile) could not be built: failed with exit code 1",),
+            ("#9 compiling", "#9 ERROR: no gcc"),
+        )
+    }
+    assert fake.measured == ["runserver:threaded"] * 2
+    assert "VOID: gunicorn:gthread, rounds 1–2: The image gunicorn" in ended.out
+    assert "runserver:threaded" in ended.out
+
+
+def test_with_fail_fast_nothing_is_measured_where_an_image_cannot_be_built(cli, fake):
+    fake.shell.script[BUILD_OF_GUNICORN] = Answer(stderr="#9 ERROR: no gcc\n", returncode=1)
+    ended = cli("run", "quick", "--fail-fast")
+    assert (ended.code, ended.out, fake.measured) == (3, "", [])
+    assert not (fake.root / "results/quick").exists()
 
 
 def test_without_an_engine_nothing_is_pulled_or_built(cli, context, fake):
@@ -268,7 +302,7 @@ def test_a_missing_git_does_not_stop_a_run(cli, fake):
 
 def test_a_run_has_the_cache_that_is_asked_for(cli, fake):
     assert cli("run", "quick", "--rounds", "1", "--cache", "redis").code == 0
-    calls = [call for call in fake.shell.calls if call.startswith(COMPOSE) and "load.yml" not in call]
+    calls = [call for call in fake.shell.calls if call.startswith(COMPOSE)]
     started = [call for call in calls if "/compose/null.yml" not in call]
     assert started
     assert all("/compose/redis.yml" in call for call in started)

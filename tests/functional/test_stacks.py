@@ -1,11 +1,14 @@
 """`up`, `down`, `ps`, `logs`, `clean` and `locust`."""
 
 import json
+import os
 import re
 
 import pytest
 
+from serverlab import ports
 from serverlab.lock import only_lab
+from tests.fake_app import FakeApp, serving
 from tests.fake_lab import COMPOSE, interrupt
 from tests.fakes import Answer
 
@@ -113,9 +116,30 @@ def test_a_taken_port_is_told_and_nothing_is_left_behind(cli, fake):
         "serverlab: gunicorn:gthread: a port is taken",
         "starting gunicorn:gthread: failed with exit code 1",
         "  | Bind for 127.0.0.1:8000 failed: port is already allocated",
-        "End what listens there, or choose another port: `serverlab up --port 8001 --tls-port 8444`.",
+        "End what listens there, or take any free ones: `serverlab up --port auto --tls-port auto`.",
     ]
     assert fake.client.is_empty
+
+
+def test_a_stranger_on_the_port_is_named_before_anything_is_started(cli, context, fake):
+    context.taken_by = ports.taken_by
+    with serving(FakeApp()) as url:  # it answers 200, to /readyz as well
+        port = url.rpartition(":")[2]
+        refused = cli("up", "gunicorn", "--port", port)
+    first, last = refused.err.splitlines()
+    assert re.fullmatch(
+        rf"serverlab: gunicorn:gthread: port {port} is taken by process {os.getpid()} \(.+\)", first
+    )
+    assert (
+        last == "End what listens there, or take any free ones: `serverlab up --port auto --tls-port auto`."
+    )
+    assert (refused.code, refused.out, fake.shell.calls) == (3, "", [])
+
+
+def test_auto_takes_any_free_port(cli, context, fake):
+    context.taken_by = lambda port: f"somebody, {port}"
+    assert cli("up", "gunicorn+nginx", "--port", "auto", "--tls-port", "auto").code == 0
+    assert [fake.shell.environments[0][name] for name in ("LAB_PORT", "LAB_TLS_PORT")] == ["0", "0"]
 
 
 def test_a_container_that_dies_at_start_is_told_with_its_last_lines_and_nothing_is_left_behind(cli, fake):

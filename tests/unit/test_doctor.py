@@ -2,12 +2,11 @@
 
 import json
 import os
-import socket
 
 import pytest
 
 from serverlab.base import BOOTSTRAPPED_BASE, DEFAULT_BASE
-from serverlab.doctor import Finding, Senses, State, examine, line, port_is_free
+from serverlab.doctor import Finding, Senses, State, examine, line
 from serverlab.engine import Machine
 from tests.fakes import ABSENT, NO, Answer, FakeShell
 
@@ -174,15 +173,6 @@ def test_a_clock_before_the_last_change_of_the_checkout_is_wrong(tmp_path):
 def test_a_taken_port_is_a_warning_because_measuring_needs_none(tmp_path):
     finding = find("port 8000", healthy(), tmp_path, taken={8000})
     assert (finding.state, finding.what) == (State.WARN, "taken (HTTP)")
-
-
-def test_a_port_that_somebody_listens_on_is_not_free():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        assert not port_is_free(port)
-    assert port_is_free(port)
 
 
 def test_a_finding_is_a_line_and_its_cure_another():

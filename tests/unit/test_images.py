@@ -175,14 +175,65 @@ def test_the_log_of_a_build_is_kept(root):
 
 
 def test_a_failing_build_tells_its_last_lines_and_where_the_log_is(root):
-    lines = "\n".join(f"#9 line {number}" for number in range(30))
+    lines = "\n".join(f"#9 line {number}" for number in range(60))
     shell = FakeEngine(docker_buildx_build=Answer(returncode=1, stderr=f"{lines}\nERROR: exit code: 2\n"))
     with pytest.raises(CommandFailed) as caught:
         ensure(shell, root)
     assert caught.value.what.splitlines()[0].startswith("The image app (app/Dockerfile) could not be built")
-    assert caught.value.what.splitlines()[1:3] == ["  | #9 line 16", "  | #9 line 17"]
+    assert caught.value.what.splitlines()[1:3] == ["  | #9 line 11", "  | #9 line 12"]
     assert caught.value.what.splitlines()[-1] == "  | ERROR: exit code: 2"
     assert caught.value.hint == f"The whole log is {root}/results/logs/build-app.log."
+
+
+SILENT = "#9 12.3 WARNING: Retrying: Connection to index.invalid timed out. (connect timeout=15)"
+
+
+@pytest.mark.parametrize("ends", [Answer(stderr=SILENT, hangs=True), Answer(stderr=SILENT, returncode=1)])
+def test_a_build_that_waits_for_a_registry_ends_in_time_and_names_the_cause(root, ends):
+    with pytest.raises(CommandFailed) as caught:
+        ensure(FakeEngine(docker_buildx_build=ends), root)
+    assert caught.value.what.startswith("The image app (app/Dockerfile) could not be built: ")
+    assert caught.value.hint == (
+        f"A registry or package index is unreachable from the build ({SILENT}); see docs/troubleshooting.md.\n"
+        f"The whole log is {root}/results/logs/build-app.log."
+    )
+
+
+def test_every_build_has_a_time_limit(root):
+    with pytest.raises(CommandFailed, match="did not end within 1200 s"):
+        ensure(FakeEngine(docker_buildx_build=Answer(hangs=True)), root)
+
+
+def test_with_somebody_to_tell_the_images_that_can_be_built_are(root):
+    failed = []
+    shell = FakeEngine(
+        **{"docker_buildx_build_--builder=desktop_--load_--progress=plain_--file=deploy/gunicorn": NO}
+    )
+    built = ensure_images(
+        shell,
+        root,
+        lambda _line: None,
+        environment={},
+        on_failure=lambda name, why: failed.append((name, why.what)),
+    )
+    assert sorted(built) == ["app", "load", "nginx", "postgres"]
+    assert failed == [
+        (
+            "gunicorn",
+            "The image gunicorn (deploy/gunicorn/Dockerfile) could not be built: failed with exit code 1\n  | no",
+        )
+    ]
+
+
+def test_without_the_app_there_are_no_servers_to_go_on_with(root):
+    with pytest.raises(CommandFailed, match="The image app"):
+        ensure_images(
+            FakeEngine(docker_buildx_build=NO),
+            root,
+            lambda _line: None,
+            environment={},
+            on_failure=lambda *_: pytest.fail("it goes on"),
+        )
 
 
 def test_an_image_made_by_hand_is_built_again_because_nobody_knows_from_what(root):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from serverlab import compose, images
+from serverlab import compose, images, ports
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
 from serverlab.lock import LOCK
@@ -37,6 +37,8 @@ class Context:
     lock: Path = LOCK
     clock: Clock = CLOCK
     machine: Machine = MACHINE
+    unbuilt: dict[str, str] = field(default_factory=dict)
+    taken_by: Callable[[int], str | None] = ports.taken_by
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -69,16 +71,17 @@ class Context:
             catalog=self.sound_catalog,
             say=self.say,
             lock=self.lock,
+            unbuilt=self.unbuilt,
         )
 
-    def images(self) -> dict[str, ImageFacts]:
-        """Every image of the lab, built where it was stale.
+    def images(self, *, on_failure: images.OnFailure | None = None) -> dict[str, ImageFacts]:
+        """Every image of the lab, built where it was stale; with ``on_failure`` those that can be built.
 
         Raises:
             EnvironmentLacks: no engine answers, which is found out before anything is pulled or built.
         """
         _ = self.engine
-        return images.ensure_images(self.shell, self.root, self.say)
+        return images.ensure_images(self.shell, self.root, self.say, on_failure=on_failure)
 
 
 def show(text: str) -> None:

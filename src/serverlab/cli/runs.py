@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +17,9 @@ from serverlab.cli.context import Context, show, show_json
 from serverlab.cli.judging import print_table
 from serverlab.cli.until import read_until, refuse_beside_resume
 from serverlab.compose import Cache, Database
-from serverlab.errors import NotEnoughEvidence, UsageError
+from serverlab.errors import CommandFailed, EnvironmentLacks, NotEnoughEvidence, UsageError
 from serverlab.model.definitions import Experiment
-from serverlab.model.records import Plan, Trial, Until
+from serverlab.model.records import ImageFacts, Plan, Trial, Until
 from serverlab.model.runs import Run
 from serverlab.runner import provenance, resume_run, start_run
 from serverlab.runner.run import images_of, seconds_left
@@ -45,6 +46,7 @@ class Runs:
         budget: str | None = None,
         resume: str | None = None,
         dry_run: Flag = False,
+        fail_fast: Flag = False,
         json: Flag = False,
     ) -> None:
         """Measure every target of an experiment in shuffled rounds, save each trial, and print the table.
@@ -69,6 +71,9 @@ class Runs:
             Go on with this run (EXPERIMENT/RUN or its path) as it began, instead of starting one.
         dry_run
             Print the plan, of a run that is resumed what is left of it, and the estimated time; measure nothing.
+        fail_fast
+            Measure nothing where an image cannot be built; else the trials of that server are VOID, with the build's
+            last lines, the others are measured, and the exit code is 3.
         json
             For a machine to read.
         """
@@ -80,7 +85,7 @@ class Runs:
             if dry_run:
                 _show_left(self._context, resume, rule, json=json)
                 return
-            path = _resume(self._context, resume, until=rule)
+            path = _resume(self._context, resume, until=rule, fail_fast=fail_fast)
         else:
             plan = _plan(self._context, Path(experiment or ""), targets=targets, rounds=rounds)
             _refuse_schedules(plan, rule)
@@ -88,8 +93,10 @@ class Runs:
             if dry_run:
                 _show_plan(plan, json=json)
                 return
-            path = _start(self._context, plan, database=db or Database.SQLITE, cache=cache or Cache.DATABASE)
+            database, shared = db or Database.SQLITE, cache or Cache.DATABASE
+            path = _start(self._context, plan, database=database, cache=shared, fail_fast=fail_fast)
         print_table(self._context, path, "json" if json else "text")
+        _check_built(self._context, store.read_run(path).plan)
         _check_precision(path)
 
 
@@ -159,10 +166,30 @@ def _show_plan(plan: Plan, *, json: bool, made: Sequence[Trial] = ()) -> None:
     )
 
 
-def _start(context: Context, plan: Plan, *, database: Database, cache: Cache) -> Path:
-    facts = images_of(context.images(), plan, database, cache)
+def _start(context: Context, plan: Plan, *, database: Database, cache: Cache, fail_fast: bool) -> Path:
+    facts = images_of(_images(context, fail_fast=fail_fast), plan, database, cache)
     describe = provenance.describer(context.lab, images=facts, database=database, cache=cache, plan=plan)
     return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
+
+
+def _images(context: Context, *, fail_fast: bool) -> dict[str, ImageFacts]:
+    """The images; servers whose could not be built are noted in the context, or raised where it is to ``fail_fast``."""
+
+    def note(name: str, failed: CommandFailed) -> None:
+        if name not in {*context.sound_catalog.servers, *context.sound_catalog.edges}:
+            raise failed
+        context.unbuilt[name] = failed.what
+
+    return context.images(on_failure=None if fail_fast else note)
+
+
+def _check_built(context: Context, plan: Plan) -> None:
+    used = {part for name in plan.experiment.targets for part in re.split("[:+]", name)}
+    if missing := sorted(used & context.unbuilt.keys()):
+        raise EnvironmentLacks(
+            f"VOID, because their images could not be built: {', '.join(missing)}",
+            "The logs are in results/logs; mend what they tell, then start a new run.",
+        )
 
 
 def _check_precision(path: Path) -> None:
@@ -187,11 +214,11 @@ def _resumed(context: Context, name: str, until: Until | None) -> tuple[Path, Ru
     return path, run
 
 
-def _resume(context: Context, name: str, *, until: Until | None) -> Path:
+def _resume(context: Context, name: str, *, until: Until | None, fail_fast: bool) -> Path:
     path, run = _resumed(context, name, until)
     database = Database(run.environment.database)
     cache = Cache(run.environment.cache or Cache.DATABASE)
-    facts = images_of(context.images(), run.plan, database, cache)
+    facts = images_of(_images(context, fail_fast=fail_fast), run.plan, database, cache)
     return resume_run(
         context.lab,
         path,

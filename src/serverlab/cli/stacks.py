@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
-from cyclopts import App, Parameter, validators
+from cyclopts import App, Parameter, Token, validators
 
 from serverlab import compose, host, load, probe, seeding
 from serverlab.cli.context import Context, show, show_json
 from serverlab.compose import BY_HAND, LABEL, SERVICE_LABEL, Cache, Container, Database, StackSettings
-from serverlab.errors import UsageError
+from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.lock import only_lab
 from serverlab.runner.run import clear_the_machine
 from serverlab.runner.trial import expectation, set_for
@@ -19,7 +19,16 @@ from serverlab.runner.trial import expectation, set_for
 LOCUST_PORT = 8089
 
 AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-Port = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))]
+AUTO = "auto"
+
+
+def _port(_kind: type[int], tokens: Sequence[Token]) -> int:
+    """A port number, or 0 for ``auto``."""
+    text = tokens[0].value
+    return 0 if text == AUTO else int(text)
+
+
+Port = Annotated[int, Parameter(converter=_port, validator=validators.Number(gte=0, lte=65535))]
 
 
 class Stacks:
@@ -59,9 +68,9 @@ class Stacks:
         realtime
             Put Daphne beside the server, for WebSockets only, and Redis between them (only behind an edge).
         port
-            Port for HTTP on 127.0.0.1; 0 takes any free one.
+            Port for HTTP on 127.0.0.1; auto (or 0) takes any free one.
         tls_port
-            Port for HTTPS on 127.0.0.1 (only behind an edge).
+            Port for HTTPS on 127.0.0.1 (only behind an edge); auto takes any free one.
         json
             For a machine to read.
         """
@@ -155,7 +164,7 @@ class Stacks:
         cache
             Where the app keeps what its processes share.
         port
-            Port of the stack on 127.0.0.1.
+            Port of the stack on 127.0.0.1; auto takes any free one.
         """
         chosen = self._context.sound_catalog.workload(workload)
         settings = set_for(
@@ -201,6 +210,7 @@ def _started(context: Context, settings: StackSettings, *, keep: bool) -> Iterat
     """The stack while it runs, proved; it stays up afterwards only with ``keep`` and when nothing was raised."""
     with only_lab(context.lock):
         clear_the_machine(context.lab)
+        _check_ports(context, settings, others=() if keep else (LOCUST_PORT,))
         stays = False
         try:
             context.say(f"starting {settings.target}")
@@ -214,6 +224,17 @@ def _started(context: Context, settings: StackSettings, *, keep: bool) -> Iterat
         finally:
             if not stays:
                 context.engine.remove_all()
+
+
+def _check_ports(context: Context, settings: StackSettings, *, others: tuple[int, ...]) -> None:
+    """Raise EnvironmentLacks, with who has it, where a port that the stack is to have is taken."""
+    wanted = (settings.port, *((settings.tls_port,) if settings.target.edge else ()), *others)
+    for port in wanted:
+        if port and (who := context.taken_by(port)):
+            raise EnvironmentLacks(
+                f"{settings.target}: port {port} is taken by {who}",
+                "End what listens there, or take any free ones: `serverlab up --port auto --tls-port auto`.",
+            )
 
 
 def _prove(context: Context, settings: StackSettings) -> None:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -46,7 +46,7 @@ Describe = Callable[[str, Mapping[str, CoreSplit]], Environment]
 
 @dataclass(frozen=True)
 class Lab:
-    """What every verb that touches containers works with."""
+    """What every verb that touches containers works with; ``unbuilt`` are images that could not be built, and why."""
 
     root: Path
     shell: Shell
@@ -54,6 +54,7 @@ class Lab:
     catalog: Catalog
     say: Callable[[str], None]
     lock: Path = LOCK
+    unbuilt: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def results(self) -> Path:
@@ -194,7 +195,14 @@ def keeping(lab: Lab, path: Path, made: Sequence[object], *, verb: str) -> Itera
 
 def bench_of(lab: Lab) -> Bench:
     """What the lab makes its trials with."""
-    return Bench(root=lab.root, shell=lab.shell, engine=lab.engine, catalog=lab.catalog, steal_s=host.steal_s)
+    return Bench(
+        root=lab.root,
+        shell=lab.shell,
+        engine=lab.engine,
+        catalog=lab.catalog,
+        steal_s=host.steal_s,
+        unbuilt=lab.unbuilt,
+    )
 
 
 def make_and_save(

@@ -28,7 +28,12 @@ class Measured:
     evidence: Evidence
 
     def by_round(self, metric: Metric) -> dict[int, float]:
-        """The metric of each valid trial by round; none at all as soon as one lacks it, which may be the worst."""
+        """The metric of each valid trial by round; none at all as soon as one lacks it, which may be the worst.
+
+        Nor are there requests per second where arrivals are open: the schedule makes them.
+        """
+        if metric is Metric.RPS and self.evidence.load.is_open:
+            return {}
         values = {each.round: self._value(each, metric) for each in self.evidence.samples}
         found = {number: value for number, value in values.items() if value is not None}
         return found if len(found) == len(values) else {}
@@ -36,8 +41,8 @@ class Measured:
     def held_back(self, beside: Measured | None = None) -> str:
         """What may have kept its requests per second lower than the server's, "" if nothing.
 
-        ``beside`` is the cell that it is compared with: where only this one shared its cores with the generator, and
-        had none to spare, it could have made more.
+        ``beside`` is the cell that it is compared with: where only this one shared full cores with the generator, it
+        could have made more.
         """
         if not self.evidence.samples:
             return ""
@@ -45,7 +50,7 @@ class Measured:
             return f"the generator was busy: {near}"
         if near := near_ceiling(self.ground, self.evidence):
             return f"the generator was near its ceiling: {near}"
-        if beside and self.shares_cores and not beside.shares_cores and self._fullest >= FULL_SHARE:
+        if beside and self.lacked_cores and not beside.lacked_cores:
             return f"the generator took its part of cores that were {percent(self._fullest)} busy"
         return ""
 
@@ -66,9 +71,10 @@ class Measured:
         return max((reach_of(each.interval) for each in self.ground.floors.values()), default=0.0)
 
     @property
-    def shares_cores(self) -> bool:
-        """Whether the generator ran on the stack's cores."""
-        return self.ground.split is not None and not self.ground.split.disjoint
+    def lacked_cores(self) -> bool:
+        """Whether the generator ran on the stack's cores, and these had no time to spare."""
+        split = self.ground.split
+        return split is not None and not split.disjoint and self._fullest >= FULL_SHARE
 
     @property
     def _fullest(self) -> float:

@@ -25,6 +25,7 @@ from serverlab.model.claims import (
     Value,
     Verdict,
 )
+from serverlab.model.definitions import Arrival, Spacing
 from serverlab.model.faults import Verdict as FaultVerdict
 from serverlab.model.records import CoreSplit, Inspection
 from serverlab.model.security import Verdict as AttackVerdict
@@ -40,6 +41,7 @@ from tests.unit.builders import (
     a_trial,
     a_usage,
     a_void_trial,
+    a_workload,
     an_environment,
     controls,
     trials,
@@ -202,6 +204,18 @@ def test_a_small_gain_counts_only_where_the_shared_cores_had_time_to_spare():
     full = gains(1.75)
     assert full.verdict is Verdict.OPEN
     assert "the generator took its part of cores that were" in condition(full).reason
+
+
+def test_of_two_that_lacked_cores_neither_counts_as_held_back():
+    split = {"1": CoreSplit(stack="0", generator="0", disjoint=False)}
+    run = rates((200.0, 201.0, 199.0, 202.0, 198.0), environment=an_environment(core_splits=split))
+    assert of_runs(run).verdict is Verdict.HOLDS
+
+
+def test_where_arrivals_are_open_the_schedule_makes_the_requests_per_second():
+    steady = a_workload(arrival=Arrival.OPEN, rate=400.0, spacing=Spacing.CONSTANT)
+    found = of_runs(rates((200.0, 201.0, 199.0, 202.0, 198.0), plan=a_plan(workload=steady)))
+    assert (found.verdict, condition(found).reason) == (Verdict.OPEN, "no round has this number")
 
 
 def test_void_trials_and_failed_requests_are_no_evidence():

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from shared import bounds
 from shared.chain import Chain
 from shared.slow_clients import KINDS, TINY_WINDOW_BYTES, Connection, Ended, Line, Settings, SettingsError
 
@@ -95,6 +96,7 @@ async def _address(url: str) -> tuple[str, int]:
 
     Raises:
         SettingsError: nobody knows it.
+        OutOfBounds: it is on no network of ours.
     """
     parts = urlsplit(url)
     try:
@@ -104,6 +106,7 @@ async def _address(url: str) -> tuple[str, int]:
     except OSError as unknown:
         raise SettingsError(f"LAB_SLOW_URL={url}: {unknown}") from None
     host, port = found[0][4]
+    bounds.check_addresses(parts.hostname or "", [str(host)])
     return str(host), int(port)
 
 
@@ -125,3 +128,6 @@ if __name__ == "__main__":
         asyncio.run(hold(Settings.read(os.environ), _print))
     except SettingsError as wrong:
         sys.exit(f"slow: {wrong}")
+    except bounds.OutOfBounds as refused:
+        sys.stderr.write(f"slow: {refused}\n")
+        sys.exit(bounds.EXIT_REFUSED)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from shared.bounds import OutOfBounds
 from shared.chain import Chain
 from shared.slow import Crowd
 from shared.slow_clients import Connection, Settings, SettingsError
@@ -202,6 +203,11 @@ def test_nobody_there_is_told_as_refused():
         port = taken.getsockname()[1]
     told = asyncio.run(held(url=f"http://127.0.0.1:{port}"))
     assert ends(told) == {("refused", None): 3}
+
+
+def test_nobody_outside_of_our_networks_is_held_up():
+    with pytest.raises(OutOfBounds, match=r"240\.0\.0\.1 \(240\.0\.0\.1\) is neither loopback nor"):
+        asyncio.run(held(url="http://240.0.0.1:80"))
 
 
 def test_what_the_backlog_has_no_room_for_waits():

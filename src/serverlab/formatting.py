@@ -12,7 +12,8 @@ ABSENT = "–"
 """Stands where there is no number."""
 
 MICROSECONDS_PER_MS = 1000
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f]+")
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+"""Escape sequences of terminals, control characters, and those that turn the direction of writing."""
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -145,6 +146,13 @@ def numbers(values: Iterable[int]) -> str:
 def one_line(text: str) -> str:
     """The text without control characters and colours, white space squeezed: safe in a table or terminal."""
     return " ".join(CONTROL.sub(" ", text).split())
+
+
+def harmless(text: str) -> str:
+    """The lines of the text without control characters and colours, tabs as they are: safe in a terminal."""
+    return "\n".join(
+        "\t".join(CONTROL.sub("", part) for part in line.split("\t")) for line in text.split("\n")
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

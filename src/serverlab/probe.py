@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 
 from serverlab.compose import Container, Engine, StackDied, StackSettings, tails
+from serverlab.formatting import harmless
 from serverlab.model.definitions import Edge, Identity, Interface, Server, Variant
 from serverlab.model.records import Check, Proof
 from serverlab.model.switches import to_be_stated
@@ -170,9 +171,12 @@ def answered(send: Callable[..., httpx2.Response], path: str, **options: object)
         response = send(path, **options)
     except httpx2.HTTPError as broken:
         return Answer(status=0, headers={}, document={}, said=f"{type(broken).__name__}: {broken}")
-    headers = {key.lower(): value for key, value in response.headers.items()}
+    headers = {key.lower(): harmless(value) for key, value in response.headers.items()}
     return Answer(
-        status=response.status_code, headers=headers, document=_document(response), said=response.text[:200]
+        status=response.status_code,
+        headers=headers,
+        document=_document(response),
+        said=harmless(response.text[:200]),
     )
 
 

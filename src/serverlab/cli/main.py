@@ -27,6 +27,7 @@ from serverlab.cli import (
 )
 from serverlab.cli.context import Context
 from serverlab.errors import Exit, LabError
+from serverlab.formatting import harmless
 
 HELP = """Which server should run my Django project, with which settings, and what happens when things go wrong?
 
@@ -99,7 +100,7 @@ def _code(result: object) -> int:
 
 
 def _report(what: str, hint: str, code: Exit) -> int:
-    print(f"serverlab: {what}" + (f"\n{hint}" if hint else ""), file=sys.stderr, flush=True)
+    print(harmless(f"serverlab: {what}" + (f"\n{hint}" if hint else "")), file=sys.stderr, flush=True)
     return int(code)
 
 

@@ -15,7 +15,7 @@ from serverlab import analysis, host, store
 from serverlab.catalog import Catalog, with_a_round_more
 from serverlab.compose import BY_HAND, ENGINE_ERRORS, Cache, Database, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
-from serverlab.formatting import plural
+from serverlab.formatting import harmless, plural
 from serverlab.lock import LOCK, only_lab
 from serverlab.model.definitions import Target
 from serverlab.model.records import (
@@ -281,7 +281,7 @@ def _named(planned: PlannedTrial) -> str:
 def outcome(trial: Trial) -> str:
     """What came out, in a line."""
     if trial.state is State.VOID or trial.load is None:
-        return f"VOID: {trial.void_reasons[0]}"
+        return f"VOID: {harmless(trial.void_reasons[0])}"
     errors = sum(failure.count for failure in trial.load.failures)
     return f"{trial.load.ok / trial.load.window_s:.0f} requests/s, {errors} errors"
 

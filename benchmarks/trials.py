@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.keeping import CHECKOUT, keep, parser_of
-from serverlab import compose, load, probe, seeding, store
+from serverlab import compose, held, load, probe, seeding, store
 from serverlab.cli.main import main as serverlab
 from serverlab.model.benchmarks import Bound
 from serverlab.model.runs import Run
@@ -30,8 +30,9 @@ TIMED: tuple[tuple[str, object, str], ...] = (
     ("waited until ready", probe, "wait_ready"),
     ("passwords stored", seeding, "store_passwords"),
     ("proofs", probe, "examine"),
+    ("rows looked at", seeding, "check_rows"),
+    ("waited for the generator", held, "await_loaded"),
     ("cores timed", trials, "core_speed"),
-    ("generator started", compose, "start_load"),
     ("generator followed", load, "await_result"),
     ("containers removed", compose.Engine, "remove_all"),
     ("ceiling of the generator", ceiling, "keep_ceiling"),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from threading import RLock
 from typing import Any
 
 import docker.errors
@@ -31,8 +32,10 @@ class FakeThing:
     name: str
     labels: dict[str, str] = field(default_factory=lambda: {LABEL: "run"})
     refuses: list[Exception] = field(default_factory=list)
+    on_removal: Callable[[], object] = lambda: None
 
     def remove(self, **options: bool) -> None:
+        self.on_removal()
         if self.refuses:
             raise self.refuses.pop(0)
         self.client.forget(self)
@@ -58,6 +61,7 @@ class FakeContainer(FakeThing):
     rows: str = seeding.SEEDED
     killed: bool = False
     signals: list[str] = field(default_factory=list)
+    on_signal: Callable[[str], None] = lambda _signal: None
     mounts: Mapping[str, str] = field(default_factory=dict)
     waited: list[float | None] = field(default_factory=list)
 
@@ -114,6 +118,7 @@ class FakeContainer(FakeThing):
     def kill(self, signal: str | None = None) -> None:
         if signal:
             self.signals.append(signal)
+            self.on_signal(signal)
         else:
             self.killed = True
 
@@ -155,6 +160,7 @@ class FakeClient:
         self.removed: list[str] = []
         self.executed: list[list[str]] = []
         self.late: list[tuple[FakeCollection, FakeThing]] = []
+        self._removing = RLock()
         self.api = self
         self.stats_of: Callable[[FakeContainer], dict[str, Any]] = plain_stats
 
@@ -178,13 +184,14 @@ class FakeClient:
         return self.volumes.things[-1]
 
     def forget(self, thing: FakeThing) -> None:
-        """Remove the thing, as its own `remove` asks."""
-        for collection in self.collections():
-            if thing in collection.things:
-                collection.things.remove(thing)
-                self.removed.append(thing.name)
-        if self.is_empty:
-            self._bring_the_late_ones()
+        """Remove the thing, as its own `remove` asks; several threads may ask at once."""
+        with self._removing:
+            for collection in self.collections():
+                if thing in collection.things:
+                    collection.things.remove(thing)
+                    self.removed.append(thing.name)
+            if self.is_empty:
+                self._bring_the_late_ones()
 
     def collections(self) -> Iterator[FakeCollection]:
         yield from (self.containers, self.networks, self.volumes)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
+from serverlab import held
 from serverlab.catalog import load_catalog
 from serverlab.compose import Engine
 from serverlab.model.definitions import Target
@@ -32,9 +33,9 @@ PROCESSES = {
 class FakeLab:
     """What the runner works with.
 
-    `trouble` maps a moment ("up 2": the second stack starts, "load 1", "window 1": the first measurement runs,
-    "measured 1": it has ended, "ceiling": the generator's own measurement runs) to what happens then. `ceilings` are
-    the environments of the latter.
+    `trouble` maps a moment ("up 2": the second stack starts, "load 1": the generator is let go, "window 1": the first
+    measurement runs, "measured 1": it has ended, "ceiling": the generator's own measurement runs) to what happens then.
+    `ceilings` are the environments of the latter, `signals` what the generators were told, in order.
     """
 
     def __init__(self, root: Path, app: FakeApp) -> None:
@@ -46,6 +47,7 @@ class FakeLab:
         self.measured: list[str] = []
         self.trouble: dict[str, Callable[[], None]] = {}
         self.stacks = 0
+        self.signals: list[str] = []
         self.rps = 100
         self.ceilings: list[Mapping[str, str]] = []
         self.result = lambda _given, start, end: a_result(start, end, ok=self.rps)
@@ -68,23 +70,39 @@ class FakeLab:
 
     def _compose(self, argv: Sequence[str]) -> None:
         given = self.shell.environments[-1]
-        if any(word.endswith("/null.yml") for word in argv):
-            self._run_null(given, loads=argv[-1] == "load")
+        files = {word.rpartition("/")[2] for word in argv}
+        if "null.yml" in files:
+            self._run_null(given)
         elif argv[-1] == "load":
             self._happens(f"load {self.stacks}")
             self.client.add("load", run=given["LAB_RUN"], output=lambda: self._generate(given))
         else:
             self.stacks += 1
             self._start(Target(server=given["LAB_SERVER"], variant=given["LAB_VARIANT"]), given, argv)
+            if "held.yml" in files:
+                self._hold(given, asks=lambda: self._generate(given), moment=f"load {self.stacks}")
             self._happens(f"up {self.stacks}")
 
-    def _run_null(self, given: Mapping[str, str], *, loads: bool) -> None:
+    def _hold(self, given: Mapping[str, str], *, asks: Callable[[], Iterator[bytes]], moment: str) -> None:
+        """A generator that loads its code and asks when it is told to; its output is read from the start each time."""
+
+        def output() -> Iterator[bytes]:
+            yield _line(event="asleep")
+            yield from [_line(event="loaded")] if held.WAKE in generator.signals else []
+            yield from asks() if held.GO in generator.signals else []
+
+        def told(signal: str) -> None:
+            self.signals.append(signal)
+            if signal == held.GO:
+                self._happens(moment)
+
+        generator = self.client.add("load", run=given["LAB_RUN"], output=output, on_signal=told)
+
+    def _run_null(self, given: Mapping[str, str]) -> None:
         """The server that does nothing, and the generator's own measurement: no stack, and no window of a trial."""
-        if loads:
-            self.client.add("load", run=given["LAB_RUN"], output=lambda: self._reach_ceiling(given))
-        else:
-            self.client.add("app", run=given["LAB_RUN"], ports={8000: self.app.port})
-            self.client.add_network(labels={"org.serverlab": given["LAB_RUN"]})
+        self.client.add("app", run=given["LAB_RUN"], ports={8000: self.app.port})
+        self.client.add_network(labels={"org.serverlab": given["LAB_RUN"]})
+        self._hold(given, asks=lambda: self._reach_ceiling(given), moment="load of a ceiling")
 
     def _reach_ceiling(self, given: Mapping[str, str]) -> Iterator[bytes]:
         start = time.time()

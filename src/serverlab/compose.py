@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ import docker.errors
 import requests.exceptions
 
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
+from serverlab.formatting import harmless
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
 from serverlab.shell import Shell, run_checked
 
@@ -55,6 +57,7 @@ UP_TIMEOUT_S = 180
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 REMOVAL_DEADLINE_S = 30.0
 REMOVAL_PAUSE_S = 0.05
+REMOVED_AT_ONCE = 4
 
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 
@@ -148,21 +151,37 @@ class Engine:
         """What was removed, and what the engine would not remove yet, with its reasons."""
         removed: list[str] = []
         refused: list[str] = []
-        for thing, options in self._things():
-            try:
-                thing.remove(**options)
-                removed.append(str(thing.name))
-            except docker.errors.NotFound:
-                continue
-            except docker.errors.APIError as busy:
-                refused.append(f"{thing.name}: {busy.explanation or busy}")
+        with ThreadPoolExecutor(REMOVED_AT_ONCE) as threads:
+            for things in self._things():
+                for name, refusal in threads.map(_removed, things):
+                    removed += [name] if name else []
+                    refused += [refusal] if refusal else []
         return removed, refused
 
-    def _things(self) -> Iterator[tuple[Container, dict[str, bool]]]:
-        """All that is ours, with how it is removed; networks are looked for when the containers are gone."""
-        yield from ((each, {"force": True, "v": True}) for each in self.containers())
-        yield from ((each, {}) for each in self.client.networks.list(filters={"label": LABEL}))
-        yield from ((each, {"force": True}) for each in self.client.volumes.list(filters={"label": LABEL}))
+    def _things(self) -> Iterator[list[tuple[Container, dict[str, bool]]]]:
+        """All that is ours, with how it is removed; what a list holds is looked for when the one before is gone.
+
+        Those of a list may go in any order, all at once: containers, then what only containers hold.
+        """
+        yield [(each, {"force": True, "v": True}) for each in self.containers()]
+        wanted = {"label": LABEL}
+        networks, volumes = (
+            self.client.networks.list(filters=wanted),
+            self.client.volumes.list(filters=wanted),
+        )
+        yield [*((each, {}) for each in networks), *((each, {"force": True}) for each in volumes)]
+
+
+def _removed(thing_and_how: tuple[Container, dict[str, bool]]) -> tuple[str | None, str | None]:
+    """The name of what was removed, or what the engine said instead; neither where somebody else was faster."""
+    thing, options = thing_and_how
+    try:
+        thing.remove(**options)
+    except docker.errors.NotFound:
+        return None, None
+    except docker.errors.APIError as busy:
+        return None, f"{thing.name}: {busy.explanation or busy}"
+    return str(thing.name), None
 
 
 @contextmanager
@@ -207,7 +226,14 @@ def _unreachable(said: str) -> EnvironmentLacks:
     return EnvironmentLacks(f"the container engine does not answer: {said}", hint)
 
 
-def up(shell: Shell, engine: Engine, root: Path, settings: StackSettings) -> None:
+def up(
+    shell: Shell,
+    engine: Engine,
+    root: Path,
+    settings: StackSettings,
+    *,
+    held: Mapping[str, str] | None = None,
+) -> None:
     """Start the stack's containers and return when Compose says that they run (not yet that they are ready).
 
     Raises:
@@ -215,7 +241,12 @@ def up(shell: Shell, engine: Engine, root: Path, settings: StackSettings) -> Non
         EnvironmentLacks: a port is taken, or an image is not there.
     """
     try:
-        _compose(shell, root, settings, settings.files(), ["up", "--detach", "--no-build", "--pull", "never"])
+    With the variables of a generator in ``held`` its container is started just before the app's, and asks nobody until
+    it is let go (`serverlab.held`).
+
+        files = [*settings.files(), *([] if held is None else ["load.yml", "held.yml"])]
+        arguments = ["up", "--detach", "--no-build", "--pull", "never"]
+        _compose(shell, root, settings, files, arguments, variables=held)
     except CommandFailed as failed:
         raise _explained(failed, engine, settings) from None
 
@@ -256,7 +287,7 @@ def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
 def log_lines(container: Container, *, lines: int) -> list[str]:
     """The last lines that a container logged."""
     text: bytes = container.logs(tail=lines)
-    return text.decode(errors="replace").splitlines()
+    return [harmless(line) for line in text.decode(errors="replace").splitlines()]
 
 
 def follow(container: Container) -> Iterator[str]:

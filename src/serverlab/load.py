@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import docker.errors
@@ -37,14 +38,24 @@ class GeneratorBroke(TrialFailed):
 
 @dataclass(frozen=True)
 class Generated:
-    """The generator's result and, by kind of file, what is kept of it: its own words, and its latencies.
-
-    ``hgrm`` is the percentile distribution of all that counts as latency, ``hlog`` the log of all histograms by second,
-    name and outcome; both in HdrHistogram's formats.
-    """
+    """The generator's result, and the ``line`` that it was read from."""
 
     result: LoadResult
-    raw: dict[str, str]
+    line: str
+
+    @cached_property
+    def raw(self) -> dict[str, str]:
+        """By kind of file, what is kept of it: its own words, and its latencies. It takes a tenth of a second.
+
+        ``hgrm`` is the percentile distribution of all that counts as latency, ``hlog`` the log of all histograms by
+        second, name and outcome; both in HdrHistogram's formats.
+        """
+        parts = _parts(json.loads(self.line))
+        return {
+            "load.json": self.line + "\n",
+            "hgrm": latencies_of(parts).everything.hgrm(),
+            "hlog": interval_log(parts, start_s=self.result.window_start, end_s=self.result.window_end),
+        }
 
 
 def headless_variables(name: str, workload: Workload, *, url: str, seed: int = 1) -> dict[str, str]:
@@ -113,7 +124,7 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
             event = _event(line)
             on_event(event)
             if event.get("event") == "result":
-                return _generated(event, line)
+                return Generated(result=read_result(event), line=line)
     finally:
         stop.cancel()
     container.wait(timeout=30)
@@ -127,17 +138,6 @@ def cut_short(engine: Engine) -> None:
     for container in engine.containers("load"):
         with suppress(docker.errors.APIError):  # it has ended by itself meanwhile
             container.kill()
-
-
-def _generated(event: Mapping[str, Any], line: str) -> Generated:
-    result = read_result(event)
-    parts = _parts(event)
-    raw = {
-        "load.json": line + "\n",
-        "hgrm": latencies_of(parts).everything.hgrm(),
-        "hlog": interval_log(parts, start_s=result.window_start, end_s=result.window_end),
-    }
-    return Generated(result=result, raw=raw)
 
 
 def read_result(event: Mapping[str, Any]) -> LoadResult:

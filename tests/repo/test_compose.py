@@ -114,6 +114,17 @@ def test_stack_and_generator_are_kept_on_their_own_cores(resolved):
     assert set(cores.values()) == {"0"}
 
 
+def test_a_generator_that_is_held_is_started_before_the_app_and_needs_nothing_else(settings):
+    files = [*settings.files(), "load.yml"]
+    free, kept = (resolve([*files, *held], settings.variables())["services"] for held in ([], ["held.yml"]))
+    app = kept["app"].pop("depends_on")
+    assert app.pop("load") == {"condition": "service_started", "required": True}
+    assert app == free["app"].pop("depends_on", {})
+    assert kept["load"].pop("entrypoint") == ["/venv/bin/python", "-P", "-m", "shared.held"]
+    assert kept["load"] == {key: each for key, each in free["load"].items() if key != "entrypoint"}
+    assert kept["app"] == free["app"]
+
+
 def test_services_that_go_on_have_a_health_check(resolved):
     without = {name for name, service in resolved["services"].items() if "healthcheck" not in service}
     assert without <= {"load", *ONE_SHOT}

@@ -2,6 +2,7 @@
 
 import re
 import signal
+from threading import Barrier
 
 import docker.errors
 import pytest
@@ -169,6 +170,16 @@ def test_a_stack_is_started_by_one_compose_command_with_all_of_its_files(engine,
     )
     assert shell.calls == [f"{COMPOSE} {files} up --detach --no-build --pull never"]
     assert shell.environments == [settings.variables()]
+
+
+def test_a_generator_that_is_held_is_started_by_the_same_command(engine, tmp_path):
+    shell = FakeShell({COMPOSE: Answer()})
+    settings = stack_settings()
+    compose.up(shell, engine, tmp_path, settings, held={"LOCUST_USERS": "4"})
+    names = ("stack.yml", "direct.yml", "load.yml", "held.yml")
+    files = " ".join(f"--file {tmp_path}/compose/{name}" for name in names)
+    assert shell.calls == [f"{COMPOSE} {files} up --detach --no-build --pull never"]
+    assert shell.environments == [settings.variables() | {"LOCUST_USERS": "4"}]
 
 
 def test_the_generator_joins_the_stack_without_touching_it(tmp_path):
@@ -342,6 +353,17 @@ def test_everything_of_ours_is_removed_containers_first(engine, client):
     assert engine.remove_all() == []
 
 
+def test_containers_are_removed_at_once_and_what_they_hold_when_all_of_them_are_gone(engine, client):
+    together, gone = Barrier(2, timeout=5.0), []
+    for service in ("app", "load"):
+        client.add(service).on_removal = together.wait
+    client.add_network().on_removal = lambda: gone.append(client.containers.things == [])
+    client.add_volume().on_removal = lambda: gone.append(client.containers.things == [])
+    removed = engine.remove_all(deadline_s=0)
+    assert removed == ["serverlab-app-1", "serverlab-load-1", "serverlab_lab", "serverlab_data"]
+    assert gone == [True, True]
+
+
 def test_what_the_engine_finishes_meanwhile_is_removed_too(engine, client):
     client.add("app")
     late = FakeClient()
@@ -399,3 +421,8 @@ def test_without_an_engine_the_way_to_one_is_told():
 def test_a_user_who_may_not_use_the_engine_is_told_so():
     lacking = compose._unreachable("('Connection aborted.', PermissionError(13, 'Permission denied'))")
     assert lacking.what == "there is a container engine, but this user may not use it"
+
+
+def test_a_log_cannot_steer_the_terminal_that_shows_it(client):
+    container = client.add("app", logged=["\x1b[2J\x1b]0;mine\x07<script>", "\tplain"])
+    assert compose.log_lines(container, lines=2) == ["]0;mine<script>", "\tplain"]

@@ -6,10 +6,12 @@ generator with the same users. A workload of heavier requests has a lower ceilin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from serverlab import compose, load, probe, sampler, store
+from serverlab import compose, held, load, probe, sampler, store
 from serverlab.compose import StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.ceilings import Ceiling, Connections, LoadSetup
@@ -18,7 +20,7 @@ from serverlab.model.records import CoreSplit, LoadResult
 from serverlab.model.stacks import NullSettings
 from serverlab.runner.trial import Bench
 
-WARMUP_S = 1.0
+WARMUP_S = 0.5
 WINDOW_S = 2.0
 TIMEOUT_S = 10.0
 
@@ -83,15 +85,21 @@ def _measured(bench: Bench, setup: LoadSetup, settings: StackSettings) -> tuple[
         TrialFailed: something of it did not start, or answers were missing or wrong.
     """
     workload = asking(setup)
-    compose.up(bench.shell, bench.engine, bench.root, settings)
+    variables = load.headless_variables(ASKING[setup.connections], workload, url=settings.inner_url)
+    compose.up(bench.shell, bench.engine, bench.root, settings, held=variables)
     probe.wait_ready(bench.engine, settings)
+    held.wake(bench.engine)
+    held.await_loaded(bench.engine)
     with sampler.Sampler() as samples:
-        variables = load.headless_variables(ASKING[setup.connections], workload, url=settings.inner_url)
-        compose.start_load(bench.shell, bench.root, settings, variables)
         samples.watch(bench.engine.containers("load"))
-        seen = load.await_result(bench.engine, workload, lambda _event: samples.sample()).result
+        held.let_go(bench.engine)
+        seen = load.await_result(bench.engine, workload, lambda event: _at_event(samples, event)).result
     if seen.failures or not seen.ok:
         kinds = ", ".join(sorted({each.kind for each in seen.failures})) or "none succeeded"
         raise TrialFailed(f"requests to a server that does nothing failed: {kinds}")
     usage = sampler.usage_within(samples.samples, start=seen.window_start, end=seen.window_end)
     return seen, usage["load"].cpu_s / seen.window_s
+
+
+def _at_event(samples: sampler.Sampler, _event: Mapping[str, Any]) -> None:
+    samples.sample()

@@ -6,16 +6,18 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serverlab import compose, load, probe, sampler, seeding, vitals
+from serverlab import compose, held, load, probe, sampler, seeding, vitals
 from serverlab.calibration import core_speed
 from serverlab.catalog import Catalog
 from serverlab.compose import SERVICE_LABEL, Cache, Container, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
+from serverlab.load import Generated
 from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
 from serverlab.model.usage import NetworkCounts, Usage
@@ -56,10 +58,17 @@ class Evidence:
     other_cpu_s: float | None = None
     log_lines: dict[str, int] = field(default_factory=dict)
     started: dict[str, str] = field(default_factory=dict)
-    raw: dict[str, str] = field(default_factory=dict)
+    generated: Generated | None = None
+    samples: Sequence[sampler.Sample] = ()
     log_tail: tuple[str, ...] = ()
     void: list[str] = field(default_factory=list)
 
+
+    def raw(self) -> dict[str, str]:
+        """The raw files by kind; none where the generator gave no result."""
+        if self.generated is None:
+            return {}
+        return {**self.generated.raw, "samples.jsonl": sampler.as_lines(self.samples)}
 
 @dataclass(frozen=True)
 class Made:
@@ -173,14 +182,17 @@ def run_trial(
     )
     stated = (evidence.packages_before, evidence.packages_after)
     lists = {probe.digest_of(packages): packages for packages in stated if packages}
-    return Made(trial=trial, raw=evidence.raw, packages=lists)
+    return Made(trial=trial, raw=raw.result(), packages=lists)
 
 
 def _gather(
     bench: Bench, planned: PlannedTrial, workload: Workload, settings: StackSettings, evidence: Evidence
 ) -> None:
     expected = expectation(bench.catalog, settings)
-    compose.up(bench.shell, bench.engine, bench.root, settings)
+    variables = load.headless_variables(
+        planned.workload, workload, url=settings.inner_url, seed=planned.round
+    )
+    compose.up(bench.shell, bench.engine, bench.root, settings, held=variables)
     evidence.ready_s = probe.wait_ready(bench.engine, settings)
     seeding.store_passwords(bench.engine, settings)
     evidence.before, evidence.packages_before = probe.examine(bench.engine, expected)
@@ -189,26 +201,23 @@ def _gather(
     seeding.check_rows(bench.engine, settings)
     app = bench.engine.service("app")
     evidence.speed_before = core_speed(app)
+    leads_s = [bench.lead_s()]  # the generator reads the wall clock once, when it loads its code
+    held.wake(bench.engine)
     with sampler.Sampler(
         lead_s=bench.lead_s, on_end=lambda gone: deaths.stop_load(bench.engine, gone)
     ) as samples:
         for role in gates.STACK_ROLES:
             samples.watch(bench.engine.containers(role))
-        _measure(bench, planned, workload, settings, evidence=evidence, samples=samples)
-    evidence.clock_jump_s = vitals.clock_jump_s(samples.leads_s)
+    held.await_loaded(bench.engine)
+        _measure(bench, workload, evidence=evidence, samples=samples)
+    evidence.clock_jump_s = vitals.clock_jump_s([*leads_s, *samples.leads_s])
     evidence.speed_after = core_speed(app)
     evidence.after, evidence.packages_after = probe.examine(bench.engine, expected)
     _check_alive(bench.engine, evidence)
 
 
 def _measure(  # the one step in which load runs
-    bench: Bench,
-    planned: PlannedTrial,
-    workload: Workload,
-    settings: StackSettings,
-    *,
-    evidence: Evidence,
-    samples: sampler.Sampler,
+    bench: Bench, workload: Workload, *, evidence: Evidence, samples: sampler.Sampler
 ) -> None:
     steal: list[float] = []
     edges: list[Vitals] = []
@@ -220,17 +229,12 @@ def _measure(  # the one step in which load runs
             samples.sample(weighing=True)
             steal.append(bench.steal_s())
 
-    variables = load.headless_variables(
-        planned.workload, workload, url=settings.inner_url, seed=planned.round
-    )
-    compose.start_load(bench.shell, bench.root, settings, variables)
     samples.watch(bench.engine.containers("load"))
     evidence.started = {each.id: _started(each) for each in samples.watched}
     with deaths.told(samples):
         generated = load.await_result(bench.engine, workload, on_event)
     samples.sample()
-    evidence.load, evidence.raw = generated.result, dict(generated.raw)
-    evidence.raw["samples.jsonl"] = sampler.as_lines(samples.samples)
+    evidence.load, evidence.generated, evidence.samples = generated.result, generated, samples.samples
     window = generated.result
     evidence.usage = sampler.usage_within(samples.samples, start=window.window_start, end=window.window_end)
     evidence.load_average = os.getloadavg()[0]
@@ -240,6 +244,7 @@ def _measure(  # the one step in which load runs
     evidence.log_lines = _log_lines(samples.watched, window)
 
 
+    held.let_go(bench.engine)
 def _compare_edges(
     evidence: Evidence, before: Vitals, after: Vitals, samples: Sequence[sampler.Sample]
 ) -> None:

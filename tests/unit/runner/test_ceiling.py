@@ -76,10 +76,10 @@ def test_the_generator_is_set_up_as_in_the_trials_and_the_server_does_nothing(fa
     assert (found.setup, found.reason) == (a_setup(), None)
     (given,) = fake.ceilings
     asked = ("LOCUST_USERS", "LAB_LOAD_ARRIVAL", "LAB_LOAD_WARMUP_S", "LAB_LOAD_DURATION_S", "LOCUST_HOST")
-    assert [given[name] for name in asked] == ["32", "closed", "1.0", "2.0", "http://app:8000"]
+    assert [given[name] for name in asked] == ["32", "closed", "0.5", "2.0", "http://app:8000"]
     assert (given["LAB_CPUSET"], given["LAB_LOAD_CPUSET"], given["LAB_RUN"]) == ("0", "1", "quick-1")
     laid = [[word.rpartition("/")[2] for word in call.split() if ".yml" in word] for call in fake.shell.calls]
-    assert laid == [["null.yml"], ["null.yml", "load.yml"]]
+    assert laid == [["null.yml", "load.yml", "held.yml"]]
     assert fake.client.is_empty
 
 

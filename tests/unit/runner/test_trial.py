@@ -7,6 +7,7 @@ from threading import Event, current_thread, main_thread
 
 import pytest
 
+from serverlab import held
 from serverlab.compose import Engine
 from serverlab.model.records import CoreSplit, Inspection, State
 from serverlab.probe import digest_of
@@ -238,8 +239,9 @@ def test_what_this_machine_does_not_see_of_the_containers_is_absent(trial):
     assert (app.context_switches_voluntary, app.context_switches_involuntary, app.connections) == (None,) * 3
 
 
-def test_a_clock_that_was_set_before_the_window_and_back_makes_the_trial_void(trial, fake):
-    leads = chain([5.0, 6.0], repeat(5.0))
+@pytest.mark.parametrize("before", [[5.0], [5.0, 5.0]], ids=["while the generator loads", "under load"])
+def test_a_clock_that_was_set_before_the_window_and_back_makes_the_trial_void(trial, fake, before):
+    leads = chain(before, [6.0], repeat(5.0))
     made, _ = trial(lead_s=lambda: next(leads))
     assert (made.state, made.clock_jump_s) == (State.VOID, 1.0)
     assert made.void_reasons == (
@@ -347,19 +349,47 @@ def test_rows_that_an_earlier_load_left_make_the_trial_void_before_any_load(tria
     assert fake.measured == []
 
 
-def test_a_generator_that_breaks_makes_the_trial_void(trial, fake):
-    fake.client.add = adding_a_silent_generator(fake.client.add)
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ([], "the generator ended before it was asleep"),
+        (["asleep"], "the generator ended before it was loaded"),
+        (["asleep", "loaded", "warming"], "the generator ended without a result"),
+    ],
+)
+def test_a_generator_that_breaks_makes_the_trial_void(trial, fake, said, told):
+    fake.client.add = adding_a_generator_that_breaks(fake.client.add, said)
     made, _ = trial()
-    assert made.void_reasons[0].startswith("the generator ended without a result")
+    assert made.void_reasons == (f"{told}\nserverlab-load-1 ended with 1:\n  | ImportError: no locust",)
+    assert made.load is None
+    assert fake.client.is_empty
 
 
-def adding_a_silent_generator(add):
-    def silent(service, **changes):
+def adding_a_generator_that_breaks(add, said):
+    def breaking(service, **changes):
         if service == "load":
-            changes |= {"output": tuple, "status": "exited", "exit_code": 1}
+            lines = [json.dumps({"event": each}).encode() + b"\n" for each in said]
+            ended = {"status": "exited", "exit_code": 1, "logged": ["ImportError: no locust"]}
+            changes |= {"output": lambda: lines, **ended}
         return add(service, **changes)
 
-    return silent
+    return breaking
+
+
+def test_the_generator_starts_with_the_stack_and_is_held_until_the_stack_is_proven(trial, fake):
+    told = []
+    fake.trouble["load 1"] = lambda: told.append((list(fake.signals), len(fake.client.executed)))
+    trial()
+    files = [word.rpartition("/")[2] for word in fake.shell.calls[0].split() if word.endswith(".yml")]
+    assert (len(fake.shell.calls), files) == (1, ["stack.yml", "direct.yml", "load.yml", "held.yml"])
+    assert told == [([held.WAKE, held.GO], 2)], "rows were looked at and the cores timed before it was let go"
+
+
+def test_a_generator_that_is_held_asks_nobody_where_the_proof_fails(trial, fake):
+    fake.trouble["up 1"] = lambda: fake.app.statuses.update({"/healthz": 500})
+    made, _ = trial()
+    assert made.state is State.VOID
+    assert fake.signals == [held.WAKE]
 
 
 def test_ctrl_c_leaves_nothing_behind(trial, fake):

@@ -16,7 +16,6 @@ import docker.errors
 import requests.exceptions
 
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
-from serverlab.formatting import harmless
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
 from serverlab.shell import Shell, run_checked
 
@@ -236,14 +235,14 @@ def up(
 ) -> None:
     """Start the stack's containers and return when Compose says that they run (not yet that they are ready).
 
+    With the variables of a generator in ``held`` its container is started just before the app's, and asks nobody until
+    it is let go (`serverlab.held`).
+
     Raises:
         StackDied: a container ended while the others waited for it.
         EnvironmentLacks: a port is taken, or an image is not there.
     """
     try:
-    With the variables of a generator in ``held`` its container is started just before the app's, and asks nobody until
-    it is let go (`serverlab.held`).
-
         files = [*settings.files(), *([] if held is None else ["load.yml", "held.yml"])]
         arguments = ["up", "--detach", "--no-build", "--pull", "never"]
         _compose(shell, root, settings, files, arguments, variables=held)
@@ -287,7 +286,7 @@ def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
 def log_lines(container: Container, *, lines: int) -> list[str]:
     """The last lines that a container logged."""
     text: bytes = container.logs(tail=lines)
-    return [harmless(line) for line in text.decode(errors="replace").splitlines()]
+    return text.decode(errors="replace").splitlines()
 
 
 def follow(container: Container) -> Iterator[str]:

@@ -63,12 +63,12 @@ class Evidence:
     log_tail: tuple[str, ...] = ()
     void: list[str] = field(default_factory=list)
 
-
     def raw(self) -> dict[str, str]:
         """The raw files by kind; none where the generator gave no result."""
         if self.generated is None:
             return {}
         return {**self.generated.raw, "samples.jsonl": sampler.as_lines(self.samples)}
+
 
 @dataclass(frozen=True)
 class Made:
@@ -156,7 +156,9 @@ def run_trial(
         evidence.void += gates.of_arrivals(evidence.load, workload)
         evidence.void += gates.of_clock(evidence.clock_jump_s)
         evidence.log_tail = _logged(bench.engine) if evidence.void else ()
-        bench.engine.remove_all()
+        with ThreadPoolExecutor(1) as beside:  # the lab would only wait for the engine meanwhile
+            raw = beside.submit(evidence.raw)
+            bench.engine.remove_all()
     trial = Trial(
         planned=planned,
         state=State.VOID if evidence.void else State.MEASURED,
@@ -195,20 +197,20 @@ def _gather(
     compose.up(bench.shell, bench.engine, bench.root, settings, held=variables)
     evidence.ready_s = probe.wait_ready(bench.engine, settings)
     seeding.store_passwords(bench.engine, settings)
+    leads_s = [bench.lead_s()]  # the generator reads the wall clock once, when it loads its code
+    held.wake(bench.engine)
     evidence.before, evidence.packages_before = probe.examine(bench.engine, expected)
     if not evidence.before.ok:
         return
     seeding.check_rows(bench.engine, settings)
     app = bench.engine.service("app")
+    held.await_loaded(bench.engine)
     evidence.speed_before = core_speed(app)
-    leads_s = [bench.lead_s()]  # the generator reads the wall clock once, when it loads its code
-    held.wake(bench.engine)
     with sampler.Sampler(
         lead_s=bench.lead_s, on_end=lambda gone: deaths.stop_load(bench.engine, gone)
     ) as samples:
         for role in gates.STACK_ROLES:
             samples.watch(bench.engine.containers(role))
-    held.await_loaded(bench.engine)
         _measure(bench, workload, evidence=evidence, samples=samples)
     evidence.clock_jump_s = vitals.clock_jump_s([*leads_s, *samples.leads_s])
     evidence.speed_after = core_speed(app)
@@ -231,6 +233,7 @@ def _measure(  # the one step in which load runs
 
     samples.watch(bench.engine.containers("load"))
     evidence.started = {each.id: _started(each) for each in samples.watched}
+    held.let_go(bench.engine)
     with deaths.told(samples):
         generated = load.await_result(bench.engine, workload, on_event)
     samples.sample()
@@ -244,7 +247,6 @@ def _measure(  # the one step in which load runs
     evidence.log_lines = _log_lines(samples.watched, window)
 
 
-    held.let_go(bench.engine)
 def _compare_edges(
     evidence: Evidence, before: Vitals, after: Vitals, samples: Sequence[sampler.Sample]
 ) -> None:

@@ -67,18 +67,23 @@ class StubFault(Fault):
     does: Mapping[str, Callable[[], None]] = field(default_factory=dict)
     refuses: str | None = None
     left: str | None = None
+    marks: bool = False
 
     def applicable(self, expected: Any) -> str | None:
         return self.refuses if expected.settings.target.server == "runserver" else None
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
+        if self.marks:
+            scene.acted()
         self.does.get("inject", lambda: None)()
         scene.measure(exit_code=0)
         scene.note("a note")
         try:
             yield "it is broken"
         finally:
+            if self.marks:
+                scene.lifted()
             self.does.get("undo", lambda: None)()
 
     def left_behind(self, scene: Scene) -> str | None:

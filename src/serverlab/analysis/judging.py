@@ -11,6 +11,7 @@ from serverlab.analysis.tolls import (
     WELL_FOR_S,
     WELL_SHARE,
     Course,
+    act_of,
     bare_toll,
     course_of,
     failures,
@@ -81,14 +82,14 @@ def judge(
 def course(attempts: Iterable[Attempt], events: Iterable[Event]) -> tuple[Instant, ...]:
     """Second by second what came of what was due in it, from the first to the last, none left out.
 
-    Seconds count from the injection, or from the first attempt where there was none. Latencies are those of the
+    Seconds count from the fault's act, or from the first attempt where there was none. Latencies are those of the
     attempts that were OK, from when they were due.
     """
     seen = sorted(attempts, key=lambda each: each.due_s)
     if not seen:
         return ()
-    injected_s = moment(tuple(events), Happening.INJECTED)
-    zero_s = seen[0].due_s if injected_s is None else injected_s
+    acted_s = act_of(events)
+    zero_s = seen[0].due_s if acted_s is None else acted_s
     by_second: defaultdict[int, list[Attempt]] = defaultdict(list)
     for each in seen:
         by_second[math.floor(each.due_s - zero_s)].append(each)
@@ -150,7 +151,8 @@ def _void(course: Course, probing: Probing) -> Iterator[str]:
 def _disordered(course: Course) -> Iterator[str]:
     if course.removed_s < course.injected_s:
         yield "the fault was removed before it was injected"
-    if not course.attempts[0].due_s <= course.onset_s <= course.removed_s <= course.end_s:
+    moments = (course.onset_s, course.acted_s, course.lifted_s, course.removed_s)
+    if not course.attempts[0].due_s <= moments[0] <= moments[1] <= moments[2] <= moments[3] <= course.end_s:
         yield "the fault was not within the time that was probed"
     if any(not _is_ordered(each) for each in course.attempts):
         yield "the clock of the prober jumped"
@@ -186,19 +188,15 @@ def _missed(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
     kept = toll.goodput_kept
     if rule.goodput_at_least is not None and kept is not None and kept < rule.goodput_at_least:
         yield f"{kept:.0%} of the successes per second were left under the fault, {rule.goodput_at_least:.0%} must"
-    if rule.recovers and toll.to_recovery_s is None and _observed_s(course) >= WELL_FOR_S:
-        yield f"not recovered within {_observed_s(course):.0f} s"
+    if rule.recovers and toll.to_recovery_s is None and course.observed_s >= WELL_FOR_S:
+        yield f"not recovered within {course.observed_s:.0f} s"
 
 
 def _unobserved(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
     if rule.recovers and toll.to_recovery_s is None:
-        yield f"observed for {_observed_s(course):.1f} s after the fault, {WELL_FOR_S:g} s are needed"
+        yield f"observed for {course.observed_s:.1f} s after the fault, {WELL_FOR_S:g} s are needed"
     if rule.goodput_at_least is not None and toll.goodput_kept is None:
         yield "nothing was observed under the fault"
-
-
-def _observed_s(course: Course) -> float:
-    return course.end_s - course.removed_s
 
 
 def _joined(reasons: Sequence[str]) -> str:

@@ -37,22 +37,34 @@ SENT_SHARE = 0.9
 class Course:
     """The moments of a cell, in seconds of its clock, and its attempts as they were due.
 
-    The fault sets in at ``onset_s``, when it was journalled: whatever is in flight then, or due until ``removed_s``, is
-    under the fault. ``injected_s`` is when its effect had been confirmed. ``end_s`` is when nothing more was due.
+    The baseline ends at ``onset_s``, when the fault was journalled: whatever is in flight then, or due before
+    ``under_until_s``, is under the fault. ``acted_s`` is when its act was begun: detection and goodput count from it.
+    ``lifted_s`` is C1's t1, the moment at which its cause was gone: success and recovery count from it, whenever the
+    undo was confirmed. ``under_until_s`` is that moment, or the end of the time that the fault is held where that is
+    later, as it is for what ends by itself. ``injected_s`` and ``removed_s`` are when effect and undo had been
+    confirmed, ``end_s`` when nothing more was due.
     """
 
     attempts: tuple[Attempt, ...]
     baseline_s: float
     onset_s: float
+    acted_s: float
     injected_s: float
+    lifted_s: float
+    under_until_s: float
     removed_s: float
     end_s: float
+
+    @property
+    def observed_s(self) -> float:
+        """For how long it was looked at after the cause was gone."""
+        return self.end_s - self.lifted_s
 
     def phase(self, attempt: Attempt) -> str:
         """``settle``, ``baseline``, ``fault`` or ``after``."""
         if attempt.ended_s < self.onset_s:
             return "settle" if attempt.due_s < self.baseline_s else "baseline"
-        return "fault" if attempt.due_s < self.removed_s else "after"
+        return "fault" if attempt.due_s < self.under_until_s else "after"
 
     def of(self, *phases: str) -> list[Attempt]:
         """The attempts of these phases."""
@@ -67,15 +79,28 @@ def course_of(
     injected, removed = moment(events, Happening.INJECTED), moment(events, Happening.REMOVED)
     if not due or injected is None or removed is None:
         return None
-    journalled = moment(events, Happening.JOURNALLED)
+    journalled, acted = moment(events, Happening.JOURNALLED), act_of(events)
+    lifted = max((event.at_s for event in events if event.what is Happening.LIFTED), default=removed)
+    onset_s = injected if journalled is None else min(journalled, injected)
+    acted_s = onset_s if acted is None else acted
     return Course(
         attempts=due,
         baseline_s=due[0].due_s + timeline.settle_s,
-        onset_s=injected if journalled is None else min(journalled, injected),
+        onset_s=onset_s,
+        acted_s=acted_s,
         injected_s=injected,
+        lifted_s=lifted,
+        under_until_s=max(lifted, acted_s + timeline.hold_s),
         removed_s=removed,
         end_s=due[-1].due_s + 1 / rate(probing),
     )
+
+
+def act_of(events: Iterable[Event]) -> float | None:
+    """When the fault's act was begun, as far as it was said; None where there was none."""
+    told = {event.what: event.at_s for event in sorted(events, key=lambda each: each.at_s, reverse=True)}
+    marks = (Happening.ACTED, Happening.JOURNALLED, Happening.INJECTED)
+    return next((told[mark] for mark in marks if mark in told), None)
 
 
 def moment(events: Iterable[Event], what: Happening) -> float | None:
@@ -194,18 +219,18 @@ def _longest_gap_s(course: Course) -> float | None:
 
 def _to_detect_s(course: Course) -> float | None:
     first = min((each.ended_s for each in failures(course)), default=None)
-    return None if first is None else max(0.0, first - course.injected_s)
+    return None if first is None else max(0.0, first - course.acted_s)
 
 
 def _to_success_s(course: Course) -> float | None:
-    first = min((each for each in _successes(course) if each >= course.removed_s), default=None)
-    return None if first is None else first - course.removed_s
+    first = min((each for each in _successes(course) if each >= course.lifted_s), default=None)
+    return None if first is None else first - course.lifted_s
 
 
 def _to_recovery_s(course: Course, baseline_p99_s: float, probing: Probing) -> float | None:
-    """C1: from the removal to the first moment from which on ten seconds are well; None if there is none."""
-    later = [each for each in course.attempts if each.due_s >= course.removed_s]
-    starts = [course.removed_s, *(each.due_s for each in later)]
+    """C1: from t1 to the first moment from which on ten seconds are well; None if there is none."""
+    later = [each for each in course.attempts if each.due_s >= course.lifted_s]
+    starts = [course.lifted_s, *(each.due_s for each in later)]
     first = last = 0
     for start_s in starts:
         if start_s + WELL_FOR_S > course.end_s:
@@ -215,7 +240,7 @@ def _to_recovery_s(course: Course, baseline_p99_s: float, probing: Probing) -> f
         while last < len(later) and later[last].due_s < start_s + WELL_FOR_S:
             last += 1
         if _is_well(later[first:last], baseline_p99_s, probing):
-            return start_s - course.removed_s
+            return start_s - course.lifted_s
     return None
 
 
@@ -228,11 +253,11 @@ def _is_well(window: Sequence[Attempt], baseline_p99_s: float, probing: Probing)
 
 
 def _goodput_kept(course: Course) -> float | None:
-    """Successes per second that ended under the confirmed fault, as a share of those in the baseline."""
-    before_s, under_s = course.onset_s - course.baseline_s, course.removed_s - course.injected_s
+    """Successes per second that ended under the fault, as a share of those in the baseline."""
+    before_s, under_s = course.onset_s - course.baseline_s, course.under_until_s - course.acted_s
     found = _successes(course)
     before = sum(course.baseline_s <= each < course.onset_s for each in found)
-    under = sum(course.injected_s <= each < course.removed_s for each in found)
+    under = sum(course.acted_s <= each < course.under_until_s for each in found)
     if before_s <= 0 or under_s <= 0 or not before:
         return None
     return (under / under_s) / (before / before_s)

@@ -16,7 +16,7 @@ import httpx2
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target
-from serverlab.model.faults import Rule, Timeline
+from serverlab.model.faults import Happening, Rule, Timeline
 from serverlab.probe import ONE_REQUEST_EACH, Expectation, front_url
 from serverlab.shell import Shell
 
@@ -38,12 +38,16 @@ class NotUndone(TrialFailed):
     """The fault was undone and is still there: what was seen after it says nothing about recovery."""
 
 
+def _unmarked(what: Happening) -> None:
+    """Keep no mark."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """A running stack that is probed, and the means to break it.
 
-    ``note`` keeps a sentence for the cell, ``measure`` numbers under names with units (``measure(exit_code=0)``).
-    ``hold_s`` is how long the fault will be held once it is injected.
+    ``note`` keeps a sentence for the cell, ``measure`` numbers under names with units (``measure(exit_code=0)``),
+    ``mark`` the moment at which it is called. ``hold_s`` is how long the fault will be held once it is injected.
     """
 
     engine: Engine
@@ -53,6 +57,23 @@ class Scene:
     hold_s: float
     note: Callable[[str], None]
     measure: Callable[..., None]
+    mark: Callable[[Happening], None] = _unmarked
+
+    def acted(self) -> None:
+        """Say that the act itself begins now, all that it needs being ready: what it costs is counted from here.
+
+        Without it, that is when ``inject`` was called.
+        """
+        self.mark(Happening.ACTED)
+
+    def lifted(self) -> None:
+        """Say that the cause is gone as of now; recovery is counted from the last time that this is said.
+
+        It is said right after a container was told to start, a way was opened, a process was thawed, and before anybody
+        waits for the stack to make something of it; for what ends by itself, right after the act. Without it, recovery
+        is counted from when the undo had been confirmed.
+        """
+        self.mark(Happening.LIFTED)
 
     @property
     def settings(self) -> StackSettings:

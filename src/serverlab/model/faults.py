@@ -56,13 +56,17 @@ class Happening(enum.Enum):
     REMOVED = "removed"
     ENDED = "ended"
     SEEN = "seen"
+    ACTED = "acted"
+    LIFTED = "lifted"
 
 
 class Event(Record, frozen=True):
     """Something that happened at ``at_s`` of the machine's steady clock.
 
-    INJECTED stands for the moment at which the fault's effect had been confirmed, REMOVED for that at which it had been
-    undone; ``detail`` says what was seen.
+    ACTED stands for the moment at which the fault's act was begun, INJECTED for that at which its effect had been
+    confirmed. LIFTED is the moment at which its cause was gone (a container told to start, a way opened, a process
+    thawed; for what ends by itself, as a kill does, the moment after the act), whatever the stack made of it; the last
+    one counts. REMOVED is when the undo had been confirmed. ``detail`` says what was seen.
     """
 
     at_s: float
@@ -138,10 +142,11 @@ class Toll(Record, frozen=True):
     ``duplicate`` are there more than once, ``torn`` without their children, ``stale`` are reads that missed what had
     been acknowledged before they were sent. ``recovered`` are unknown to the client and present.
     ``failed_by`` counts attempts that were not OK by phase, kind, outcome and cause (``fault/write/info/reset``).
-    Seconds: ``longest_gap_s`` between two successes; ``to_detect_s`` from the injection to the first failure,
-    ``to_success_s`` from the removal to the first success, ``to_recovery_s`` from it to the beginning of ten seconds
-    that are as the baseline was. ``goodput_kept`` is the successes per second under the fault as a share of those
-    before.
+    Seconds: ``longest_gap_s`` between two successes; ``to_detect_s`` from the fault's act to the first failure,
+    ``to_success_s`` from the moment its cause was lifted to the first success, ``to_recovery_s`` from it to the
+    beginning of ten seconds that are as the baseline was. ``goodput_kept`` is the successes per second under the fault
+    as a share of those before: from the act until the cause is lifted, or until the time is over that the fault is held
+    (Timeline) where that is later, as it is for what ends by itself.
     """
 
     attempts: Count
@@ -179,7 +184,7 @@ class PlannedCell(Record, frozen=True):
 
 
 class Instant(Record, frozen=True):
-    """One second of a cell, for its picture: ``at_s`` counts from the injection; latencies in milliseconds."""
+    """One second of a cell, for its picture: ``at_s`` counts from the fault's act; latencies in milliseconds."""
 
     at_s: int
     ok: Count

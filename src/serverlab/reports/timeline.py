@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from serverlab.analysis.tolls import act_of
 from serverlab.formatting import ABSENT, coordinate, per_second, seconds, significant
 from serverlab.model.faults import Cell, Event, Happening, Instant
 from serverlab.reports.markdown import grid
@@ -88,11 +89,16 @@ def phases(cell: Cell) -> Iterator[str]:
 
 
 def held_s(events: Sequence[Event]) -> float | None:
-    """How long the fault was held, None where it was not both injected and removed."""
-    moments = {event.what: event.at_s for event in events}
+    """How long the fault lasted from its act, None where it was not both injected and removed.
+
+    It ends when its cause is lifted; one whose cause was gone before its effect was confirmed ends with its hold.
+    """
+    moments = {event.what: event.at_s for event in sorted(events, key=lambda each: each.at_s)}
     if Happening.INJECTED not in moments or Happening.REMOVED not in moments:
         return None
-    return moments[Happening.REMOVED] - moments[Happening.INJECTED]
+    lifted_s = moments.get(Happening.LIFTED, moments[Happening.INJECTED])
+    ended_s = lifted_s if lifted_s > moments[Happening.INJECTED] else moments[Happening.REMOVED]
+    return ended_s - (act_of(events) or 0.0)
 
 
 def _parts(cell: Cell) -> Iterator[tuple[str, list[Instant]]]:

@@ -213,6 +213,7 @@ def _gather(
         hold_s=timeline.hold_s,
         note=evidence.notes.append,
         measure=evidence.measured.update,
+        mark=lambda what: evidence.happened(what, yard.clock.now()),
     )
     with _void_says_why(evidence):
         _break(yard.clock, fault, scene, evidence, journal=journal)

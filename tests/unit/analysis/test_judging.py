@@ -143,11 +143,11 @@ def test_an_outage_is_measured():
         "fault/write/info/eof": 1,
     }
     assert found.toll.longest_gap_s == pytest.approx(17.01 - 12.91)
-    assert found.toll.to_detect_s == pytest.approx(13.01 - 12.5)
+    assert found.toll.to_detect_s == pytest.approx(13.01 - JOURNALLED_S)
     assert found.toll.to_success_s == pytest.approx(0.01)
     assert found.toll.to_recovery_s == 0.0
-    # under the fault, successes at 12.51 to 12.91, nine of them, in 4.5 s; before it 200 in 10 s
-    assert found.toll.goodput_kept == pytest.approx((9 / 4.5) / (200 / 10))
+    # from its act on, successes at 12.01 to 12.91, nineteen of them, in 5 s; before it 200 in 10 s
+    assert found.toll.goodput_kept == pytest.approx((19 / 5) / (200 / 10))
 
 
 def test_what_was_in_flight_when_the_fault_set_in_counts_as_its_own():
@@ -155,7 +155,46 @@ def test_what_was_in_flight_when_the_fault_set_in_counts_as_its_own():
     found = judged(history(cut), rule=Rule(failures_at_most=0))
     assert (found.verdict, found.reason) == (Verdict.FAIL, "1 attempts failed, 0 may")
     assert found.toll.failed_by == {"fault/read/info/eof": 1}
-    assert found.toll.to_detect_s == 0.0
+    assert found.toll.to_detect_s == pytest.approx(11.8 + 0.3 - JOURNALLED_S)
+
+
+def marked(**moments):
+    """The usual events, and further ones at these moments."""
+    return (*EVENTS, *(Event(at_s=at_s, what=Happening(what)) for what, at_s in moments.items()))
+
+
+def refused(first_s, last_s):
+    return [failed(number, outcome=Outcome.FAIL, cause="refused") for number in between(first_s, last_s)]
+
+
+def test_recovery_counts_from_the_moment_the_cause_was_lifted_and_not_from_when_the_undo_was_confirmed():
+    """Started at 14 s, ready at 16.5 s, confirmed at 17 s: an outage of start-up is no recovery of 0.0 s."""
+    found = judged(history(*refused(12.1, 16.5)), events=marked(lifted=14.0))
+    assert found.toll.to_success_s == pytest.approx(16.51 - 14.0)
+    assert found.toll.to_recovery_s == pytest.approx(16.4 - 14.0)
+
+
+def test_what_ends_by_itself_is_recovered_from_since_its_act():
+    """Killed at 12.1 s and back at 15.1 s, which is before the time is over for which it is held."""
+    found = judged(history(*refused(12.1, 15.1)), events=marked(acted=12.1, lifted=12.15))
+    assert found.toll.to_recovery_s == pytest.approx(15.0 - 12.15)
+    assert found.toll.to_detect_s == pytest.approx(0.01)
+    # until 17.1 s, the act and the 5 s that the fault is held: 40 of 100 that would have been
+    assert found.toll.goodput_kept == pytest.approx(0.4, abs=0.01)
+    assert found.toll.failed_by == {"fault/read/fail/refused": 30, "fault/write/fail/refused": 30}
+
+
+def test_what_is_over_before_its_effect_is_confirmed_keeps_what_it_cost():
+    """Replicas were replaced from 12.1 s to 14 s, confirmed at 14.5 s: what failed meanwhile was under the fault."""
+    events = (*moved(Happening.INJECTED, 14.5), Event(at_s=12.1, what=Happening.ACTED))
+    found = judged(history(*refused(12.1, 14)), events=(*events, Event(at_s=14.0, what=Happening.LIFTED)))
+    assert found.toll.to_detect_s == pytest.approx(0.01)
+    assert found.toll.goodput_kept == pytest.approx(0.62, abs=0.01)
+
+
+def test_of_several_liftings_the_last_one_counts():
+    twice = (*marked(lifted=13.0), Event(at_s=14.0, what=Happening.LIFTED))
+    assert judged(history(*refused(12.1, 16.5)), events=twice).toll.to_recovery_s == pytest.approx(2.4)
 
 
 def test_a_failure_that_ended_before_the_fault_is_not_its_own():
@@ -296,7 +335,7 @@ def test_a_prober_that_was_silent_shows_no_recovery():
     [
         (Rule(failures_at_most=79), "80 attempts failed, 79 may"),
         (Rule(longest_gap_s=4.0), "nothing succeeded for 4.1 s, it may for 4 s"),
-        (Rule(goodput_at_least=0.2), "11% of the successes per second were left under the fault, 20% must"),
+        (Rule(goodput_at_least=0.25), "20% of the successes per second were left under the fault, 25% must"),
         (
             Rule(failures_at_most=0, longest_gap_s=1),
             "80 attempts failed, 0 may; nothing succeeded for 4.1 s, it may for 1 s",
@@ -319,7 +358,7 @@ def test_a_gap_lasts_until_nothing_more_is_due():
 
 
 def test_where_nothing_ever_succeeds_again_there_is_no_first_success():
-    ended = [failed(number, outcome=Outcome.FAIL, cause="refused") for number in between(12.5, 37)]
+    ended = [failed(number, outcome=Outcome.FAIL, cause="refused") for number in between(12, 37)]
     found = judged(history(*ended))
     assert (found.toll.to_success_s, found.toll.to_recovery_s, found.toll.goodput_kept) == (None, None, 0.0)
     assert found.reason == "not recovered within 20 s"
@@ -381,6 +420,11 @@ def moved(what, at_s):
             {"events": moved(Happening.REMOVED, 12.2)},
             "the fault was removed before it was injected",
         ),
+        (
+            history(),
+            {"events": (*EVENTS, Event(at_s=17.5, what=Happening.LIFTED))},
+            "the fault was not within the time that was probed",
+        ),
     ],
 )
 def test_what_says_nothing_is_void_with_its_reason(attempts, options, reason):
@@ -413,11 +457,10 @@ def test_without_a_journal_the_fault_sets_in_when_it_is_confirmed():
     assert found.toll.failed_by == {"baseline/write/info/eof": 1}
 
 
-def test_a_fault_of_no_length_keeps_no_known_share():
+def test_goodput_covers_the_time_that_a_fault_is_held_also_where_it_had_no_length():
     instant = moved(Happening.REMOVED, INJECTED_S)
-    found = judged(history(), events=instant, rule=Rule(goodput_at_least=0.5))
-    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, "nothing was observed under the fault")
-    assert found.toll.goodput_kept is None
+    found = judged(history(*refused(14.5, 17)), events=instant, rule=Rule(goodput_at_least=0.6))
+    assert (found.verdict, found.toll.goodput_kept) == (Verdict.FAIL, pytest.approx(0.5))
 
 
 @UNHURRIED
@@ -477,4 +520,4 @@ def test_a_course_without_a_fault_counts_from_its_first_attempt():
     counted = [(each.at_s, each.ok) for each in course(history(), ())]
     assert counted == [(second, 20) for second in range(37)]
     assert course([], EVENTS) == ()
-    assert list(itertools.islice((each.at_s for each in course(history(), EVENTS)), 2)) == [-13, -12]
+    assert list(itertools.islice((each.at_s for each in course(history(), EVENTS)), 2)) == [-12, -11]

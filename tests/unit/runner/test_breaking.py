@@ -130,6 +130,22 @@ def test_a_cell_holds_its_marks_its_course_and_what_the_fault_saw(fake):
     assert {instant.failed for instant in cell.course} == {0}
 
 
+def test_recovery_is_counted_from_when_the_cause_was_lifted_and_not_from_when_the_stack_was_back(fake):
+    """The undo waits for three seconds until the stack is ready again: those are its outage."""
+    fake.is_down = lambda after_s: 7.0 < after_s < 10.0
+    cell = only_cell(fake, StubFault(marks=True, does={"undo": lambda: fake.time.pause(3.0)}))
+    assert [event.what for event in cell.events] == [
+        Happening.BEGAN,
+        Happening.JOURNALLED,
+        Happening.ACTED,
+        Happening.INJECTED,
+        Happening.LIFTED,
+        Happening.REMOVED,
+        Happening.ENDED,
+    ]
+    assert cell.judgement.toll.to_recovery_s == pytest.approx(3, abs=0.2)
+
+
 def test_the_ledger_lies_beside_its_cell_and_is_the_one_that_was_judged(fake):
     cell = only_cell(fake, StubFault())
     ledger = load_ledger(

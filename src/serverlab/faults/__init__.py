@@ -15,6 +15,9 @@ from serverlab.model.faults import Rule
 IMPATIENT = (("LAB_TIMEOUT", "3"),)
 """So that what a server does with a worker that hangs is seen within seconds."""
 
+OUTLASTS_S = 6.0
+"""How long it is held what ends by itself: longer than the gap that is allowed, whatever the experiment says."""
+
 RESTARTED = ("restart.yml",)
 """What a deployment adds to a container, and the stacks of the lab do not have."""
 
@@ -23,6 +26,7 @@ _ALL: Iterable[Fault] = (
         id="F-00",
         title="no fault",
         what="Nothing is done: what is lost here, the lab loses.",
+        hold_s=10.0,
         rule=Rule(failures_at_most=0, longest_gap_s=1.0, goodput_at_least=0.95),
     ),
     Killed(
@@ -30,6 +34,7 @@ _ALL: Iterable[Fault] = (
         title="worker killed",
         what="The process that answers gets SIGKILL.",
         whom=the_worker,
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Killed(
@@ -38,6 +43,7 @@ _ALL: Iterable[Fault] = (
         what="As F-01, where the engine starts a container again that ends with an error.",
         whom=the_worker,
         overlays=RESTARTED,
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Crash(
@@ -45,6 +51,7 @@ _ALL: Iterable[Fault] = (
         title="worker exits",
         what="A view ends its process with os._exit(1).",
         path="/lab/exit?code=1",
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Crash(
@@ -52,6 +59,7 @@ _ALL: Iterable[Fault] = (
         title="worker exits with 3",
         what="As F-02, with the exit code by which Gunicorn's workers say that they cannot start.",
         path="/lab/exit?code=3",
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Crash(
@@ -59,6 +67,7 @@ _ALL: Iterable[Fault] = (
         title="worker crashes",
         what="A view reads from address 0, as a broken extension does: the kernel ends its process.",
         path="/lab/segfault",
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Killed(
@@ -66,6 +75,7 @@ _ALL: Iterable[Fault] = (
         title="master killed",
         what="The server's first process gets SIGKILL; nothing restarts containers here.",
         whom=the_master,
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Killed(
@@ -74,6 +84,7 @@ _ALL: Iterable[Fault] = (
         what="As F-03, where the engine starts a container again that ends with an error.",
         whom=the_master,
         overlays=RESTARTED,
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Hang(
@@ -112,12 +123,14 @@ _ALL: Iterable[Fault] = (
         what="One view computes and lets other threads have their turns.",
         path="/lab/spin?s={s}",
         count=1,
+        hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0, goodput_at_least=0.9),
     ),
     Leak(
         id="F-08",
         title="memory leak",
         what="Views keep 16 MiB each until the container's 256 MiB are used up.",
+        hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
     ),
     Stopped(
@@ -139,6 +152,7 @@ _ALL: Iterable[Fault] = (
         id="F-11",
         title="reload under load",
         what="The server gets the signal by which it takes up new code.",
+        hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0),
     ),
     Frozen(

@@ -220,6 +220,7 @@ FAULTS: tuple[Fault, ...] = (
         id="F-61",
         title="edge: worker killed",
         what="The worker process of nginx gets SIGKILL.",
+        hold_s=6.0,
         rule=Rule(longest_gap_s=1.0),
     ),
     EdgeReloaded(

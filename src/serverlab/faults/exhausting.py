@@ -108,12 +108,14 @@ FAULTS = (
         id="F-30",
         title="disk full",
         what="The file system for temporary files is filled to the last byte.",
+        hold_s=10.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0),
     ),
     FilesOpen(
         id="F-31",
         title="open files used up",
         what="200 idle connections to a server that may have 96 files open.",
+        hold_s=10.0,
         rule=Rule(longest_gap_s=6.0),
     ),
 )

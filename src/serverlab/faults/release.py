@@ -97,6 +97,7 @@ FAULTS = (
         id="F-13",
         title="bad release rolled back",
         what="One of two replicas is drained and replaced by a release without a database; it is given up after 5 s.",
+        hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0),
     ),
 )

@@ -67,6 +67,7 @@ FAULTS = (
         title="replicas replaced in turn",
         what="Two replicas behind the edge are stopped by their signal and started again, one after the other.",
         drained=False,
+        hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0),
     ),
     Rolled(
@@ -74,6 +75,7 @@ FAULTS = (
         title="replicas drained and replaced in turn",
         what="As F-12, but the edge is told to leave a replica out before that is stopped.",
         drained=True,
+        hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0),
     ),
 )

@@ -10,10 +10,11 @@ import pytest
 from serverlab import store
 from serverlab.catalog import read_fault_experiment
 from serverlab.errors import Interrupted, UsageError
+from serverlab.faults import FAULTS
 from serverlab.ledger import load_ledger
 from serverlab.model.fault_runs import StopConditions
-from serverlab.model.faults import Happening, Rule, Verdict
-from serverlab.runner.breaking import Machine, plan_faults, resume_faults, start_faults
+from serverlab.model.faults import Happening, Rule, Timeline, Verdict
+from serverlab.runner.breaking import Machine, facts_of, plan_faults, resume_faults, start_faults
 from tests.checkout import make_checkout
 from tests.fake_app import FakeApp, serving
 from tests.fake_breaking import (
@@ -307,3 +308,15 @@ def test_a_fault_that_a_killed_lab_left_on_is_written_off_by_the_next_start(fake
     told = [line for line in fake.said if "was left on" in line]
     assert told == ["F-00 was left on gunicorn:gthread by a lab that was killed; it is gone with its stack"]
     assert list(store.left_on(fake.root / "results")) == []
+
+
+@pytest.mark.parametrize(("own_s", "held_s"), [(0.0, 10.0), (5.0, 5.0), (20.0, 20.0)])
+def test_a_fault_is_held_for_as_long_as_its_rule_was_written_for(own_s, held_s):
+    experiment = Timeline(settle_s=1, baseline_s=30, hold_s=10, observe_s=60)
+    facts = facts_of(StubFault(hold_s=own_s), experiment)
+    assert facts.timeline == msgspec.structs.replace(experiment, hold_s=held_s)
+
+
+def test_every_fault_with_a_bound_on_a_gap_says_for_how_long_it_is_held():
+    bounded = [fault for fault in FAULTS.values() if fault.rule.longest_gap_s is not None]
+    assert [fault.id for fault in bounded if not fault.hold_s] == []

@@ -16,8 +16,9 @@ import docker.errors
 import requests.exceptions
 
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
+from serverlab.formatting import harmless
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
-from serverlab.shell import Shell, run_checked
+from serverlab.shell import NOT_FOUND, Shell, run_checked
 
 __all__ = [
     "BY_HAND",
@@ -58,6 +59,7 @@ REMOVAL_DEADLINE_S = 30.0
 REMOVAL_PAUSE_S = 0.05
 REMOVED_AT_ONCE = 4
 
+STILL_WORKS = "Without one `compare`, `report`, `list` and `check` work."
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 
 
@@ -206,6 +208,10 @@ def connect(shell: Shell) -> Engine:
     context = shell.run(
         ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], timeout_s=20
     )
+    if context.returncode == NOT_FOUND:
+        raise EnvironmentLacks(
+            "there is no `docker` command on the PATH", f"Run `make engine`. {STILL_WORKS}"
+        )
     host = context.stdout.strip() if context.ok else ""
     try:
         client = docker.DockerClient(base_url=host or None, timeout=60)
@@ -221,7 +227,7 @@ def _unreachable(said: str) -> EnvironmentLacks:
             "there is a container engine, but this user may not use it",
             "Add the user to the group that owns the engine's socket, then log in again (`serverlab doctor`).",
         )
-    hint = "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong."
+    hint = f"Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong. {STILL_WORKS}"
     return EnvironmentLacks(f"the container engine does not answer: {said}", hint)
 
 
@@ -286,7 +292,7 @@ def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
 def log_lines(container: Container, *, lines: int) -> list[str]:
     """The last lines that a container logged."""
     text: bytes = container.logs(tail=lines)
-    return text.decode(errors="replace").splitlines()
+    return [harmless(line) for line in text.decode(errors="replace").splitlines()]
 
 
 def follow(container: Container) -> Iterator[str]:
@@ -321,7 +327,7 @@ def _compose(
 
 def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -> LabError:
     if any(sign in failed.what for sign in PORT_TAKEN):
-        hint = "End what listens there, or choose another port: `serverlab up --port 8001 --tls-port 8444`."
+        hint = "End what listens there, or take any free ones: `serverlab up --port auto --tls-port auto`."
         return EnvironmentLacks(f"{settings.target}: a port is taken\n{failed.what}", hint)
     if "No such image" in failed.what or "pull access denied" in failed.what:
         return EnvironmentLacks(

@@ -28,7 +28,7 @@ from serverlab.vitals import Vitals
 
 @dataclass(frozen=True)
 class Bench:
-    """What a trial is made with."""
+    """What a trial is made with; a stack of which an image is ``unbuilt`` is not tried, and its trial tells why."""
 
     root: Path
     shell: Shell
@@ -36,6 +36,7 @@ class Bench:
     catalog: Catalog
     steal_s: Callable[[], float]
     lead_s: Callable[[], float] = vitals.clock_lead_s
+    unbuilt: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -155,7 +156,7 @@ def run_trial(
         evidence.void += gates.of_counts(evidence.load, arrival=workload.arrival)
         evidence.void += gates.of_arrivals(evidence.load, workload)
         evidence.void += gates.of_clock(evidence.clock_jump_s)
-        evidence.log_tail = _logged(bench.engine) if evidence.void else ()
+        evidence.log_tail = evidence.log_tail or (_logged(bench.engine) if evidence.void else ())
         with ThreadPoolExecutor(1) as beside:  # the lab would only wait for the engine meanwhile
             raw = beside.submit(evidence.raw)
             bench.engine.remove_all()
@@ -191,6 +192,7 @@ def _gather(
     bench: Bench, planned: PlannedTrial, workload: Workload, settings: StackSettings, evidence: Evidence
 ) -> None:
     expected = expectation(bench.catalog, settings)
+    _check_built(bench, settings.target, evidence)
     variables = load.headless_variables(
         planned.workload, workload, url=settings.inner_url, seed=planned.round
     )
@@ -216,6 +218,14 @@ def _gather(
     evidence.speed_after = core_speed(app)
     evidence.after, evidence.packages_after = probe.examine(bench.engine, expected)
     _check_alive(bench.engine, evidence)
+
+
+def _check_built(bench: Bench, target: Target, evidence: Evidence) -> None:
+    for image in (target.server, target.edge):
+        if image and image in bench.unbuilt:
+            what, *lines = bench.unbuilt[image].splitlines()
+            evidence.log_tail = tuple(line.removeprefix("  | ") for line in lines)
+            raise TrialFailed(what)
 
 
 def _measure(  # the one step in which load runs

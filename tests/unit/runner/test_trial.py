@@ -335,6 +335,15 @@ def test_a_sampler_that_dies_makes_the_trial_void_and_leaves_no_flat_line(trial,
     assert made.usage["app"].samples > 0
 
 
+def test_a_stranger_that_answers_like_the_stack_but_has_not_its_key_is_not_measured(trial, fake):
+    fake.trouble["up 1"] = lambda: setattr(fake.app, "jwt_key", "that of another lab's stack, long enough")
+    made, _ = trial()
+    assert made.void_reasons == (
+        "proof before the measurement failed: control token: status 401, expected 200",
+    )
+    assert fake.measured == []
+
+
 def test_rows_that_an_earlier_load_left_make_the_trial_void_before_any_load(trial, fake):
     left = SEEDED.replace("book 500 d4a6653483a0311b", "book 507 0123456789abcdef")
     fake.trouble["up 1"] = lambda: setattr(fake.app_container, "rows", left)

@@ -60,7 +60,8 @@ def judge(
     FAIL wins: what was lost, made up, doubled, torn or read stale is so whatever else went wrong. Then comes VOID: the
     prober was late, or the stack was not well before the fault, or the fault or its removal was not confirmed, or the
     clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough. What the
-    fault itself measured is looked at in ``bounds``.
+    fault itself measured is looked at in ``bounds``. Where the rule says that writes must be lost, those, and reads that
+    missed them, are no FAIL, and to see none is VOID.
     """
     seen, happened = tuple(attempts), tuple(events)
     if stored is None:
@@ -72,7 +73,9 @@ def judge(
     else:
         toll = toll_of(told, stored, probing=probing)
         void = list(_void(told, probing))
-    broken = list(_broken(toll, probing))
+    broken = list(_broken(toll, probing, rule))
+    if rule.must_lose and not toll.lost:
+        void.append("nothing was lost that had to be: that the lab sees loss is not shown")
     if broken or void or told is None:
         verdict = Verdict.FAIL if broken else Verdict.VOID
         return Judgement(verdict=verdict, reason=_joined([*broken, *void]), toll=toll)
@@ -117,9 +120,9 @@ def _unconfirmed(attempts: Sequence[Attempt], events: Sequence[Event]) -> Iterat
         yield "its removal was not confirmed"
 
 
-def _broken(toll: Toll, probing: Probing) -> Iterator[str]:
+def _broken(toll: Toll, probing: Probing, rule: Rule) -> Iterator[str]:
     """What no fault excuses."""
-    if toll.lost:
+    if toll.lost and not rule.must_lose:
         yield f"{toll.lost} acknowledged writes are lost"
     if toll.phantom:
         yield f"{toll.phantom} rows are there that nobody wrote, or that were certainly not written"
@@ -127,7 +130,7 @@ def _broken(toll: Toll, probing: Probing) -> Iterator[str]:
         yield f"{toll.duplicate} writes are there more than once"
     if toll.torn:
         yield f"{toll.torn} rows are torn from those that belong to them"
-    if toll.stale:
+    if toll.stale and not rule.must_lose:
         yield f"{toll.stale} reads missed what had been acknowledged before"
 
 

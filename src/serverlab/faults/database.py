@@ -244,5 +244,6 @@ FAULTS: tuple[Fault, ...] = (
         title="database killed, commits not waited for",
         what="The control of F-26: with synchronous_commit off, rows that were acknowledged have to be missing.",
         durable=False,
+        rule=Rule(recovers=False, must_lose=True),
     ),
 )

@@ -39,14 +39,16 @@ def render_matrix(table: FailureTable, only: str) -> str:
     Raises:
         UsageError: there is no such fault.
     """
-    faults = {name: facts for name, facts in table.faults.items() if name.startswith(only)}
-    if not faults:
+    chosen = {name: facts for name, facts in table.faults.items() if name.startswith(only)}
+    if not chosen:
         raise UsageError(f"{table.run}: no fault {only!r}", f"There are: {', '.join(table.faults)}")
+    faults = {name: facts for name, facts in chosen.items() if not facts.rule.must_lose}
+    controls = [_control(table, name) for name in chosen if name not in faults]
     rows = [
         [f"[{name}](faults/{name}.md)", plain(facts.title), *_signs(table, name)]
         for name, facts in faults.items()
     ]
-    lines = [*grid(["id", "fault", *table.targets], rows), "", LEGEND, "", *_facts(table)]
+    lines = [*grid(["id", "fault", *table.targets], rows), "", LEGEND, "", *controls, *_facts(table)]
     return "\n".join(lines)
 
 
@@ -74,7 +76,8 @@ def render_fault(table: FailureTable, name: str) -> str:
 
 def rule_in_words(rule: Rule) -> str:
     """What a stack has to do to pass, in a sentence."""
-    parts = ["no acknowledged write is lost, doubled or torn"]
+    whole = "no acknowledged write is lost, doubled or torn"
+    parts = ["acknowledged writes are lost (a control of the instrument)" if rule.must_lose else whole]
     if rule.recovers:
         parts.append("it is well again within the observation")
     if rule.failures_at_most is not None:
@@ -87,6 +90,14 @@ def rule_in_words(rule: Rule) -> str:
         f"{name.replace('_', ' ')} is at most {exact(most)}" for name, most in rule.measured_at_most.items()
     ]
     return "; ".join(parts)
+
+
+def _control(table: FailureTable, fault: str) -> str:
+    """What a control of the instrument came to: no word on a server, so it has no row."""
+    signs = ", ".join(
+        f"{target} {sign}" for target, sign in zip(table.targets, _signs(table, fault), strict=True)
+    )
+    return f"Control [{fault}](faults/{fault}.md), which passes where loss is seen, as it has to be: {signs}.\n"
 
 
 def _signs(table: FailureTable, fault: str) -> Iterator[str]:

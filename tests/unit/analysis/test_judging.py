@@ -521,3 +521,17 @@ def test_a_course_without_a_fault_counts_from_its_first_attempt():
     assert counted == [(second, 20) for second in range(37)]
     assert course([], EVENTS) == ()
     assert list(itertools.islice((each.at_s for each in course(history(), EVENTS)), 2)) == [-12, -11]
+
+
+def test_a_control_passes_where_loss_is_seen_and_shows_nothing_where_none_is():
+    control = Rule(recovers=False, must_lose=True)
+    missed = history(failed(246, outcome=Outcome.FAIL, cause="missing"))
+    assert verdict(missed, stored=kept(missed)[5:], rule=control) == PASSED
+    nothing = "nothing was lost that had to be: that the lab sees loss is not shown"
+    assert verdict(history(), rule=control) == (Verdict.VOID, nothing)
+
+
+def test_a_control_excuses_loss_and_nothing_else():
+    rows = kept(history())
+    torn = [msgspec.structs.replace(rows[5], children=1), *rows[6:]]
+    assert judged(history(), stored=torn, rule=Rule(must_lose=True)).verdict is Verdict.FAIL

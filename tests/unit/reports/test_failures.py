@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
+import msgspec
 import pytest
 
 from serverlab.analysis.failures import failure_table
@@ -115,3 +116,20 @@ def test_a_second_without_an_answer_is_a_gap_in_the_lines_and_no_zero():
 def test_a_fault_that_was_never_removed_has_no_band():
     kinds = [each.get("class") for each in drawn(a_cell(events=())).iter(f"{SVG}rect")]
     assert "band" not in kinds
+
+
+def test_a_control_of_the_instrument_is_told_below_the_matrix():
+    table = a_table()
+    facts = {KILLED: msgspec.structs.replace(table.faults[KILLED], rule=Rule(must_lose=True))}
+    lines = render_matrix(msgspec.structs.replace(table, faults=facts), "").splitlines()
+    assert lines[:5] == [
+        "| id | fault | gunicorn:gthread | runserver:threaded |",
+        "| :-- | :-- | :-- | :-- |",
+        "",
+        "✓ passed the rule of the fault, ✗ did not, ? not shown, – has no meaning there; 2/5: in so many repetitions.",
+        "",
+    ]
+    assert lines[5] == (
+        "Control [F-01](faults/F-01.md), which passes where loss is seen, as it has to be: gunicorn:gthread ✓, "
+        "runserver:threaded ✗ 1/2."
+    )

@@ -87,8 +87,8 @@ def _measured(bench: Bench, setup: LoadSetup, settings: StackSettings) -> tuple[
     workload = asking(setup)
     variables = load.headless_variables(ASKING[setup.connections], workload, url=settings.inner_url)
     compose.up(bench.shell, bench.engine, bench.root, settings, held=variables)
-    probe.wait_ready(bench.engine, settings)
     held.wake(bench.engine)
+    probe.wait_ready(bench.engine, settings)
     held.await_loaded(bench.engine)
     with sampler.Sampler() as samples:
         samples.watch(bench.engine.containers("load"))

@@ -24,6 +24,7 @@ from serverlab.model.definitions import Target
 from serverlab.shell import HostShell
 from tests.cleanliness import assert_clean, in_the_engine
 
+SERVERLAB = [sys.executable, "-c", "import sys; from serverlab.cli.main import main; sys.exit(main())"]
 EXPERIMENT = """\
 format = 1
 title = "Robust"
@@ -50,66 +51,65 @@ def until(holds: Callable[[], object], *, within_s: float) -> float:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, engine: Engine) -> Iterator[Callable[..., tuple[int, Path]]]:
-    """Starts `serverlab run` as a process of its own, in an experiment that measures for a minute."""
-    experiment = tmp_path / "robust.toml"
+def lab(tmp_path: Path, engine: Engine) -> Iterator[Callable[[], tuple[int, Path]]]:
+    """Starts `serverlab run`, in an experiment that measures for a minute; returns its process id and its log."""
+    experiment, log, shell = tmp_path / "robust.toml", tmp_path / "log", HostShell()
     experiment.write_text(EXPERIMENT.format(duration_s=60))
-    log = tmp_path / "log"
-    started: list[int] = []
 
     def start() -> tuple[int, Path]:
-        code = "import sys; from serverlab.cli.main import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, "run", str(experiment)]
-        started.append(HostShell().start(command, log=log))
-        until(lambda: engine.containers("load"), within_s=60)
-        return started[-1], log
+        pid = shell.start([*SERVERLAB, "run", str(experiment)], log=log)
+        until(lambda: any(b'"measuring"' in load.logs() for load in engine.containers("load")), within_s=90)
+        return pid, log
 
     yield start
-    for path in (CHECKOUT / "results/robust").glob("*"):
-        shutil.rmtree(path)
+    for child in shell._started:
+        child.kill()
+        child.wait(10)
+    engine.remove_all()
     shutil.rmtree(CHECKOUT / "results/robust", ignore_errors=True)
 
 
-def ended(pid: int) -> bool:
-    """Whether the child has ended; it is reaped then."""
-    return os.waitpid(pid, os.WNOHANG)[0] == pid
+def is_over(pid: int) -> bool:
+    """Whether the child has ended, be it reaped or not."""
+    try:
+        return not Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_lab_that_is_told_to_end_under_load_leaves_nothing(
-    lab: Callable[..., tuple[int, Path]], engine: Engine, number: signal.Signals
+    lab: Callable[[], tuple[int, Path]], engine: Engine, number: signal.Signals
 ) -> None:
     """Its run can be gone on with."""
     pid, log = lab()
     os.kill(pid, number)
     until(lambda: "Go on with: serverlab run --resume robust/" in log.read_text(), within_s=30)
-    until(lambda: not Path(f"/proc/{pid}/cmdline").read_bytes(), within_s=10)
+    until(lambda: is_over(pid), within_s=10)
     assert_clean(engine, results=CHECKOUT / "results/robust")
     (path,) = (CHECKOUT / "results/robust").iterdir()
     assert len(store.pending(store.read_run(path))) == 1
 
 
 def test_what_a_lab_leaves_that_is_killed_under_load_is_found_and_taken_away(
-    lab: Callable[..., tuple[int, Path]], engine: Engine
+    lab: Callable[[], tuple[int, Path]], engine: Engine
 ) -> None:
     """Nobody can tidy up after SIGKILL but the next start, or `clean`."""
     pid, _ = lab()
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{pid}/cmdline").read_bytes(), within_s=10)
+    until(lambda: is_over(pid), within_s=10)
     assert any("serverlab-app-1" in each for each in in_the_engine(engine))
-    code = "import sys; from serverlab.cli.main import main; sys.exit(main())"
-    cleaned = HostShell().run([sys.executable, "-c", code, "clean"], timeout_s=60)
+    cleaned = HostShell().run([*SERVERLAB, "clean"], timeout_s=60)
     assert (cleaned.returncode, "serverlab-app-1" in cleaned.stderr) == (0, True)
     assert_clean(engine, results=CHECKOUT / "results/robust")
 
 
 def test_a_container_that_is_killed_under_load_ends_the_load_and_the_trial_at_once(
-    lab: Callable[..., tuple[int, Path]], engine: Engine
+    lab: Callable[[], tuple[int, Path]], engine: Engine
 ) -> None:
     """A window of a minute is not waited for."""
     _, log = lab()
     app, load = engine.service("app"), engine.service("load")
-    until(lambda: b'"measuring"' in load.logs(), within_s=30)
     app.kill()
     gone_s = until(lambda: load.id not in running(engine), within_s=10)
     until(lambda: "VOID: under load serverlab-app-1 died" in log.read_text(), within_s=20)

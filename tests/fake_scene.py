@@ -11,6 +11,7 @@ from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Engine
 from serverlab.faults.fault import Fault, Scene
+from serverlab.model.faults import Happening
 from serverlab.runner.breaking import NO_CORES
 from serverlab.runner.cell import cell_settings
 from serverlab.runner.trial import expectation
@@ -29,6 +30,8 @@ class FakeStack:
     app: FakeApp
     client: FakeClient = field(default_factory=FakeClient)
     measured: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    marks: list[Happening] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         container = self.client.add("app", ports={8000: self.app.port})
@@ -44,8 +47,9 @@ class FakeStack:
             root=Path("/lab"),
             expected=expectation(CATALOG, settings),
             hold_s=hold_s,
-            note=lambda _said: None,
+            note=self.notes.append,
             measure=self.measured.update,
+            mark=self.marks.append,
         )
 
 

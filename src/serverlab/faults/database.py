@@ -102,6 +102,7 @@ class CommitCut(OnTheWay):
         proxy = proxy_of(scene.engine, scene.settings)
         before = proxy.traffic().touched
         key = str(uuid.uuid4())
+        scene.acted()
         try:
             with proxy.harmed([Toxic("cut_at", attributes={"hex": COMMITTED.hex()})]):
                 first = _sent(scene, key)
@@ -110,6 +111,7 @@ class CommitCut(OnTheWay):
                         f"the entry that was to be committed and not told is not there ({first})"
                     )
                 yield f"an entry is committed and its sender got {first}; {touched_since(proxy, before)}"
+            scene.lifted()
             again = _sent(scene, key)
             copies = _copies(scene, key)
             scene.note(f"the same entry was sent twice: {first}, then {again}; it is there {copies} times")
@@ -140,6 +142,7 @@ class Crashed(Fault):
         try:
             if not self.durable:
                 _stop_waiting_for_the_disk(scene)
+            scene.acted()
             container.kill()
             yield await_effect("the database is gone", lambda: None if is_running(container) else "killed")
         finally:

@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from serverlab.compose import LABEL, Container
-from serverlab.faults import nginx
+from serverlab.faults import nginx, returning
 from serverlab.faults.database import LONGER_THAN_EVERY_TIME_OUT_S, SILENT, BlackHole
-from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene, await_effect, await_undone
+from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene, await_effect
 from serverlab.faults.processes import app_containers, is_running, send, still_there
 from serverlab.faults.racing import KeepAliveRace
 from serverlab.faults.retrying import RetryStorm
 from serverlab.faults.toxics import Down
 from serverlab.model.faults import Rule
 from serverlab.model.stacks import Proxied
-from serverlab.probe import answered, wait_ready
+from serverlab.probe import answered
 
 BROKEN_CONFIGURATION = {"worker_processes": "worker_proce55es"}
 REFUSED = "[emerg]"
@@ -45,14 +45,17 @@ class WorkerKilled(OfTheEdge):
         """Kill the first."""
         container = nginx.container_of(scene)
         victim, *_ = before = nginx.workers(container)
+        scene.acted()
         send(container, "SIGKILL", [victim.pid])
+        scene.lifted()
         await_effect(
             f"worker {victim.pid} is gone",
             lambda: None if still_there(container, [victim]) else "gone",
             pause_s=nginx.PAUSE_S,
         )
         yield f"worker {victim.pid} is gone"
-        await_undone(
+        returning.await_return(
+            scene,
             "nginx has all its workers",
             lambda: "all" if len(nginx.workers(container)) == len(before) else None,
             within_s=REPLACED_WITHIN_S,
@@ -70,7 +73,8 @@ class EdgeReloaded(OfTheEdge):
     def inject(self, scene: Scene) -> Iterator[str]:
         """Reload it as often as it is to be."""
         container = nginx.container_of(scene)
-        seen = [nginx.reload(container) for _ in range(self.times)]
+        scene.acted()
+        seen = [nginx.reload(container, told=scene.lifted) for _ in range(self.times)]
         yield "; ".join(seen)
 
 
@@ -84,6 +88,7 @@ class BadConfiguration(OfTheEdge):
         container = nginx.container_of(scene)
         before = nginx.workers(container)
         complaints = nginx.logged(container, REFUSED)
+        scene.acted()
         try:
             with nginx.rewritten(container, BROKEN_CONFIGURATION):
                 send(container, "SIGHUP", [nginx.master(container).pid])
@@ -97,7 +102,7 @@ class BadConfiguration(OfTheEdge):
                 scene.measure(workers_kept=kept, workers_gone=len(before) - kept)
                 yield f"{refused}; {kept} of {len(before)} workers kept"
         finally:
-            nginx.reload(container)
+            nginx.reload(container, told=scene.lifted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +114,7 @@ class EdgeRestarted(OfTheEdge):
         """Stop it and wait."""
         container = nginx.container_of(scene)
         began = time.monotonic()
+        scene.acted()
         try:
             container.stop(timeout=STOP_S)
             took_s = time.monotonic() - began
@@ -117,8 +123,8 @@ class EdgeRestarted(OfTheEdge):
                 raise NotEffective("the edge still runs")
             yield f"the edge ended after {took_s:.1f} s"
         finally:
-            container.start()
-            wait_ready(scene.engine, scene.settings)
+            returning.start(scene, [container])
+            returning.await_ready(scene)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +140,7 @@ class Replaced(OfTheEdge):
         container = app_containers(scene)[0]
         before = _address(container)
         placeholders: list[Container] = []
+        scene.acted()
         try:
             container.stop(timeout=APP_STOP_S)
             placeholders += [_placeholder(scene, container) for _ in range(PLACEHOLDERS)]
@@ -152,10 +159,11 @@ class Replaced(OfTheEdge):
             scene.measure(status_before_reload=status or 0)
             yield f"the app moved from {before} to {now} and is {seen}; through the edge: {status}"
         finally:
-            nginx.reload(nginx.container_of(scene))
+            returning.start(scene, [container])
+            nginx.reload(nginx.container_of(scene), told=scene.lifted)
             for each in placeholders:
                 each.remove(force=True, v=True)
-            wait_ready(scene.engine, scene.settings)
+            returning.await_ready(scene)
 
 
 def _address(container: Container) -> str:

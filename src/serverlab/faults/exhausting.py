@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from serverlab.faults.fault import Fault, NotEffective, Scene
-from serverlab.faults.processes import app_containers, run
+from serverlab.faults.processes import app_containers, is_running, run
 from serverlab.model.faults import Rule
 from serverlab.probe import Expectation
 
@@ -52,18 +52,21 @@ class DiskFull(Fault):
     def inject(self, scene: Scene) -> Iterator[str]:
         """Fill it, and remove what filled it."""
         containers = app_containers(scene)
+        scene.acted()
         try:
             written = [int(run(container, FILL, FILE)) for container in containers]
             if not all(written):
                 raise NotEffective("not a byte could be written, it was full before")
             yield f"{sum(written) >> 20} MiB more have filled it"
         finally:
-            for container in containers:
+            for container in filter(is_running, containers):  # with one that ended its file is gone
                 run(container, REMOVE, FILE)
+            scene.lifted()
 
     def left_behind(self, scene: Scene) -> str | None:
         """The file."""
-        there = [str(each.name) for each in app_containers(scene) if run(each, EXISTS, FILE) != "False"]
+        running = filter(is_running, app_containers(scene))
+        there = [str(each.name) for each in running if run(each, EXISTS, FILE) != "False"]
         return f"{', '.join(there)}: /tmp is still full" if there else None
 
 

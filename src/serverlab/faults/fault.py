@@ -101,7 +101,8 @@ class Fault(ABC):
 
     ``what`` is a sentence for people, ``rule`` what a stack has to do to pass. ``needs`` are capabilities of the
     target, or EDGE. ``timeline`` takes the place of the experiment's where that does not fit; ``hold_s``, where it is
-    not 0, is how long it is held whatever the experiment says: a rule with an absolute bound needs one. The lab switches its views for faults on (LAB_FAULTS) whatever the fault is.
+    not 0, is how long it is held whatever the experiment says: a rule with an absolute bound needs one. The lab
+    switches its views for faults on (LAB_FAULTS) whatever the fault is.
     """
 
     id: str

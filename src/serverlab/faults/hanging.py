@@ -55,6 +55,7 @@ class Hang(Fault):
         path = self.path.format(s=f"{scene.hold_s:g}")
         count = self.count or slots_of(scene) or WITHOUT_BOUND
         callers = Callers(scene.url, path, count=count, timeout_s=scene.hold_s + PATIENCE_S)
+        scene.acted()
         callers.start()
         time.sleep(UNANSWERED_S)
         if callers.pending() < count:
@@ -63,6 +64,7 @@ class Hang(Fault):
         try:
             yield f"{count} requests for {path} are unanswered"
         finally:
+            scene.lifted()  # their time is over: whoever still waits, waits for the stack
             callers.join(within_s=scene.hold_s + PATIENCE_S)
             scene.measure(
                 hung=count, hung_answered=callers.statuses.count(200), hung_cut=len(callers.failures)
@@ -85,7 +87,9 @@ class Leak(Fault):
         """Leak until a process is gone; nothing is undone."""
         before = {container: of_server(container) for container in app_containers(scene)}
         most = 2 * len(before) * math.ceil(self.limit_mb / self.step_mb)
+        scene.acted()
         asked = 1 + sum(1 for _ in takewhile(lambda status: status == 200, self._leaks(scene, most)))
+        scene.lifted()
         scene.measure(leaked_mb=asked * self.step_mb)
         yield await_effect(
             f"a process ended by {asked} requests that leak {self.step_mb} MiB each", lambda: _ended(before)

@@ -63,6 +63,7 @@ def held(scene: Scene, *, most: int) -> Iterator[str]:
     container = postgres.container_of(scene)
     environment = {"PGPASSWORD": scene.settings.database_password}
     command = ["python3", "-I", "-S", "-c", HOLD, MARK, STATE]
+    scene.acted()
     try:
         container.exec_run(command, environment=environment, detach=True)
         yield await_effect(
@@ -72,6 +73,7 @@ def held(scene: Scene, *, most: int) -> Iterator[str]:
         holders = [each.pid for each in processes(container) if MARK in each.command]
         if holders:
             send(container, "SIGKILL", holders)  # its sessions end with their standard input
+        scene.lifted()
         postgres.await_ready(scene)
 
 

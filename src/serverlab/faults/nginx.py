@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from serverlab.compose import Container
@@ -62,14 +62,17 @@ def workers(container: Container) -> list[Process]:
     ]
 
 
-def reload(container: Container) -> str:
+def reload(container: Container, *, told: Callable[[], None] = lambda: None) -> str:
     """Have nginx read its configuration again, and return once other workers take connections.
+
+    ``told`` is called as soon as nginx has been told to.
 
     Raises:
         NotEffective: they do not in time.
     """
     before = workers(container)
     send(container, "SIGHUP", [master(container).pid])
+    told()
     return await_effect(
         "nginx has other workers",
         lambda: replaced(container, before),

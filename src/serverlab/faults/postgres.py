@@ -6,8 +6,8 @@ import docker.errors
 
 from serverlab.compose import Container
 from serverlab.errors import TrialFailed
+from serverlab.faults import returning
 from serverlab.faults.fault import Scene, await_undone
-from serverlab.faults.processes import is_running
 
 SERVICE = "db"
 SOCKETS = "/run/postgresql"
@@ -60,8 +60,7 @@ def await_ready(scene: Scene) -> str:
 def start_again(scene: Scene) -> None:
     """Have the database run and take statements, whatever was done to it."""
     container = container_of(scene)
-    if not is_running(container):
-        container.start()
+    returning.start(scene, [container])
     await_ready(scene)
 
 

@@ -60,7 +60,9 @@ class Killed(Fault):
         found = answerer(scene)
         victim = self.whom(found)
         before = of_server(found.container)
+        scene.acted()
         send(found.container, self.signal, [victim.pid])
+        scene.lifted()
         gone = await_effect(
             f"{self.signal} to process {victim.pid}", lambda: _end_of([victim], found.container)
         )
@@ -84,6 +86,8 @@ class Crash(Fault):
         """Ask for it once; nothing is undone."""
         before = {container: of_server(container) for container in app_containers(scene)}
         with scene.client() as client:
+            scene.acted()
+            scene.lifted()  # the request is the cause: its answer may be waited for until a process has been replaced
             answer = answered(client.get, self.path)
         said = f"{self.path} was answered with {answer.status}" if answer.status else "the answer was cut off"
         yield await_effect(
@@ -103,12 +107,14 @@ class Frozen(Fault):
         """Stop the process as a debugger does, and let it go on."""
         found = answerer(scene)
         victim, container = self.whom(found), found.container
+        scene.acted()
         send(container, "SIGSTOP", [victim.pid])
         try:
             yield await_effect(f"process {victim.pid} frozen", lambda: _state(container, victim, frozen=True))
         finally:
             if still_there(container, [victim]):
                 send(container, "SIGCONT", [victim.pid])
+            scene.lifted()
             await_undone(f"process {victim.pid} thawed", lambda: _state(container, victim, frozen=False))
 
     def left_behind(self, scene: Scene) -> str | None:
@@ -128,9 +134,11 @@ class Reload(Fault):
         """Send the signal that the server's definition names; nothing is undone."""
         signal = scene.expected.server.signals.reload or "SIGHUP"
         seen = []
+        scene.acted()
         for container in app_containers(scene):
             before = of_server(container)
             container.kill(signal=signal)
+            scene.lifted()
             seen.append(
                 await_effect(
                     f"{signal}: workers replaced",

@@ -74,6 +74,7 @@ class KeepAliveRace(OnTheWay):
             finally:
                 over.set()
             statuses = bursts.result()
+        scene.lifted()
         scene.measure(bad_gateways=statuses.count(BAD_GATEWAY), asked_in_bursts=len(statuses))
 
 

@@ -10,13 +10,12 @@ from typing import Any
 
 from serverlab.compose import LABEL, Container
 from serverlab.errors import TrialFailed
-from serverlab.faults import nginx
+from serverlab.faults import nginx, returning
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene
-from serverlab.faults.processes import app_containers, is_running, run
-from serverlab.faults.rolling import healthy_again, sent_nothing
+from serverlab.faults.processes import app_containers, run
+from serverlab.faults.rolling import EVERY_ONE, healthy_again, sent_nothing
 from serverlab.faults.stopping import GRACE_S
 from serverlab.model.definitions import Protocol
-from serverlab.model.faults import Rule
 from serverlab.probe import Expectation
 
 NO_DATABASE = {"DATABASE_URL": "sqlite:////nowhere/db.sqlite3"}
@@ -60,22 +59,20 @@ class BadRelease(Fault):
     def inject(self, scene: Scene) -> Iterator[str]:
         """Roll forward and back; nothing is left to be undone."""
         first, *others = app_containers(scene)
+        scene.acted()
         with sent_nothing(scene, first, others):
             first.stop(timeout=int(GRACE_S))
             try:
                 said = self._try_release(scene, first)
             finally:
                 began_s = time.monotonic()
-                first.start()
-            healthy_again(first)
-        nginx.reload(nginx.container_of(scene))
-        scene.measure(rolled_back_after_s=round(time.monotonic() - began_s, 3))
+                returning.start(scene, [first])
+            healthy = healthy_again(scene, first)
+        nginx.reload(nginx.container_of(scene), told=scene.lifted)
+        scene.measure(
+            rolled_back_after_s=round(time.monotonic() - began_s, 3), replicas_ill=0 if healthy else 1
+        )
         yield said
-
-    def left_behind(self, scene: Scene) -> str | None:
-        """A replica that does not run."""
-        down = [str(each.name) for each in app_containers(scene) if not is_running(each)]
-        return f"{', '.join(down)}: still stopped" if down else None
 
     def _try_release(self, scene: Scene, like: Container) -> str:
         release = started(scene, like, NO_DATABASE)
@@ -98,7 +95,7 @@ FAULTS = (
         title="bad release rolled back",
         what="One of two replicas is drained and replaced by a release without a database; it is given up after 5 s.",
         hold_s=6.0,
-        rule=Rule(failures_at_most=0, longest_gap_s=2.0),
+        rule=EVERY_ONE,
     ),
 )
 

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from serverlab.compose import Container
 from serverlab.errors import TrialFailed
-from serverlab.faults import nginx
+from serverlab.faults import nginx, returning
 from serverlab.faults.fault import EDGE, Fault, Scene, await_effect
-from serverlab.faults.processes import app_containers, is_running, processes
+from serverlab.faults.processes import app_containers, processes
 from serverlab.faults.stopping import GRACE_S
 from serverlab.model.faults import Rule
 
@@ -22,11 +23,15 @@ ALL_REPLICAS = "server app:8000 max_fails=0;"
 HEALTHY_WITHIN_S = 60.0
 PAUSE_S = 0.1
 
+EVERY_ONE = Rule(failures_at_most=0, longest_gap_s=2.0, measured_at_most={"replicas_ill": 0})
+"""Nobody notices, and every replica is healthy again."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rolled(Fault):
     """Each replica is stopped by its signal and started again, the next one once it is healthy.
 
+    One that does not become healthy ends the rolling, as it does in service; how many there were is measured.
     ``drained``: the edge is told to send nothing more to a replica before that is stopped, and told of it again when it
     is healthy.
     """
@@ -44,21 +49,22 @@ class Rolled(Fault):
         """Replace all of them; nothing is undone."""
         began_s = time.monotonic()
         containers = app_containers(scene)
-        for container in containers:
-            if self.drained:
-                with sent_nothing(scene, container, [each for each in containers if each is not container]):
-                    _replace(container)
-                nginx.reload(nginx.container_of(scene))
-            else:
-                _replace(container)
+        scene.acted()
+        healthy = list(takewhile(bool, (self._rolled(scene, each, containers) for each in containers)))
         took_s = time.monotonic() - began_s
-        scene.measure(rolled_s=round(took_s, 3))
-        yield f"{len(containers)} replicas were replaced within {took_s:.1f} s"
+        ill = 0 if len(healthy) == len(containers) else 1
+        scene.measure(rolled_s=round(took_s, 3), replicas_ill=ill)
+        more = ", the next one did not become healthy" if ill else ""
+        yield f"{len(healthy)} of {len(containers)} replicas were replaced within {took_s:.1f} s{more}"
 
-    def left_behind(self, scene: Scene) -> str | None:
-        """A replica that does not run."""
-        down = [str(each.name) for each in app_containers(scene) if not is_running(each)]
-        return f"{', '.join(down)}: still stopped" if down else None
+    def _rolled(self, scene: Scene, container: Container, containers: list[Container]) -> bool:
+        """Whether the replica, replaced, is healthy."""
+        if not self.drained:
+            return _replace(scene, container)
+        with sent_nothing(scene, container, [each for each in containers if each is not container]):
+            healthy = _replace(scene, container)
+        nginx.reload(nginx.container_of(scene), told=scene.lifted)
+        return healthy
 
 
 FAULTS = (
@@ -68,7 +74,7 @@ FAULTS = (
         what="Two replicas behind the edge are stopped by their signal and started again, one after the other.",
         drained=False,
         hold_s=6.0,
-        rule=Rule(failures_at_most=0, longest_gap_s=2.0),
+        rule=EVERY_ONE,
     ),
     Rolled(
         id="F-12d",
@@ -76,25 +82,22 @@ FAULTS = (
         what="As F-12, but the edge is told to leave a replica out before that is stopped.",
         drained=True,
         hold_s=6.0,
-        rule=Rule(failures_at_most=0, longest_gap_s=2.0),
+        rule=EVERY_ONE,
     ),
 )
 
 
-def _replace(container: Container) -> None:
-    """Stop the container as the engine does, start it again, and wait until its health check is content."""
+def _replace(scene: Scene, container: Container) -> bool:
+    """Stop the container as the engine does and start it again: whether its health check is content in time."""
     container.stop(timeout=int(GRACE_S))
-    container.start()
-    healthy_again(container)
+    returning.start(scene, [container])
+    return healthy_again(scene, container)
 
 
-def healthy_again(container: Container) -> None:
-    """Return once the container's health check is content.
-
-    Raises:
-        NotEffective: it is not in time.
-    """
-    await_effect(
+def healthy_again(scene: Scene, container: Container) -> bool:
+    """Whether the container's health check is content in time; where it is not that is noted."""
+    return returning.await_return(
+        scene,
         f"{container.name} is healthy again",
         lambda: "healthy" if _health(container) == "healthy" else None,
         within_s=HEALTHY_WITHIN_S,

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from serverlab.compose import Container
-from serverlab.errors import TrialFailed
+from serverlab.faults import returning
 from serverlab.faults.callers import Callers
-from serverlab.faults.fault import Fault, NotEffective, NotUndone, Scene
+from serverlab.faults.fault import Fault, NotEffective, Scene
 from serverlab.faults.processes import app_containers, exit_code, is_running
-from serverlab.probe import wait_ready
 
 GRACE_S = 35.0
 """Above every server's own patience with requests in flight, which is 25 seconds (compose/stack.yml)."""
@@ -59,12 +58,8 @@ class Stopped(Fault):
             try:
                 yield self._stop(scene, containers, signal, working)
             finally:
-                _start_again(scene, containers)
-
-    def left_behind(self, scene: Scene) -> str | None:
-        """An app container that does not run."""
-        down = [each.name for each in app_containers(scene) if not is_running(each)]
-        return f"{', '.join(map(str, down))}: still stopped" if down else None
+                returning.start(scene, containers)
+                returning.await_ready(scene)
 
     def _taken(self, scene: Scene) -> int:
         """How many requests are in flight: no more than leave half of the server to others."""
@@ -73,6 +68,7 @@ class Stopped(Fault):
 
     def _stop(self, scene: Scene, containers: Sequence[Container], signal: str, working: Callers) -> str:
         began = time.monotonic()
+        scene.acted()
         for container in containers:
             container.kill(signal=signal)
         in_time = _await_end(containers, until=began + GRACE_S)
@@ -114,16 +110,6 @@ def _await_end(containers: Sequence[Container], *, until: float) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def _start_again(scene: Scene, containers: Sequence[Container]) -> None:
-    for container in containers:
-        if not is_running(container):
-            container.start()
-    try:
-        wait_ready(scene.engine, scene.settings)
-    except TrialFailed as broke:
-        raise NotUndone(f"started again, but {broke.what}") from None
 
 
 @contextmanager

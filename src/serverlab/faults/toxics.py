@@ -43,6 +43,7 @@ class Poisoned(OnTheWay):
         """Add the toxics, wait until they have touched something, and take them away again."""
         proxy = proxy_of(scene.engine, scene.settings)
         before = proxy.traffic().touched
+        scene.acted()
         with proxy.harmed(self.toxics):
             touched = await_effect(
                 f"toxics at proxy {proxy.name} touch anything",
@@ -51,6 +52,7 @@ class Poisoned(OnTheWay):
             )
             yield f"{' and '.join(map(str, self.toxics))}: {touched}"
             measure_traffic(scene, proxy)
+        scene.lifted()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +64,10 @@ class Down(OnTheWay):
         """Switch the proxy off and on again."""
         proxy = proxy_of(scene.engine, scene.settings)
         before = proxy.traffic()
+        scene.acted()
         with proxy.down():
             yield f"proxy {proxy.name} refuses; {before.open} connections were closed"
+        scene.lifted()
 
 
 def touched_since(proxy: FaultProxy, before: int) -> str | None:

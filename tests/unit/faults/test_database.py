@@ -154,5 +154,5 @@ def test_what_was_written_down_before_it_was_tried():
         "F-61d": Rule(),
         "F-62": Rule(),
         "F-63": Rule(measured_at_most={"reconnected_after_s": 5}),
-        "F-63b": Rule(failures_at_most=0, measured_at_most={"sockets_lost": 0}),
+        "F-63b": Rule(failures_at_most=0, measured_at_most={"sockets_lost": 0, "reconnected_after_s": 5}),
     }

@@ -7,6 +7,7 @@ import pytest
 from serverlab.errors import TrialFailed
 from serverlab.faults import FAULTS, fault, process
 from serverlab.faults.fault import NotEffective, NotUndone
+from serverlab.model.faults import Happening
 from tests.fake_app import FakeApp, serving
 from tests.fake_scene import FakeStack
 
@@ -44,6 +45,18 @@ def test_the_worker_that_answers_is_killed_and_is_seen_to_be_gone(scene, server)
     with FAULTS["F-01"].inject(scene) as seen:
         assert seen == "process 8 is gone"
     assert server.signals == ["SIGKILL 8"]
+
+
+@pytest.mark.parametrize("name", ["F-01", "F-03"])
+def test_what_ends_by_itself_is_lifted_at_its_act(stack, scene, name):
+    with FAULTS[name].inject(scene):
+        assert stack.marks == [Happening.ACTED, Happening.LIFTED]
+
+
+def test_a_process_that_is_frozen_is_lifted_when_it_goes_on(stack, scene):
+    with FAULTS["F-35"].inject(scene):
+        assert stack.marks == [Happening.ACTED]
+    assert stack.marks == [Happening.ACTED, Happening.LIFTED]
 
 
 def test_with_the_master_the_container_ends(stack, scene, server):

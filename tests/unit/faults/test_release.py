@@ -9,6 +9,7 @@ import pytest
 
 from serverlab.faults import FAULTS, nginx, release
 from serverlab.faults.fault import NotEffective
+from serverlab.model.faults import Happening
 from tests.fake_app import FakeApp, serving
 from tests.fake_engine import ExecResult
 from tests.fake_scene import FakeStack
@@ -46,7 +47,7 @@ def rolled(monkeypatch):
 
         stack.client.containers.run = run
         monkeypatch.setattr(release, "sent_nothing", sent_nothing)
-        monkeypatch.setattr(nginx, "reload", lambda _edge: done.append("told again"))
+        monkeypatch.setattr(nginx, "reload", lambda _edge, *, told: done.append("told again") or told())
         monkeypatch.setattr(nginx, "container_of", lambda _scene: None)
         monkeypatch.setattr(release, "PAUSE_S", 0.01)
         quick = replace(FAULTS["F-13"], gives_up_s=0.05)
@@ -73,7 +74,9 @@ def test_it_is_drained_tried_taken_back_and_told(rolled):
         "start",
         "told again",
     ]
-    assert stack.measured["rolled_back_after_s"] < 1
+    assert stack.measured.pop("rolled_back_after_s") < 1
+    assert stack.measured == {"replicas_ill": 0}
+    assert stack.marks == [Happening.ACTED, Happening.LIFTED, Happening.LIFTED]
 
 
 def test_a_release_that_is_ready_makes_it_void_and_is_taken_back(rolled):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import docker.errors
 import pytest
 
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, fault, hanging, stopping
+from serverlab.faults import FAULTS, fault, hanging, returning, stopping
 from serverlab.faults.fault import NotEffective, NotUndone
+from serverlab.model.faults import Happening
 from tests.fake_app import serving
 from tests.fake_scene import FakeStack, SlowApp
 
@@ -77,14 +79,33 @@ def test_a_server_that_does_not_end_is_killed_as_the_engine_would(stack):
     assert (stack.measured["killed"], stack.measured["exit_code"]) == (1, 137)
 
 
-def test_a_server_that_does_not_come_back_is_not_undone(stack, monkeypatch):
+def test_a_server_that_does_not_come_back_is_its_own_failure_and_no_undo_of_the_labs(stack, monkeypatch):
     def not_ready(*_arguments):
         raise TrialFailed("it was not ready")
 
-    monkeypatch.setattr(stopping, "wait_ready", not_ready)
+    monkeypatch.setattr(returning, "wait_ready", not_ready)
     ends_in_peace(stack)
-    with pytest.raises(NotUndone, match="started again, but it was not ready"):
+    tried(stack, "F-09")
+    assert stack.notes == ["the fault is undone, but it was not ready"]
+    assert stack.marks == [Happening.ACTED, Happening.LIFTED]
+
+
+def test_a_container_that_the_engine_does_not_start_is_not_undone(stack):
+    def refuses():
+        raise docker.errors.APIError("no", explanation="no room")
+
+    ends_in_peace(stack)
+    stack.server.container.start = refuses
+    with pytest.raises(NotUndone, match="the engine does not start serverlab-app-1 again: no room"):
         tried(stack, "F-09")
+    assert stack.marks == [Happening.ACTED]
+
+
+def test_what_a_hang_costs_after_its_time_is_the_stacks_own(stack):
+    with FAULTS["F-04"].inject(stack.scene(FAULTS["F-04"])):
+        assert stack.marks == [Happening.ACTED]
+        stack.app.released.set()
+    assert stack.marks == [Happening.ACTED, Happening.LIFTED]
 
 
 def test_requests_that_are_answered_too_soon_make_it_void(stack):

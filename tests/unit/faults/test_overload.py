@@ -2,93 +2,154 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 
 import pytest
 
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS
-from serverlab.faults.fault import NotEffective, Scene
-from serverlab.runner.breaking import NO_CORES
-from serverlab.runner.cell import cell_settings
-from serverlab.runner.trial import expectation
-from tests.checkout import make_checkout
+from serverlab.faults import FAULTS, overload
+from serverlab.faults.fault import NotEffective
+from serverlab.faults.flooding import parse_told
+from serverlab.model.faults import Happening, Rule
 from tests.fake_app import FakeApp, serving
-from tests.fake_lab import FakeLab, a_result
+from tests.fake_scene import FakeStack
+from tests.fake_slow import chained
+from tests.fakes import Answer, FakeShell
 
-ARRIVALS = {"scheduled": 2000, "sent": 1500, "queued": 100, "unsent": 500, "lost": 0}
+NONE = {"due": 0, "begun": 0, "taken": 0, "ok": 0, "refused": 0, "most_open": 0}
+
+
+def opening(per_s):
+    return {
+        "flood": 1,
+        "began_s": 100.0,
+        "url": "http://app:8000",
+        "path": "/api/auth/jwt/login/",
+        "body": "{}",
+        "per_s": per_s,
+        "users": 16,
+        "timeout_s": 2.0,
+        "duration_s": 4.0,
+    }
+
+
+def text(*told):
+    return "".join(f"{line}\n" for line in chained(*told))
+
+
+class Flooded:
+    """A stack of which 40 requests/s are answered; later ``sends_rps`` are sent and ``ok_rps`` answered."""
+
+    def __init__(self, app, monkeypatch):
+        self.stack, self.sends_rps, self.ok_rps, self.marks = FakeStack(app), 400, 10, []
+        self.given = []
+        shell = FakeShell({"docker compose": Answer(does=lambda _argv: self._bring())})
+        self.scene = self.stack.scene(FAULTS["F-40c"], hold_s=10.0)
+        changes = {"shell": shell, "mark": self.marks.append}
+        self.scene = type(self.scene)(**{**vars(self.scene), **changes})
+        self.shell = shell
+        monkeypatch.setattr(overload, "SEEN_WITHIN_S", 0.1)
+
+    def _bring(self):
+        given = self.shell.environments[-1]
+        self.given.append({name: given[name] for name in given if name.startswith("LAB_FLOOD_")})
+        sender = self.stack.client.add("flood")
+        if given["LAB_FLOOD_PER_S"] == "0":
+            sender.status = "exited"
+            done = {"ended_s": 104.0, "stopped": False, **NONE, "ok": 160, "begun": 165, "due": 165}
+            sender.logs = lambda **_: text(opening(0.0), done).encode()
+            return
+        lines = [opening(400.0), {"at_s": 102.0, **NONE, "due": 800, "begun": 2 * self.sends_rps}]
+        sender.logs = lambda **_: text(*lines).encode()
+
+        def stop(signal=None):
+            assert signal == "SIGTERM"
+            sender.status = "exited"
+            sent = {"due": 4000, "begun": 10 * self.sends_rps, "ok": 10 * self.ok_rps, "most_open": 900}
+            lines.append({"ended_s": 110.0, "stopped": True, **NONE, **sent})
+
+        sender.kill = stop
 
 
 @pytest.fixture
-def fake(tmp_path):
+def flooded(monkeypatch):
     app = FakeApp()
     with serving(app):
-        fake = FakeLab(make_checkout(tmp_path), app)
-        fake.asked, fake.measured_numbers = [], {}
-        fake.result = lambda given, start, end: a_load(fake, given, ARRIVALS)
-        yield fake
+        yield Flooded(app, monkeypatch)
 
 
-def a_load(fake, given, arrivals):
-    """What a closed load of a second answers, or an open one of ten."""
-    fake.asked.append((given["LAB_LOAD_ARRIVAL"], json.loads(given["LAB_LOAD_STEPS"])))
-    if given["LAB_LOAD_ARRIVAL"] == "closed":
-        return a_result(100.0, 101.0, ok=100)
-    open_loop = a_result(100.0, 110.0, ok=900)
-    steps = [{"level": 200.0, "ramp_to": 200.0, "duration_s": 10.0}]
-    lag = open_loop["loop_lag"]
-    return open_loop | {"arrival": "open", "arrivals": {**arrivals, "lag": lag}, "steps": steps}
+def senders(flooded):
+    return [each.name for each in flooded.stack.client.containers.things if "flood" in each.name]
 
 
-def scene_of(fake, fault):
-    catalog = fake.lab.catalog
-    settings = cell_settings(catalog, catalog.target("gunicorn"), fault, cpus=1, split=NO_CORES, label="run")
-    return Scene(
-        engine=fake.lab.engine,
-        shell=fake.shell,
-        root=fake.root,
-        expected=expectation(catalog, settings),
-        hold_s=10.0,
-        note=lambda _said: None,
-        measure=fake.measured_numbers.update,
-    )
-
-
-def test_twice_as_many_are_due_as_were_answered(fake):
-    scene = scene_of(fake, FAULTS["F-40"])
-    with FAULTS["F-40"].inject(scene) as seen:
-        assert seen == "200 requests/s are due, 2 times what was answered"
-    assert fake.asked == [("closed", []), ("open", [[200.0, 200.0, 10.0]])]
-    assert fake.measured_numbers == {
-        "capacity_rps": 100.0,
-        "due_rps": 200.0,
-        "sent_rps": 150.0,
-        "answered_rps": 90.0,
+def test_ten_times_what_was_answered_is_sent_and_what_is_lost_of_it_measured(flooded):
+    with FAULTS["F-40c"].inject(flooded.scene) as seen:
+        assert seen == "400 requests/s are sent, 10 times the 40 that were answered"
+    assert [each["LAB_FLOOD_PER_S"] for each in flooded.given] == ["0", "400"]
+    assert flooded.stack.measured == {
+        "capacity_rps": 40.0,
+        "due_rps": 400.0,
+        "sent_rps": 400.0,
+        "answered_rps": 10.0,
+        "capacity_lost_share": 0.75,
+        "most_open": 900,
     }
-    assert (fake.client.containers.things, FAULTS["F-40"].left_behind(scene)) == ([], None)
+    assert (senders(flooded), FAULTS["F-40c"].left_behind(flooded.scene)) == ([], None)
 
 
-def test_a_generator_that_could_not_send_it_makes_it_void(fake):
-    fake.result = lambda given, start, end: a_load(fake, given, ARRIVALS | {"lost": 300})
+def test_what_the_stack_can_do_is_found_out_before_the_act(flooded):
+    before = []
+    scene = type(flooded.scene)(
+        **{**vars(flooded.scene), "mark": lambda what: before.append((what, len(flooded.given)))}
+    )
+    with FAULTS["F-40c"].inject(scene):
+        pass
+    assert before == [(Happening.ACTED, 1), (Happening.LIFTED, 2)]
+
+
+def test_what_is_not_sent_is_no_overload(flooded):
+    flooded.sends_rps = 350
     with (
-        pytest.raises(NotEffective, match="the generator itself could not send 300 of 2000 requests"),
-        FAULTS["F-40"].inject(scene_of(fake, FAULTS["F-40"])),
+        pytest.raises(NotEffective, match="400 requests/s are sent: not seen within"),
+        FAULTS["F-40c"].inject(flooded.scene),
     ):
         pass
-    assert fake.client.containers.things == []
+    assert senders(flooded) == []
 
 
-def test_a_generator_that_breaks_is_told_and_removed(fake):
-    fake.result = lambda given, start, end: {"event": "result", "format": 99}
-    with (
-        pytest.raises(TrialFailed, match="the generator speaks format 99"),
-        FAULTS["F-40"].inject(scene_of(fake, FAULTS["F-40"])),
-    ):
-        pass
-    assert fake.client.containers.things == []
+def test_what_is_not_sent_in_the_end_is_no_overload(flooded):
+    injected = FAULTS["F-40c"].inject(flooded.scene)
+    injected.__enter__()
+    flooded.sends_rps = 350
+    with pytest.raises(NotEffective, match="350 requests/s were sent, 400 were due: at most 900 connections"):
+        injected.__exit__(None, None, None)
 
 
-def test_whatever_ends_the_overload_the_generator_goes(fake):
-    with pytest.raises(KeyboardInterrupt), FAULTS["F-40"].inject(scene_of(fake, FAULTS["F-40"])):
+def test_whatever_ends_the_overload_the_sender_goes(flooded):
+    with pytest.raises(KeyboardInterrupt), FAULTS["F-40c"].inject(flooded.scene):
         raise KeyboardInterrupt
-    assert fake.client.containers.things == []
+    assert senders(flooded) == []
+
+
+def test_the_same_is_asked_at_every_overload():
+    asked = [FAULTS[name].rule for name in ("F-40", "F-40b", "F-40c")]
+    assert asked == [Rule(measured_at_most={"capacity_lost_share": 0.6})] * 3
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (text(opening(1.0) | {"flood": 2}), "speaks format 2"),
+        (text(opening(1.0), {"other": 1}), "line 2"),
+        (text(opening(1.0), NONE), "has no time"),
+        (text(opening(1.0))[:-8] + "\n", "line 1: it is cut short"),
+    ],
+)
+def test_what_a_sender_told_is_taken_only_if_it_is_whole(told, why):
+    with pytest.raises(TrialFailed, match=why):
+        parse_told(told)
+
+
+def test_a_line_that_is_not_ended_is_none():
+    whole = text(opening(1.0), {"at_s": 101.0, **NONE})
+    assert list(itertools.islice((parse_told(each) for each in (whole[:-1], "")), 2)) == [None, None]

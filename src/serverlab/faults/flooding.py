@@ -1,0 +1,176 @@
+"""The sender of more requests than are answered, beside a stack: started, listened to, and ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from serverlab.compose import Container, start_beside, tails
+from serverlab.errors import TrialFailed
+from serverlab.faults.fault import Scene, await_undone
+from serverlab.faults.processes import is_running
+from serverlab.ledger import Chain
+from serverlab.model.base import Count, Record
+
+SERVICE = "flood"
+FILE = "flood.yml"
+FORMAT = 1
+PAUSE_S = 0.1
+STOPPED_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the sender does; the fields are those of loadtests/shared/flood.py."""
+
+    url: str
+    path: str
+    body: str
+    per_s: float
+    users: int
+    timeout_s: float
+    duration_s: float
+
+    def variables(self) -> dict[str, str]:
+        """The container's environment."""
+        told = {
+            "URL": self.url,
+            "PATH": self.path,
+            "BODY": self.body,
+            "PER_S": f"{self.per_s:g}",
+            "USERS": str(self.users),
+            "TIMEOUT_S": f"{self.timeout_s:g}",
+            "DURATION_S": f"{self.duration_s:g}",
+        }
+        return {f"LAB_FLOOD_{name}": value for name, value in told.items()}
+
+
+class Opening(Record, frozen=True):
+    """The sender's first line."""
+
+    flood: int
+    began_s: float
+    url: str
+    path: str
+    body: str
+    per_s: float
+    users: Count
+    timeout_s: float
+    duration_s: float
+
+
+class Counts(Record, frozen=True):
+    """What became of the requests so far; as in loadtests/shared/flood.py."""
+
+    due: Count
+    begun: Count
+    taken: Count
+    ok: Count
+    refused: Count
+    most_open: Count
+    at_s: float | None = None
+    ended_s: float | None = None
+    stopped: bool | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the sender told last, and for how long it had sent by then; ``ended`` says that it was its last line."""
+
+    seconds: float
+    counts: Counts
+    ended: bool
+
+
+def parse_told(text: str) -> Told | None:
+    """What the lines come to, None where nothing was counted yet; a line that is not ended yet is none.
+
+    Raises:
+        TrialFailed: a line is changed, missing or of another kind.
+    """
+    chain, opening, counts = Chain(), None, None
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            body = chain.unlocked(line)
+            if opening is None:
+                opening = msgspec.json.decode(body, type=Opening)
+            else:
+                counts = msgspec.json.decode(body, type=Counts)
+        except ValueError as broken:
+            raise TrialFailed(f"what the sender tells, line {number}: {broken}") from None
+    if opening is not None and opening.flood != FORMAT:
+        raise TrialFailed(f"the sender speaks format {opening.flood}", "Build the images: `make images`.")
+    if opening is None or counts is None:
+        return None
+    until_s = counts.at_s if counts.ended_s is None else counts.ended_s
+    if until_s is None or until_s <= opening.began_s:
+        raise TrialFailed("what the sender tells has no time")
+    return Told(until_s - opening.began_s, counts, ended=counts.ended_s is not None)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A sender at work."""
+
+    container: Container
+
+    def last(self) -> Told | None:
+        """What it told last; None before it has counted anything.
+
+        Raises:
+            TrialFailed: it has ended without a word, or says what cannot be read.
+        """
+        gone = not is_running(self.container)
+        told = parse_told(self.container.logs(stdout=True, stderr=False).decode(errors="replace"))
+        if gone and (told is None or not told.ended):
+            raise TrialFailed(f"the sender broke off{tails([self.container])}")
+        return told
+
+    def stop(self) -> Told:
+        """Have it let go of all connections at once, and return what it counted.
+
+        Raises:
+            NotUndone: it does not end.
+        """
+        if is_running(self.container):
+            self.container.kill(signal="SIGTERM")
+        return self.ended(within_s=STOPPED_WITHIN_S)
+
+    def ended(self, *, within_s: float) -> Told:
+        """What it counted, once it has ended.
+
+        Raises:
+            NotUndone: it does not end in time.
+            TrialFailed: it ended without a count.
+        """
+        await_undone(
+            "the sender has ended",
+            lambda: None if is_running(self.container) else "ended",
+            within_s=within_s,
+            pause_s=PAUSE_S,
+        )
+        told = self.last()
+        if told is None:
+            raise TrialFailed("the sender counted nothing")
+        return told
+
+
+@contextmanager
+def started(scene: Scene, wanted: Wanted) -> Iterator[Sender]:
+    """Start the sender on the stack's own network; its container is removed when the block ends."""
+    try:
+        start_beside(
+            scene.shell,
+            scene.root,
+            scene.settings,
+            files=[FILE],
+            service=SERVICE,
+            variables=wanted.variables(),
+        )
+        yield Sender(scene.engine.service(SERVICE))
+    finally:
+        for container in scene.engine.containers(SERVICE):
+            container.remove(force=True, v=True)

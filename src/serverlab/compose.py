@@ -209,9 +209,7 @@ def connect(shell: Shell) -> Engine:
         ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"], timeout_s=20
     )
     if context.returncode == NOT_FOUND:
-        raise EnvironmentLacks(
-            "there is no `docker` command on the PATH", f"Run `make engine`. {STILL_WORKS}"
-        )
+        raise _unreachable("there is no `docker` command on the PATH")
     host = context.stdout.strip() if context.ok else ""
     try:
         client = docker.DockerClient(base_url=host or None, timeout=60)
@@ -227,8 +225,8 @@ def _unreachable(said: str) -> EnvironmentLacks:
             "there is a container engine, but this user may not use it",
             "Add the user to the group that owns the engine's socket, then log in again (`serverlab doctor`).",
         )
-    hint = f"Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong. {STILL_WORKS}"
-    return EnvironmentLacks(f"the container engine does not answer: {said}", hint)
+    hint = "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong. "
+    return EnvironmentLacks(f"the container engine does not answer: {said}", hint + STILL_WORKS)
 
 
 def up(
@@ -280,8 +278,7 @@ def start_beside(
 
 def start_witness(shell: Shell, root: Path, settings: StackSettings) -> None:
     """Start the container of the other generators beside the running stack; it waits to be told what to measure."""
-    arguments = ["up", "--detach", "--no-build", "--pull", "never", "--no-deps", "--no-recreate", "witness"]
-    _compose(shell, root, settings, [*settings.files(), "witness.yml"], arguments)
+    start_beside(shell, root, settings, files=["witness.yml"], service="witness", variables={})
 
 
 def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
@@ -338,10 +335,9 @@ def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -
 
 
 def _state(container: Container) -> str:
-    if container.status not in ("exited", "dead"):
-        return f"is {container.status}"
     why = " (out of memory)" if container.attrs["State"].get("OOMKilled") else ""
-    return f"ended with {_exit_code(container)}{why}"
+    ended = container.status in ("exited", "dead")
+    return f"ended with {_exit_code(container)}{why}" if ended else f"is {container.status}"
 
 
 def _exit_code(container: Container) -> int:

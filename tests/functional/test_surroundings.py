@@ -73,8 +73,9 @@ def test_without_an_engine_it_is_said_what_still_works(tmp_path):
     asked = HostShell().run([*SERVERLAB, "ps"], env={"PATH": str(tmp_path / "bin")}, timeout_s=60)
     assert (asked.returncode, asked.stdout) == (3, "")
     assert asked.stderr == (
-        "serverlab: there is no `docker` command on the PATH\n"
-        "Run `make engine`. Without one `compare`, `report`, `list` and `check` work.\n"
+        "serverlab: the container engine does not answer: there is no `docker` command on the PATH\n"
+        "Run `make engine`, or start Docker; `serverlab doctor` tells what is wrong. "
+        "Without one `compare`, `report`, `list` and `check` work.\n"
     )
 
 

@@ -9,10 +9,12 @@ from itertools import pairwise
 
 from serverlab.analysis.tolls import (
     WELL_FOR_S,
+    WELL_P99,
     WELL_SHARE,
     Course,
     act_of,
     bare_toll,
+    best_p99_s,
     course_of,
     failures,
     latency_s,
@@ -42,6 +44,10 @@ LAG_P99_S = 0.05
 FOUND_SHARE = 0.98
 """Of the attempts that are due in the baseline, so many have to be in the ledger."""
 
+LONG_BASELINE_S = 30
+LONG_OBSERVE_S = 60
+"""C1: in less, the p99 of so few attempts is the slowest one or two of them, and no finding by itself."""
+
 CLOCK_SLACK_S = 0.005
 """How far moments of one attempt may stand in the wrong order, for they are rounded."""
 
@@ -59,9 +65,10 @@ def judge(
 
     FAIL wins: what was lost, made up, doubled, torn or read stale is so whatever else went wrong. Then comes VOID: the
     prober was late, or the stack was not well before the fault, or the fault or its removal was not confirmed, or the
-    clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough. What the
-    fault itself measured is looked at in ``bounds``. Where the rule says that writes must be lost, those, and reads that
-    missed them, are no FAIL, and to see none is VOID.
+    clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough, and a p99
+    that alone is too high where less was observed than C1 asks for. What the fault itself measured is looked at in
+    ``bounds``. Where the rule says that writes must be lost, those, and reads that missed them, are no FAIL, and to see
+    none is VOID.
     """
     seen, happened = tuple(attempts), tuple(events)
     if stored is None:
@@ -79,7 +86,7 @@ def judge(
     if broken or void or told is None:
         verdict = Verdict.FAIL if broken else Verdict.VOID
         return Judgement(verdict=verdict, reason=_joined([*broken, *void]), toll=toll)
-    return _by_rule(told, toll, rule)
+    return _by_rule(told, toll, rule, slow_s=_slow_s(told, toll, timeline, probing))
 
 
 def course(attempts: Iterable[Attempt], events: Iterable[Event]) -> tuple[Instant, ...]:
@@ -173,15 +180,22 @@ def _lag_p99_s(attempts: Sequence[Attempt]) -> float:
     return nearest_rank(lags, 99) if lags else 0.0
 
 
-def _by_rule(course: Course, toll: Toll, rule: Rule) -> Judgement:
-    if failed := list(_missed(course, toll, rule)):
+def _slow_s(course: Course, toll: Toll, timeline: Timeline, probing: Probing) -> float | None:
+    """The p99 that it came down to, where nothing but that kept it from being well again and too little was seen."""
+    seen_enough = timeline.baseline_s >= LONG_BASELINE_S and timeline.observe_s >= LONG_OBSERVE_S
+    return None if seen_enough or toll.to_recovery_s is not None else best_p99_s(course, probing)
+
+
+def _by_rule(course: Course, toll: Toll, rule: Rule, *, slow_s: float | None) -> Judgement:
+    """``slow_s`` is as _slow_s says."""
+    if failed := list(_missed(course, toll, rule, is_slow=slow_s is not None)):
         return Judgement(verdict=Verdict.FAIL, reason=_joined(failed), toll=toll)
-    if unknown := list(_unobserved(course, toll, rule)):
+    if unknown := list(_unobserved(course, toll, rule, slow_s)):
         return Judgement(verdict=Verdict.UNKNOWN, reason=_joined(unknown), toll=toll)
     return Judgement(verdict=Verdict.PASS, reason="", toll=toll)
 
 
-def _missed(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
+def _missed(course: Course, toll: Toll, rule: Rule, *, is_slow: bool) -> Iterator[str]:
     count = len(failures(course))
     if rule.failures_at_most is not None and count > rule.failures_at_most:
         yield f"{count} attempts failed, {rule.failures_at_most} may"
@@ -191,12 +205,18 @@ def _missed(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
     kept = toll.goodput_kept
     if rule.goodput_at_least is not None and kept is not None and kept < rule.goodput_at_least:
         yield f"{kept:.0%} of the successes per second were left under the fault, {rule.goodput_at_least:.0%} must"
-    if rule.recovers and toll.to_recovery_s is None and course.observed_s >= WELL_FOR_S:
+    if rule.recovers and toll.to_recovery_s is None and course.observed_s >= WELL_FOR_S and not is_slow:
         yield f"not recovered within {course.observed_s:.0f} s"
 
 
-def _unobserved(course: Course, toll: Toll, rule: Rule) -> Iterator[str]:
-    if rule.recovers and toll.to_recovery_s is None:
+def _unobserved(course: Course, toll: Toll, rule: Rule, slow_s: float | None) -> Iterator[str]:
+    if rule.recovers and toll.to_recovery_s is None and slow_s is not None:
+        asked_ms = WELL_P99 * (toll.baseline_p99_ms or 0.0)
+        yield (
+            f"enough succeeded again, with a p99 of {slow_s * 1000:.1f} ms at best where {asked_ms:.1f} ms is asked: "
+            f"{LONG_BASELINE_S} s before the fault and {LONG_OBSERVE_S} s after it are needed to tell"
+        )
+    elif rule.recovers and toll.to_recovery_s is None:
         yield f"observed for {course.observed_s:.1f} s after the fault, {WELL_FOR_S:g} s are needed"
     if rule.goodput_at_least is not None and toll.goodput_kept is None:
         yield "nothing was observed under the fault"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -229,27 +229,37 @@ def _to_success_s(course: Course) -> float | None:
 
 def _to_recovery_s(course: Course, baseline_p99_s: float, probing: Probing) -> float | None:
     """C1: from t1 to the first moment from which on ten seconds are well; None if there is none."""
-    later = [each for each in course.attempts if each.due_s >= course.lifted_s]
-    starts = [course.lifted_s, *(each.due_s for each in later)]
-    first = last = 0
-    for start_s in starts:
-        if start_s + WELL_FOR_S > course.end_s:
-            return None
-        while first < len(later) and later[first].due_s < start_s:
-            first += 1
-        while last < len(later) and later[last].due_s < start_s + WELL_FOR_S:
-            last += 1
-        if _is_well(later[first:last], baseline_p99_s, probing):
+    for start_s, found in _right_windows(course, probing):
+        if found <= WELL_P99 * baseline_p99_s:
             return start_s - course.lifted_s
     return None
 
 
-def _is_well(window: Sequence[Attempt], baseline_p99_s: float, probing: Probing) -> bool:
-    if len(window) < SENT_SHARE * WELL_FOR_S * rate(probing):
-        return False
-    found = p99_s(window)
+def best_p99_s(course: Course, probing: Probing) -> float | None:
+    """The lowest p99 of ten seconds after t1 of which enough succeed; None where there are no such seconds."""
+    return min((found for _, found in _right_windows(course, probing)), default=None)
+
+
+def _right_windows(course: Course, probing: Probing) -> Iterator[tuple[float, float]]:
+    """Where ten seconds after t1 begin of which enough succeed, and their p99."""
+    later = [each for each in course.attempts if each.due_s >= course.lifted_s]
+    first = last = 0
+    for start_s in [course.lifted_s, *(each.due_s for each in later)]:
+        if start_s + WELL_FOR_S > course.end_s:
+            return
+        while first < len(later) and later[first].due_s < start_s:
+            first += 1
+        while last < len(later) and later[last].due_s < start_s + WELL_FOR_S:
+            last += 1
+        window = later[first:last]
+        found = p99_s(window)
+        if found is not None and _is_right(window, probing):
+            yield start_s, found
+
+
+def _is_right(window: Sequence[Attempt], probing: Probing) -> bool:
     successes = sum(each.outcome is Outcome.OK for each in window)
-    return successes >= WELL_SHARE * len(window) and found is not None and found <= WELL_P99 * baseline_p99_s
+    return len(window) >= SENT_SHARE * WELL_FOR_S * rate(probing) and successes >= WELL_SHARE * len(window)
 
 
 def _goodput_kept(course: Course) -> float | None:

@@ -309,6 +309,31 @@ def test_what_never_gets_well_again_fails_where_the_rule_asks_for_it():
     assert verdict(history(*never), rule=Rule(recovers=False)) == PASSED
 
 
+ALWAYS_SLOWER = list(slow(range(240, 740), 0.0200))
+
+
+def test_what_only_takes_longer_is_unknown_where_too_little_was_seen():
+    found = judged(history(*ALWAYS_SLOWER))
+    assert (found.verdict, found.toll.to_recovery_s) == (Verdict.UNKNOWN, None)
+    assert found.reason == (
+        "enough succeeded again, with a p99 of 20.0 ms at best where 15.0 ms is asked: "
+        "30 s before the fault and 60 s after it are needed to tell"
+    )
+    assert verdict(history(*ALWAYS_SLOWER), rule=Rule(recovers=False)) == PASSED
+
+
+def test_what_only_takes_longer_fails_where_as_much_was_seen_as_is_asked():
+    later = tuple(msgspec.structs.replace(each, at_s=each.at_s + 20) for each in EVENTS[1:])
+    long = Timeline(settle_s=2, baseline_s=30, hold_s=5, observe_s=60)
+    slower = history(*slow(range(640, 1940), 0.0200), length=1940)
+    assert verdict(slower, events=later, timeline=long) == (Verdict.FAIL, "not recovered within 60 s")
+
+
+def test_what_fails_as_well_as_taking_longer_is_no_question_of_how_much_was_seen():
+    never = [failed(number, after_s=0.02) for number in range(345, 740, 30)]
+    assert verdict(history(*ALWAYS_SLOWER, *never)) == (Verdict.FAIL, "not recovered within 20 s")
+
+
 def test_ten_seconds_have_to_be_seen_whole():
     """What fails last fails 10 s before the end, or a little later; two failures within ten seconds are let pass."""
     ended = [failed(number) for number in between(17, 27)]

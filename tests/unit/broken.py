@@ -44,6 +44,7 @@ def a_toll(**changes: Any) -> Toll:
         "to_detect_s": 0.1,
         "to_success_s": 0.2,
         "to_recovery_s": 1.0,
+        "observed_s": 12.0,
         "goodput_kept": 0.9,
         "baseline_p99_ms": 8.0,
     }

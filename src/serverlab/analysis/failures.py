@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from serverlab.analysis.conditions import environment_facts
+from serverlab.analysis.tolls import WELL_FOR_S
 from serverlab.formatting import exact, plural
 from serverlab.model.failure_tables import FailureCell, FailureTable
 from serverlab.model.fault_runs import FaultRun
@@ -22,6 +23,8 @@ WRONG = ("lost", "phantom", "duplicate", "torn", "stale")
 NOT_TRIED = "not tried: the run was stopped before"
 SINCE = ("fault/", "after/")
 """The phases from the fault to the end, as ``failed_by`` begins with them."""
+
+UNKNOWN = "unknown/"
 
 
 def failure_table(run: FaultRun) -> FailureTable:
@@ -52,9 +55,18 @@ def failure_table(run: FaultRun) -> FailureTable:
     )
 
 
-def failed_since(toll: Toll) -> int:
-    """How many attempts were not OK from the fault to the end of the observation."""
+def failed_since(toll: Toll) -> int | None:
+    """How many attempts were not OK from the fault to the end of the observation; None where it is not known when."""
+    if any(where.startswith(UNKNOWN) for where in toll.failed_by):
+        return None
     return sum(count for where, count in toll.failed_by.items() if where.startswith(SINCE))
+
+
+def well_again(toll: Toll) -> bool | None:
+    """Whether it recovered; None where it did not and was not looked at for long enough to say so."""
+    if toll.to_recovery_s is not None:
+        return True
+    return False if toll.observed_s is not None and toll.observed_s >= WELL_FOR_S else None
 
 
 def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
@@ -73,13 +85,13 @@ def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
         reasons=tuple(dict.fromkeys(each.judgement.reason for each in cells if each.judgement.reason)),
         counted={each.value: count for each, count in verdicts.items()},
         wrong={name: total for name in WRONG if (total := sum(getattr(toll, name) for toll in tolls))},
-        failed=spread([float(failed_since(toll)) for toll in tolls]),
+        failed=_spread_of(tolls, failed_since),
         unacknowledged=spread([float(toll.recovered) for toll in tolls]),
         longest_gap_s=_spread_of(tolls, lambda toll: toll.longest_gap_s),
         to_detect_s=_spread_of(tolls, lambda toll: toll.to_detect_s),
         to_success_s=_spread_of(tolls, lambda toll: toll.to_success_s),
         to_recovery_s=_spread_of(tolls, lambda toll: toll.to_recovery_s),
-        not_recovered=sum(toll.to_recovery_s is None for toll in tolls),
+        not_recovered=sum(well_again(toll) is False for toll in tolls),
         goodput_kept=_spread_of(tolls, lambda toll: toll.goodput_kept),
         measured={
             name: found
@@ -91,7 +103,7 @@ def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
 
 
 def _spread_of(tolls: Iterable[Toll], value: Callable[[Toll], float | None]) -> Spread | None:
-    return spread([found for toll in tolls if (found := value(toll)) is not None])
+    return spread([float(found) for toll in tolls if (found := value(toll)) is not None])
 
 
 def _skipped(fault: str, target: str, why: str) -> FailureCell:

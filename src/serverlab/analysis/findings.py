@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from serverlab import stats
-from serverlab.analysis.failures import failed_since
+from serverlab.analysis.failures import failed_since, well_again
 from serverlab.analysis.framing import cell
 from serverlab.analysis.security import judged
 from serverlab.formatting import plural, significant
@@ -133,9 +133,11 @@ def _measured(tried: Cell, name: str) -> float | None:
     if toll is None:
         return None
     if name == "failed":
-        return float(failed_since(toll))
+        failed = failed_since(toll)
+        return None if failed is None else float(failed)
     if name == "well_again":
-        return float(toll.to_recovery_s is not None)
+        well = well_again(toll)
+        return None if well is None else float(well)
     if name in Toll.__struct_fields__:
         value = getattr(toll, name)
         return float(value) if isinstance(value, int | float) else None

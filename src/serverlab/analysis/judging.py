@@ -20,6 +20,7 @@ from serverlab.analysis.tolls import (
     latency_s,
     moment,
     rate,
+    stale_reads,
     toll_of,
 )
 from serverlab.model.faults import (
@@ -60,8 +61,11 @@ def judge(
     rule: Rule,
     timeline: Timeline,
     probing: Probing,
+    void: Sequence[str] = (),
 ) -> Judgement:
     """The verdict on a cell; ``stored`` is None where the database could not be read.
+
+    ``void`` holds what went wrong while it was tried, as far as attempts and events do not tell.
 
     FAIL wins: what was lost, made up, doubled, torn or read stale is so whatever else went wrong. Then comes VOID: the
     prober was late, or the stack was not well before the fault, or the fault or its removal was not confirmed, or the
@@ -72,21 +76,27 @@ def judge(
     """
     seen, happened = tuple(attempts), tuple(events)
     if stored is None:
-        return Judgement(verdict=Verdict.VOID, reason="the database could not be read")
+        return _unread(seen, rule, list(void) or ["the database could not be read"])
     told = course_of(seen, happened, timeline=timeline, probing=probing)
     if told is None:
         toll = bare_toll(seen, stored)
-        void = list(_unconfirmed(seen, happened))
+        wrong = list(void) or list(_unconfirmed(seen, happened))
     else:
         toll = toll_of(told, stored, probing=probing)
-        void = list(_void(told, probing))
+        wrong = [*void, *_void(told, probing)]
     broken = list(_broken(toll, probing, rule))
     if rule.must_lose and not toll.lost:
-        void.append("nothing was lost that had to be: that the lab sees loss is not shown")
-    if broken or void or told is None:
+        wrong.append("nothing was lost that had to be: that the lab sees loss is not shown")
+    if broken or wrong or told is None:
         verdict = Verdict.FAIL if broken else Verdict.VOID
-        return Judgement(verdict=verdict, reason=_joined([*broken, *void]), toll=toll)
+        return Judgement(verdict=verdict, reason=_joined([*broken, *wrong]), toll=toll)
     return _by_rule(told, toll, rule, slow_s=_slow_s(told, toll, timeline, probing))
+
+
+def _unread(attempts: Sequence[Attempt], rule: Rule, why: Sequence[str]) -> Judgement:
+    """Without the database: what the ledger alone proves is a FAIL, and what was lost is not known."""
+    broken = list(_stale(stale_reads(attempts), rule))
+    return Judgement(verdict=Verdict.FAIL if broken else Verdict.VOID, reason=_joined([*broken, *why]))
 
 
 def course(attempts: Iterable[Attempt], events: Iterable[Event]) -> tuple[Instant, ...]:
@@ -137,8 +147,12 @@ def _broken(toll: Toll, probing: Probing, rule: Rule) -> Iterator[str]:
         yield f"{toll.duplicate} writes are there more than once"
     if toll.torn:
         yield f"{toll.torn} rows are torn from those that belong to them"
-    if toll.stale and not rule.must_lose:
-        yield f"{toll.stale} reads missed what had been acknowledged before"
+    yield from _stale(toll.stale, rule)
+
+
+def _stale(count: int, rule: Rule) -> Iterator[str]:
+    if count and not rule.must_lose:
+        yield f"{count} reads missed what had been acknowledged before"
 
 
 def _void(course: Course, probing: Probing) -> Iterator[str]:

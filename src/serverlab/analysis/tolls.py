@@ -164,6 +164,7 @@ def bare_toll(attempts: Sequence[Attempt], stored: Iterable[StoredRow]) -> Toll:
         attempts=len(attempts),
         ok=sum(each.outcome is Outcome.OK for each in attempts),
         stale=stale_reads(attempts),
+        failed_by=_counted(("unknown", each) for each in attempts),
         **kept_rows(attempts, stored),
     )
 
@@ -175,13 +176,14 @@ def toll_of(course: Course, stored: Iterable[StoredRow], *, probing: Probing) ->
         attempts=len(course.attempts),
         ok=sum(each.outcome is Outcome.OK for each in course.attempts),
         stale=stale_reads(course.attempts),
-        failed_by=_failed_by(course),
+        failed_by=_counted((course.phase(each), each) for each in course.attempts),
         longest_gap_s=_longest_gap_s(course),
         to_detect_s=_to_detect_s(course),
         to_success_s=_to_success_s(course),
         to_recovery_s=None if baseline is None else _to_recovery_s(course, baseline, probing),
         goodput_kept=_goodput_kept(course),
         baseline_p99_ms=None if baseline is None else baseline * 1000,
+        observed_s=course.observed_s,
         **kept_rows(course.attempts, stored),
     )
 
@@ -191,12 +193,13 @@ def failures(course: Course) -> list[Attempt]:
     return [each for each in course.of("fault", "after") if each.outcome is not Outcome.OK]
 
 
-def _failed_by(course: Course) -> dict[str, int]:
+def _counted(attempts: Iterable[tuple[str, Attempt]]) -> dict[str, int]:
+    """How many were not OK, by their phases and what became of them."""
     return dict(
         sorted(
             Counter(
-                f"{course.phase(each)}/{each.kind.value}/{each.outcome.value}/{each.cause}"
-                for each in course.attempts
+                f"{phase}/{each.kind.value}/{each.outcome.value}/{each.cause}"
+                for phase, each in attempts
                 if each.outcome is not Outcome.OK
             ).items()
         )

@@ -12,6 +12,7 @@ import msgspec
 from cyclopts import App, Parameter, validators
 
 from serverlab import host, store
+from serverlab.analysis.failures import failed_since
 from serverlab.catalog import read_fault_experiment
 from serverlab.catalog.breaking import ids_of
 from serverlab.cli.context import Context, show, show_json
@@ -205,9 +206,7 @@ def _row(cell: Cell) -> tuple[str, ...]:
     found = (
         (
             str(toll.lost),
-            str(
-                sum(count for name, count in toll.failed_by.items() if name.startswith(("fault/", "after/")))
-            ),
+            ABSENT if (failed := failed_since(toll)) is None else str(failed),
             seconds(toll.longest_gap_s),
             seconds(toll.to_recovery_s),
         )

@@ -143,7 +143,9 @@ class Toll(Record, frozen=True):
     ``lost`` were acknowledged and are absent, ``phantom`` are present and were never attempted or had certainly failed,
     ``duplicate`` are there more than once, ``torn`` without their children, ``stale`` are reads that missed what had
     been acknowledged before they were sent. ``recovered`` are unknown to the client and present.
-    ``failed_by`` counts attempts that were not OK by phase, kind, outcome and cause (``fault/write/info/reset``).
+    ``failed_by`` counts attempts that were not OK by phase, kind, outcome and cause (``fault/write/info/reset``); the
+    phase is ``unknown`` where it is not known when the fault was. ``observed_s`` is for how long it was looked at after
+    the cause was lifted: what is not well again in less than the ten seconds was not seen not to recover.
     Seconds: ``longest_gap_s`` between two successes; ``to_detect_s`` from the fault's act to the first failure,
     ``to_success_s`` from the moment its cause was lifted to the first success, ``to_recovery_s`` from it to the
     beginning of ten seconds that are as the baseline was. ``goodput_kept`` is the successes per second under the fault
@@ -166,6 +168,7 @@ class Toll(Record, frozen=True):
     to_recovery_s: float | None = None
     goodput_kept: float | None = None
     baseline_p99_ms: float | None = None
+    observed_s: float | None = None
 
 
 class Judgement(Record, frozen=True):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import msgspec
 
 from serverlab import compose, probe, prober, seeding, stored
 from serverlab.analysis.bounds import bounded
@@ -79,6 +77,7 @@ class Evidence:
     ledger: Ledger | None = None
     rows: tuple[StoredRow, ...] | None = None
     void: str = ""
+    unread: str = ""
     log_tail: tuple[str, ...] = ()
 
     def happened(self, what: Happening, at_s: float, detail: str = "") -> None:
@@ -220,8 +219,10 @@ def _gather(
         yard.clock.pause(timeline.observe_s)
     evidence.ledger = at_work.stop()
     evidence.happened(Happening.ENDED, yard.clock.now())
-    with suppress(stored.Unreadable):
+    try:
         evidence.rows = stored.stored_rows(yard.engine, settings)
+    except stored.Unreadable as broke:
+        evidence.unread = f"the database could not be read: {broke.what}"
 
 
 def _break(clock: Clock, fault: Fault, scene: Scene, evidence: Evidence, *, journal: Journal) -> None:
@@ -251,7 +252,7 @@ def _probed_s(timeline: Timeline) -> float:
 
 
 def _judged(evidence: Evidence, facts: FaultFacts, probing: Probing) -> Judgement:
-    """VOID for what went wrong while it was tried, unless the ledger shows a FAIL all the same."""
+    """VOID for what went wrong while it was tried, unless the ledger shows a FAIL all the same: then both are said."""
     if evidence.ledger is None:
         return Judgement(verdict=Verdict.VOID, reason=evidence.void or "there is no ledger")
     found = judge(
@@ -261,9 +262,8 @@ def _judged(evidence: Evidence, facts: FaultFacts, probing: Probing) -> Judgemen
         rule=facts.rule,
         timeline=facts.timeline,
         probing=probing,
+        void=[reason for reason in (evidence.void, evidence.unread) if reason],
     )
-    if evidence.void and found.verdict is not Verdict.FAIL:
-        return msgspec.structs.replace(found, verdict=Verdict.VOID, reason=evidence.void)
     return bounded(found, evidence.measured, facts.rule)
 
 

@@ -61,6 +61,19 @@ def test_a_repetition_that_did_not_recover_has_no_seconds_and_is_counted():
     assert (found.to_recovery_s.count, found.not_recovered) == (1, 1)
 
 
+def test_what_was_not_looked_at_for_ten_seconds_is_not_counted_as_not_recovered():
+    short = a_cell(1, verdict=UNKNOWN, toll=a_toll(to_recovery_s=None, observed_s=8.0))
+    unknown = a_cell(2, verdict=FAIL, toll=a_toll(to_recovery_s=None, observed_s=None))
+    assert merged(KILLED, GTHREAD, [short, unknown]).not_recovered == 0
+
+
+def test_failures_of_which_nobody_knows_when_they_were_are_no_zero():
+    lost = a_toll(lost=1, failed_by={"unknown/write/info/eof": 3})
+    assert failed_since(lost) is None
+    found = merged(KILLED, GTHREAD, [a_cell(1), a_cell(2, verdict=FAIL, toll=lost)])
+    assert (found.failed.count, found.failed.median) == (1, 10)
+
+
 def test_a_reason_that_several_repetitions_have_is_told_once():
     cells = [a_cell(number, verdict=FAIL, reason="not recovered within 12 s") for number in (1, 2)]
     assert merged(KILLED, GTHREAD, cells).reasons == ("not recovered within 12 s",)

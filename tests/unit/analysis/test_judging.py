@@ -128,6 +128,7 @@ def test_where_nothing_went_wrong_nothing_is_shown():
             to_recovery_s=0.0,
             goodput_kept=pytest.approx(1.0),
             baseline_p99_ms=pytest.approx(QUICK_S * 1000),
+            observed_s=pytest.approx(20.0),
         ),
     )
 
@@ -475,6 +476,29 @@ def test_what_was_lost_is_lost_also_where_the_fault_was_not_confirmed():
     assert found.verdict is Verdict.FAIL
     assert found.reason == "370 acknowledged writes are lost; the fault was not confirmed"
     assert (found.toll.lost, found.toll.longest_gap_s) == (370, None)
+
+
+def test_failures_of_which_nobody_knows_whether_they_were_the_faults_are_told_as_such():
+    found = judged(history(failed(251)), events=without(Happening.INJECTED))
+    assert found.toll.failed_by == {"unknown/write/info/eof": 1}
+    assert found.toll.observed_s is None
+
+
+def test_a_read_that_missed_what_was_acknowledged_is_stale_also_where_the_database_cannot_be_read():
+    missed = failed(300, outcome=Outcome.FAIL, cause="missing", status=404)
+    assert verdict(history(missed), stored=None) == (
+        Verdict.FAIL,
+        "1 reads missed what had been acknowledged before; the database could not be read",
+    )
+
+
+def test_what_went_wrong_while_it_was_tried_makes_it_void_unless_something_was_lost_and_then_both_are_said():
+    told = {"rule": Rule(failures_at_most=0), "timeline": TIMELINE, "probing": PROBING, "void": ["no room"]}
+    attempts = history(failed(251))
+    found = judge(attempts, EVENTS, kept(attempts), **told)
+    assert (found.verdict, found.reason) == (Verdict.VOID, "no room")
+    found = judge(attempts, EVENTS, kept(attempts)[1:], **told)
+    assert (found.verdict, found.reason) == (Verdict.FAIL, "1 acknowledged writes are lost; no room")
 
 
 def test_without_a_journal_the_fault_sets_in_when_it_is_confirmed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import docker.errors
 import msgspec
 import pytest
 
@@ -170,6 +171,25 @@ def test_a_lost_write_fails_the_cell(fake):
     fake.stored = lambda keys: keys[:-3]
     cell = only_cell(fake, StubFault())
     assert (cell.judgement.verdict, cell.judgement.toll.lost) == (Verdict.FAIL, 3)
+
+
+def test_a_lost_write_fails_a_cell_that_went_wrong_otherwise_and_both_are_said(fake):
+    fake.stored = lambda keys: keys[:-3]
+    cell = only_cell(fake, StubFault(does={"undo": is_not_undone}))
+    assert cell.judgement.verdict is Verdict.FAIL
+    assert cell.judgement.reason == (
+        "3 acknowledged writes are lost; rollback-not-confirmed: it is still broken"
+    )
+
+
+def test_why_a_database_could_not_be_read_is_kept(fake):
+    def gone(*_arguments, **_options):
+        raise docker.errors.APIError("gone")
+
+    fake.stored = fake.client.containers.run = gone
+    cell = only_cell(fake, StubFault())
+    assert cell.judgement.verdict is Verdict.VOID
+    assert cell.judgement.reason.startswith("the database could not be read: ")
 
 
 def test_an_outage_is_counted(fake):

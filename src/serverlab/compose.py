@@ -123,8 +123,8 @@ class Engine:
         ]
 
     def labels(self) -> set[str]:
-        """The values that our label has on containers: the runs that have something alive."""
-        return {str(container.labels.get(LABEL)) for container in self.containers()}
+        """The values that our label has on anything of ours: the runs that left something, if only a volume."""
+        return {_label_of(thing) for things in self._things() for thing, _ in things}
 
     def remove_all(self, *, deadline_s: float = REMOVAL_DEADLINE_S) -> list[str]:
         """Remove every container, network and volume that carries our label; return their names.
@@ -171,6 +171,12 @@ class Engine:
             self.client.volumes.list(filters=wanted),
         )
         yield [*((each, {}) for each in networks), *((each, {"force": True}) for each in volumes)]
+
+
+def _label_of(thing: Container) -> str:
+    """The value of our label; docker-py tells those of containers only, others have them among their attributes."""
+    labels = thing.labels if hasattr(thing, "labels") else thing.attrs["Labels"]
+    return str(labels.get(LABEL))
 
 
 def _removed(thing_and_how: tuple[Container, dict[str, bool]]) -> tuple[str | None, str | None]:

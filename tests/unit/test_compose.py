@@ -3,12 +3,13 @@
 import re
 import signal
 from threading import Barrier
+from types import SimpleNamespace
 
 import docker.errors
 import pytest
 
 from serverlab import compose
-from serverlab.compose import BY_HAND, Cache, Database, Engine, StackDied, StackSettings
+from serverlab.compose import BY_HAND, LABEL, Cache, Database, Engine, StackDied, StackSettings
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError
 from serverlab.model.definitions import Protocol, Target
 from serverlab.model.records import CoreSplit
@@ -298,6 +299,12 @@ def test_the_labels_tell_whose_containers_are_alive(engine, client):
     client.add("app", run=BY_HAND)
     client.add("edge", run="quick-1")
     assert engine.labels() == {BY_HAND, "quick-1"}
+
+
+def test_a_volume_that_outlived_its_containers_is_something_left_behind(engine, client):
+    volume = SimpleNamespace(name="data", attrs={"Labels": {LABEL: "quick-1"}})
+    client.volumes.list = lambda filters: [volume] if filters == {"label": LABEL} else []
+    assert engine.labels() == {"quick-1"}
 
 
 def test_a_published_port_has_an_address(engine, client):

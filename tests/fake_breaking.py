@@ -17,6 +17,7 @@ from serverlab.faults.fault import Fault, NotEffective, NotUndone, Scene
 from serverlab.prober import BOOT_ID
 from serverlab.runner.breaking import Machine
 from serverlab.runner.cell import Clock
+from serverlab.runner.noise import Work
 from tests.checkout import write
 from tests.fake_app import FakeApp
 from tests.fake_engine import ExecResult
@@ -37,7 +38,10 @@ hold_s = 2
 observe_s = 12
 """
 
-PLENTY = Machine(free_disk_mib=lambda _path: 1e6, available_memory_mib=lambda: 1e6)
+QUIET = Work(at_s=0.0, busy_s=None, ours_s={})
+PLENTY = Machine(
+    free_disk_mib=lambda _path: 1e6, available_memory_mib=lambda: 1e6, work=lambda _engine: QUIET
+)
 
 
 @dataclass
@@ -159,6 +163,7 @@ class BreakableLab(FakeLab):
         self.is_down: Callable[[float], bool] = lambda _after_s: False
         self.stored: Callable[[list[str]], list[str]] = list
         self.probers: list[FakeProber] = []
+        self.volume: list[str] = []
         write(root, "experiments/breaking.toml", BREAKING)
 
     def _compose(self, argv: Sequence[str]) -> None:
@@ -166,6 +171,7 @@ class BreakableLab(FakeLab):
             self._probe(self.shell.environments[-1])
         else:
             super()._compose(argv)
+            self.acknowledged = self.volume
             self.app_container.exec_run = self._rows
 
     def _probe(self, given: Mapping[str, str]) -> None:
@@ -183,6 +189,7 @@ class BreakableLab(FakeLab):
         }
         prober = FakeProber(self.time, opening, self.is_down)
         self.probers.append(prober)
+        self.acknowledged = prober.acknowledged
         container = self.client.add("prober", run=given["LAB_RUN"])
         container.logs = lambda **_options: "".join(
             prober.lines(ended="SIGTERM" in container.signals)
@@ -190,5 +197,5 @@ class BreakableLab(FakeLab):
         self._happens(f"probing {len(self.probers)}")
 
     def _rows(self, _argv: Sequence[str], **_options: Any) -> ExecResult:
-        rows = [(key, 1, 2) for key in self.stored(self.probers[-1].acknowledged)]
+        rows = [(key, 1, 2) for key in self.stored(self.acknowledged)]
         return ExecResult(exit_code=0, output=json.dumps(rows).encode() + b"\n")

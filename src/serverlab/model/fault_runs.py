@@ -11,7 +11,9 @@ from serverlab.model.runs import Problem
 
 
 class StopConditions(Record, frozen=True):
-    """What protects the machine: a run ends before the next cell once less is free, or its time is spent.
+    """What protects the machine: a cell is broken off and its run ends once less is free.
+
+    A run ends before the next cell once its time is spent.
 
     ``budget_s`` is of all cells of one call, None where it is not bounded.
     """

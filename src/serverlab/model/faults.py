@@ -202,7 +202,8 @@ class Cell(Record, frozen=True):
     """One line of ``cells.jsonl``: a cell as it was found.
 
     ``measured`` holds what the fault itself saw, with units in the names (``exit_code``, ``stopped_after_s``).
-    ``ledger_sha256`` is that of the ledger's file in ``raw/``.
+    ``ledger_sha256`` is that of the ledger's file in ``raw/``. One that was ``interrupted`` is VOID, and is tried again
+    when its run is gone on with; the line of that takes its place.
     """
 
     planned: PlannedCell
@@ -215,4 +216,5 @@ class Cell(Record, frozen=True):
     notes: tuple[str, ...] = ()
     log_tail: tuple[str, ...] = ()
     ledger_sha256: str | None = None
+    interrupted: bool = False
     format: int = FORMAT

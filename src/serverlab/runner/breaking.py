@@ -14,7 +14,7 @@ import msgspec
 from serverlab import host, store
 from serverlab.catalog import Catalog, make_fault_plan
 from serverlab.catalog.breaking import fault_hashes, seconds_of
-from serverlab.compose import ENGINE_ERRORS
+from serverlab.compose import ENGINE_ERRORS, Engine
 from serverlab.errors import EnvironmentLacks, Interrupted, UsageError
 from serverlab.faults.fault import Fault
 from serverlab.formatting import plural
@@ -23,7 +23,9 @@ from serverlab.model.definitions import Target
 from serverlab.model.fault_runs import FaultExperiment, FaultFacts, FaultPlan, JournalEntry
 from serverlab.model.faults import Cell, Happening, PlannedCell, Timeline
 from serverlab.model.records import CoreSplit, Environment
+from serverlab.runner import noise
 from serverlab.runner.cell import Clock, Journal, Yard, cell_settings, try_cell
+from serverlab.runner.noise import Work
 from serverlab.runner.run import Describe, Lab, clear_the_machine, refuse_unlike
 from serverlab.runner.trial import expectation
 
@@ -48,6 +50,7 @@ class Machine:
 
     free_disk_mib: Callable[[Path], float] = lambda path: shutil.disk_usage(path).free / (1 << 20)
     available_memory_mib: Callable[[], float] = host.available_memory_mib
+    work: Callable[[Engine], Work] = noise.read
 
 
 MACHINE = Machine()
@@ -68,13 +71,20 @@ class _Underway:
     def why_stop(self, planned: PlannedCell, *, spent_s: float) -> str | None:
         """Why this cell and those after it are not to be tried, or None."""
         stop = self.plan.experiment.stop
+        if why := self.short_of():
+            return why
+        if stop.budget_s is not None and spent_s + seconds_left(self.plan, [planned]) > stop.budget_s:
+            return f"{stop.budget_s:g} s were given, and the next cell would exceed them"
+        return None
+
+    def short_of(self) -> str | None:
+        """What the machine has too little of, or None; looked at before and within each cell."""
+        stop = self.plan.experiment.stop
         disk, memory = self.machine.free_disk_mib(self.path), self.machine.available_memory_mib()
         if disk < stop.free_disk_mib:
             return f"only {disk:.0f} MiB of disk are free, {stop.free_disk_mib} are to stay"
         if memory < stop.available_memory_mib:
             return f"only {memory:.0f} MiB of memory are available, {stop.available_memory_mib} are to stay"
-        if stop.budget_s is not None and spent_s + seconds_left(self.plan, [planned]) > stop.budget_s:
-            return f"{stop.budget_s:g} s were given, and the next cell would exceed them"
         return None
 
 
@@ -229,7 +239,15 @@ def _try_and_save(run: _Underway, planned: PlannedCell) -> Cell:
         label=label,
     )
     tried = try_cell(
-        Yard(root=lab.root, shell=lab.shell, engine=lab.engine, catalog=lab.catalog, clock=run.clock),
+        Yard(
+            root=lab.root,
+            shell=lab.shell,
+            engine=lab.engine,
+            catalog=lab.catalog,
+            clock=run.clock,
+            why_stop=run.short_of,
+            work=run.machine.work,
+        ),
         planned,
         fault,
         plan.faults[planned.fault],
@@ -240,6 +258,8 @@ def _try_and_save(run: _Underway, planned: PlannedCell) -> Cell:
     if tried.ledger:
         store.write_ledger(run.path, cell_id=planned.id, text=tried.ledger.text)
     store.append_cell(run.path, tried.cell)
+    if tried.interruption:
+        raise tried.interruption
     return tried.cell
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +31,17 @@ from serverlab.model.faults import (
     Verdict,
 )
 from serverlab.model.records import CoreSplit
+from serverlab.runner import noise
+from serverlab.runner.noise import Work
 from serverlab.runner.trial import expectation
 from serverlab.shell import Shell
 
 INJECTION_S = 120.0
 """What injecting and undoing a fault may take beside the timeline, so that the prober goes on for long enough."""
 
+LOOK_EVERY_S = 1.0
 LOG_LINES = 12
+INTERRUPTED = "interrupted"
 LAB_FAULTS = {"LAB_FAULTS": "on"}
 
 Journal = Callable[[Happening, str], None]
@@ -51,20 +55,33 @@ class Clock:
     now: Callable[[], float] = time.monotonic
     pause: Callable[[float], None] = time.sleep
 
-    def wait_until(self, moment_s: float) -> None:
-        """Return at that moment, at once if it has passed."""
-        self.pause(max(0.0, moment_s - self.now()))
-
 
 @dataclass(frozen=True)
 class Yard:
-    """What a cell is made with."""
+    """What a cell is made with.
+
+    ``why_stop`` says what the machine runs short of, or None; it is asked all the time that is waited. ``work`` tells
+    who is at work on the machine.
+    """
 
     root: Path
     shell: Shell
     engine: Engine
     catalog: Catalog
     clock: Clock = field(default_factory=Clock)
+    why_stop: Callable[[], str | None] = lambda: None
+    work: Callable[[Engine], Work] = noise.read
+
+    def wait_until(self, moment_s: float) -> None:
+        """Return at that moment.
+
+        Raises:
+            TrialFailed: the machine runs short of something meanwhile.
+        """
+        while (left_s := moment_s - self.clock.now()) > 0:
+            if why := self.why_stop():
+                raise TrialFailed(f"stopped: {why}")
+            self.clock.pause(min(left_s, LOOK_EVERY_S))
 
 
 @dataclass
@@ -78,24 +95,28 @@ class Evidence:
     rows: tuple[StoredRow, ...] | None = None
     void: str = ""
     unread: str = ""
+    loud: list[str] = field(default_factory=list)
     log_tail: tuple[str, ...] = ()
 
     def happened(self, what: Happening, at_s: float, detail: str = "") -> None:
         """Keep a mark of the timeline."""
         self.events.append(Event(at_s=at_s, what=what, detail=detail))
 
-    @property
-    def injected(self) -> bool:
-        """Whether the fault was in effect at any time."""
-        return any(event.what is Happening.INJECTED for event in self.events)
+    def heard(self, when: str, before: Work, after: Work) -> None:
+        """Keep how many cores others were at work on between the two, and that they were too many."""
+        if (cores := noise.others(before, after)) is not None:
+            self.notes.append(f"{cores:.2f} cores were at other work {when} the fault")
+        if why := noise.too_loud(when, before, after):
+            self.loud.append(why)
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A cell with its ledger, None where there is none that is whole."""
+    """A cell with its ledger, None where there is none that is whole, and what interrupted it."""
 
     cell: Cell
     ledger: Ledger | None
+    interruption: KeyboardInterrupt | None = None
 
 
 def cell_settings(
@@ -130,9 +151,10 @@ def try_cell(
 ) -> Tried:
     """Break a fresh stack once and return what came of it; no container is left behind.
 
-    What goes wrong with the stack, the prober or the fault makes the cell VOID with the reason; it is no exception.
-    What goes wrong with the machine is one.
+    What goes wrong with the stack, the prober or the fault makes the cell VOID with the reason; it is no exception, and
+    so does who interrupts it. What goes wrong with the machine is one.
     """
+    interruption: KeyboardInterrupt | None = None
     evidence, began_s = Evidence(), yard.clock.now()
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     journalled: list[Happening] = []
@@ -147,6 +169,8 @@ def try_cell(
         judgement = _judged(evidence, facts, probing)
         if judgement.verdict is not Verdict.PASS:
             evidence.log_tail = _logged(yard.engine)
+    except KeyboardInterrupt as stopped:
+        interruption, judgement = stopped, Judgement(verdict=Verdict.VOID, reason=INTERRUPTED)
     finally:
         yard.engine.remove_all()
         if journalled and journalled[-1] is not Happening.REMOVED:
@@ -162,8 +186,9 @@ def try_cell(
         notes=tuple(evidence.notes),
         log_tail=evidence.log_tail,
         ledger_sha256=evidence.ledger.sha256 if evidence.ledger else None,
+        interrupted=interruption is not None,
     )
-    return Tried(cell, evidence.ledger)
+    return Tried(cell, evidence.ledger, interruption)
 
 
 @contextmanager
@@ -193,6 +218,7 @@ def _gather(
     probe.wait_ready(yard.engine, settings)
     seeding.store_passwords(yard.engine, settings)
     _prove(yard, expected)
+    _refuse_entries(yard, settings)
     at_work = prober.start_prober(
         yard.shell,
         yard.engine,
@@ -203,7 +229,10 @@ def _gather(
     )
     began_s = at_work.opening.began_s
     evidence.happened(Happening.BEGAN, began_s)
-    yard.clock.wait_until(began_s + timeline.settle_s + timeline.baseline_s)
+    yard.wait_until(began_s + timeline.settle_s)
+    settled = yard.work(yard.engine)
+    yard.wait_until(began_s + timeline.settle_s + timeline.baseline_s)
+    evidence.heard("before", settled, yard.work(yard.engine))
     scene = Scene(
         engine=yard.engine,
         shell=yard.shell,
@@ -215,8 +244,10 @@ def _gather(
         mark=lambda what: evidence.happened(what, yard.clock.now()),
     )
     with _void_says_why(evidence):
-        _break(yard.clock, fault, scene, evidence, journal=journal)
-        yard.clock.pause(timeline.observe_s)
+        _break(yard, fault, scene, evidence, journal=journal)
+        mended, began_s = yard.work(yard.engine), yard.clock.now()
+        yard.wait_until(began_s + timeline.observe_s)
+        evidence.heard("after", mended, yard.work(yard.engine))
     evidence.ledger = at_work.stop()
     evidence.happened(Happening.ENDED, yard.clock.now())
     try:
@@ -225,15 +256,23 @@ def _gather(
         evidence.unread = f"the database could not be read: {broke.what}"
 
 
-def _break(clock: Clock, fault: Fault, scene: Scene, evidence: Evidence, *, journal: Journal) -> None:
+def _refuse_entries(yard: Yard, settings: StackSettings) -> None:
+    """A stack that took over the volume of another one would show its entries as phantoms."""
+    with suppress(stored.Unreadable):  # judged in the end, when it says what was lost
+        if rows := stored.stored_rows(yard.engine, settings):
+            raise TrialFailed(f"{len(rows)} entries are stored before any was written: its data is not fresh")
+
+
+def _break(yard: Yard, fault: Fault, scene: Scene, evidence: Evidence, *, journal: Journal) -> None:
     """Inject the fault, hold it and undo it; each step is written down, the first one before it is done."""
+    clock = yard.clock
     journal(Happening.JOURNALLED, "")
     evidence.happened(Happening.JOURNALLED, clock.now())
     with fault.inject(scene) as seen:
         injected_s = clock.now()
         evidence.happened(Happening.INJECTED, injected_s, seen)
         journal(Happening.INJECTED, seen)
-        clock.wait_until(injected_s + scene.hold_s)
+        yard.wait_until(injected_s + scene.hold_s)
     if left := fault.left_behind(scene):
         raise NotUndone(left)
     evidence.happened(Happening.REMOVED, clock.now())
@@ -262,7 +301,7 @@ def _judged(evidence: Evidence, facts: FaultFacts, probing: Probing) -> Judgemen
         rule=facts.rule,
         timeline=facts.timeline,
         probing=probing,
-        void=[reason for reason in (evidence.void, evidence.unread) if reason],
+        void=[reason for reason in (evidence.void, *evidence.loud, evidence.unread) if reason],
     )
     return bounded(found, evidence.measured, facts.rule)
 

@@ -81,7 +81,8 @@ def write_ledger(path: Path, *, cell_id: str, text: str) -> Path:
 def read_fault_run(path: Path) -> FaultRun:
     """The run in the folder; lines that cannot be used are in its ``problems``.
 
-    Of two cells with one id the first is kept, so that breaking again never picks the better one.
+    Of two cells with one id the first is kept, so that breaking again never picks the better one; but any takes the
+    place of one that was interrupted.
 
     Raises:
         UsageError: a file is missing or has another format number, or one but the cells is broken.
@@ -96,6 +97,7 @@ def read_fault_run(path: Path) -> FaultRun:
         outcome = _read_cell(line, f"{path / CELLS}, line {number},")
         wrong = outcome if isinstance(outcome, str) else _misfit(outcome, planned, cells)
         if isinstance(outcome, Cell) and wrong is None:
+            cells.pop(outcome.planned.id, None)
             cells[outcome.planned.id] = outcome
         else:
             problems.append(Problem(file=f"{name}/{CELLS}", line=number, message=str(wrong)))
@@ -105,8 +107,8 @@ def read_fault_run(path: Path) -> FaultRun:
 
 
 def pending_cells(run: FaultRun) -> tuple[PlannedCell, ...]:
-    """The planned cells that have no readable line yet, in the order of the plan."""
-    done = {cell.planned.id for cell in run.cells}
+    """The planned cells that have no readable line yet or were interrupted, in the order of the plan."""
+    done = {cell.planned.id for cell in run.cells if not cell.interrupted}
     return tuple(planned for planned in run.plan.cells if planned.id not in done)
 
 
@@ -147,6 +149,6 @@ def _misfit(cell: Cell, planned: dict[str, PlannedCell], earlier: dict[str, Cell
         return f"cell {cell.planned.id} is not in the plan; left out"
     if cell.planned != planned[cell.planned.id]:
         return f"cell {cell.planned.id} is not what the plan says under that id; left out"
-    if cell.planned.id in earlier:
+    if cell.planned.id in earlier and not earlier[cell.planned.id].interrupted:
         return f"cell {cell.planned.id} was tried before; the earlier line is used"
     return None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from uuid import UUID
 
 import docker.errors
 import msgspec
@@ -16,6 +18,7 @@ from serverlab.ledger import load_ledger
 from serverlab.model.fault_runs import StopConditions
 from serverlab.model.faults import Happening, Rule, Timeline, Verdict
 from serverlab.runner.breaking import Machine, facts_of, plan_faults, resume_faults, start_faults
+from serverlab.runner.noise import Work
 from tests.checkout import make_checkout
 from tests.fake_app import FakeApp, serving
 from tests.fake_breaking import (
@@ -167,6 +170,53 @@ def test_what_is_done_is_in_the_journal_before_it_is_done(fake):
     assert journal(fake) == of
 
 
+def test_data_of_a_stack_before_is_not_taken_for_phantoms(fake):
+    fake.volume = [str(UUID(int=1))]
+    cell = only_cell(fake, StubFault())
+    assert (cell.judgement.verdict, cell.judgement.reason) == (
+        Verdict.VOID,
+        "1 entries are stored before any was written: its data is not fresh",
+    )
+    assert journal(fake) == []
+
+
+@pytest.mark.parametrize(("when", "looks"), [("before", (0, 1)), ("after", (2, 3))])
+def test_other_work_on_the_machine_makes_a_cell_void(fake, when, looks):
+    """Of readings one second apart, two are those of a busy machine."""
+    seen = []
+
+    def work(_engine):
+        seen.append(None)
+        busy_s = 1000.0 if len(seen) - 1 == looks[1] else 0.0
+        return Work(at_s=float(len(seen)), busy_s=busy_s, ours_s={"app": 0.0})
+
+    cell = only_cell(fake, StubFault(), machine=replace(PLENTY, work=work))
+    assert cell.judgement.verdict is Verdict.VOID
+    assert cell.judgement.reason.startswith("host load: other work took 1000.0 of the machine's ")
+    assert cell.judgement.reason.endswith(f"cores {when} the fault")
+
+
+def test_a_machine_that_runs_short_while_a_fault_is_held_has_it_undone_at_once(fake):
+    done = []
+
+    def free(_path):
+        return 3.0 if len(journal_of_folder(fake)) == 2 else 1e6
+
+    fault = StubFault(does={"undo": lambda: done.append("undone")}, hold_s=50.0)
+    cell = only_cell(fake, fault, machine=replace(PLENTY, free_disk_mib=free))
+    assert done == ["undone"]
+    assert (cell.judgement.verdict, cell.judgement.reason) == (
+        Verdict.VOID,
+        "stopped: only 3 MiB of disk are free, 2048 are to stay",
+    )
+    assert cell.wall_s < 40
+
+
+def journal_of_folder(fake):
+    found = list((fake.root / "results/breaking").glob("*/journal.jsonl"))
+    return found[0].read_text().splitlines() if found else []
+
+
 def test_a_lost_write_fails_the_cell(fake):
     fake.stored = lambda keys: keys[:-3]
     cell = only_cell(fake, StubFault())
@@ -250,13 +300,16 @@ def test_an_interrupted_run_keeps_what_is_done_and_is_gone_on_with(fake, moment)
     fake.trouble[moment] = interrupt
     with pytest.raises(Interrupted, match="1 cell of this call saved"):
         start(fake, StubFault(), repetitions=2)
-    first = saved(fake).cells
+    first, broken_off = saved(fake).cells
+    assert (broken_off.judgement.verdict, broken_off.judgement.reason) == (Verdict.VOID, "interrupted")
     assert fake.client.is_empty
     fake.trouble.clear()
     resume(fake, StubFault())
     run = saved(fake)
-    assert run.cells[:1] == first
+    assert run.cells[0] == first
     assert [cell.planned for cell in run.cells] == list(run.plan.cells)
+    assert {cell.judgement.verdict for cell in run.cells} == {Verdict.PASS}
+    assert run.problems == ()
 
 
 def test_ctrl_c_while_a_fault_is_on_undoes_it_and_ends_its_journal(fake):
@@ -273,7 +326,12 @@ def test_ctrl_c_while_a_fault_is_on_undoes_it_and_ends_its_journal(fake):
         start(fake, StubFault(does={"undo": lambda: seen.append("undone")}), targets=("gunicorn",))
     assert seen == ["undone"]
     assert [step for _, step in journal(fake)] == STEPS
-    assert (saved(fake).cells, fake.client.is_empty) == ((), True)
+    (cell,) = saved(fake).cells
+    assert (cell.interrupted, [event.what for event in cell.events]) == (
+        True,
+        [Happening.BEGAN, Happening.JOURNALLED, Happening.INJECTED],
+    )
+    assert fake.client.is_empty
 
 
 def test_a_run_of_other_files_is_not_gone_on_with(fake):

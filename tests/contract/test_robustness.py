@@ -31,6 +31,7 @@ title = "Robust"
 question = "What is left?"
 targets = ["gunicorn:gthread"]
 workloads = ["profile"]
+reference = "gunicorn:gthread"
 rounds = 1
 control = false
 seed = 7
@@ -58,7 +59,8 @@ def lab(tmp_path: Path, engine: Engine) -> Iterator[Callable[[], tuple[int, Path
 
     def start() -> tuple[int, Path]:
         pid = shell.start([*SERVERLAB, "run", str(experiment)], log=log)
-        until(lambda: any(b'"measuring"' in load.logs() for load in engine.containers("load")), within_s=90)
+        until(lambda: is_over(pid) or is_measuring(engine), within_s=60)
+        assert not is_over(pid), log.read_text()
         return pid, log
 
     yield start
@@ -69,10 +71,14 @@ def lab(tmp_path: Path, engine: Engine) -> Iterator[Callable[[], tuple[int, Path
     shutil.rmtree(CHECKOUT / "results/robust", ignore_errors=True)
 
 
+def is_measuring(engine: Engine) -> bool:
+    return any(b'"measuring"' in load.logs() for load in engine.containers("load"))
+
+
 def is_over(pid: int) -> bool:
     """Whether the child has ended, be it reaped or not."""
     try:
-        return not Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
 

@@ -7,6 +7,9 @@ import enum
 from serverlab.model.base import FORMAT, Record
 from serverlab.model.definitions import Arrival
 
+MOST_TRIES = 3
+"""A ceiling that could not be measured is tried so often, each time after another trial of its set-up."""
+
 OPENING_SHARE = 0.5
 """Of the requests: where more opened a connection, connections count as new for each."""
 
@@ -38,7 +41,7 @@ class LoadSetup(Record, frozen=True):
 class Ceiling(Record, frozen=True):
     """How many requests per second the generator got out of a server that does nothing, and its own cores meanwhile.
 
-    Both are None where it was tried in vain, for the ``reason``.
+    Both are None where it was tried in vain, for the ``reason``; ``tries`` is how often.
     """
 
     setup: LoadSetup
@@ -46,6 +49,7 @@ class Ceiling(Record, frozen=True):
     rps: float | None
     generator_cores: float | None
     reason: str | None = None
+    tries: int = 1
 
 
 class Ceilings(Record, frozen=True):
@@ -60,3 +64,8 @@ class Ceilings(Record, frozen=True):
     def of(self, setup: LoadSetup | None) -> Ceiling | None:
         """The ceiling of the set-up, None where there is none yet."""
         return next((each for each in self.ceilings if each.setup == setup), None)
+
+    def settled(self, setup: LoadSetup) -> bool:
+        """Whether the set-up has a ceiling, or has been tried in vain so often that it is not tried again."""
+        known = self.of(setup)
+        return known is not None and (known.rps is not None or known.tries >= MOST_TRIES)

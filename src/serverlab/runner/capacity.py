@@ -122,7 +122,7 @@ def _search_all(lab: Lab, path: Path) -> None:
     with keeping(lab, path, made, verb="capacity"):
         for planned in store.pending(run):
             lab.say(f"{planned.target} · {planned.workload} · {planned.asked}, which was planned before")
-            made.append(_made(lab, path, run.plan, run.environment, planned))
+            _make(lab, path, run.plan, run.environment, planned, made=made)
         run = store.read_run(path)
         probes, cells = probes_of(run), cells_of(run.plan)
         for number, cell in enumerate(cells, start=1):
@@ -138,7 +138,7 @@ def _searched(lab: Lab, path: Path, run: Run, cell: Cell, *, probes: list[Probe]
         plan = with_a_trial(plan, cell, asked)
         store.replace_plan(path, plan)
         lab.say(f"trial {len(probes) + 1} (at most {capacity.most_trials(search)}) · {asked}")
-        made.append(_made(lab, path, plan, run.environment, plan.trials[-1]))
+        _make(lab, path, plan, run.environment, plan.trials[-1], made=made)
         probes.append(probe_of(made[-1], asked, objectives))
         lab.say(f"    {outcome(made[-1])}{_told(probes[-1])}")
     result = capacity.found(search, probes)
@@ -153,6 +153,8 @@ def _told(probe: Probe) -> str:
     return f" · {probe.answer.value}{f': {probe.reason}' if probe.reason else ''}"
 
 
-def _made(lab: Lab, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial) -> Trial:
+def _make(
+    lab: Lab, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial, *, made: list[Trial]
+) -> None:
     check_disk(path)
-    return make_and_save(bench_of(lab), path, plan, environment, planned)
+    make_and_save(bench_of(lab), path, plan, environment, planned, made=made)

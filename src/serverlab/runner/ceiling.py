@@ -13,7 +13,7 @@ from typing import Any
 
 from serverlab import compose, held, load, probe, sampler, store
 from serverlab.compose import StackSettings
-from serverlab.errors import TrialFailed
+from serverlab.errors import CommandFailed, EnvironmentLacks, TrialFailed
 from serverlab.model.ceilings import Ceiling, Connections, LoadSetup
 from serverlab.model.definitions import Arrival, Protocol, Target, Workload
 from serverlab.model.records import CoreSplit, LoadResult
@@ -33,10 +33,16 @@ ASKING = {Connections.KEPT: "ping", Connections.NEW: "ping-close"}
 IMAGE = "nginx"
 """What the server that does nothing is made of."""
 
+NOT_MEASURED = (TrialFailed, EnvironmentLacks, CommandFailed)
+"""What a ceiling may break off with; the trial that it was measured for is as good as before."""
+
 
 def keep_ceiling(bench: Bench, path: Path, setup: LoadSetup | None, *, split: CoreSplit, label: str) -> None:
-    """Measure the ceiling of the set-up and add it to the run in ``path``, unless that has it; no container stays."""
-    if setup is not None and store.read_ceilings(path).of(setup) is None:
+    """Measure the ceiling of the set-up and add it to the run in ``path``, unless that has it; no container stays.
+
+    One that could not be measured is tried again, up to MOST_TRIES times in the run.
+    """
+    if setup is not None and not store.read_ceilings(path).settled(setup):
         store.keep_ceiling(path, measure_ceiling(bench, setup, split=split, label=label))
 
 
@@ -44,12 +50,18 @@ def measure_ceiling(bench: Bench, setup: LoadSetup, *, split: CoreSplit, label: 
     """What the generator got out of a server that does nothing, or why that is not known; no container stays."""
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     try:
+        _check_built(bench)
         seen, cores = _measured(bench, setup, _null_stack(setup, split=split, label=label))
-    except TrialFailed as broke:
+    except NOT_MEASURED as broke:
         return Ceiling(setup=setup, measured_at=moment, rps=None, generator_cores=None, reason=broke.what)
     finally:
         bench.engine.remove_all()
     return Ceiling(setup=setup, measured_at=moment, rps=seen.ok / seen.window_s, generator_cores=cores)
+
+
+def _check_built(bench: Bench) -> None:
+    if IMAGE in bench.unbuilt:
+        raise TrialFailed(bench.unbuilt[IMAGE].partition("\n")[0])
 
 
 def asking(setup: LoadSetup) -> Workload:

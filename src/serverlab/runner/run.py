@@ -166,7 +166,7 @@ def _measure_all(
             check_disk(path)
             left = seconds_left(pending[index:], plan, made)
             lab.say(f"trial {index + 1}/{len(pending)} · {_named(planned)} · {_clock(left)} left")
-            made.append(make_and_save(bench, path, plan, environment, planned))
+            make_and_save(bench, path, plan, environment, planned, made=made)
             lab.say(f"    {outcome(made[-1])}")
     if made and all(trial.state is State.VOID for trial in store.read_run(path).trials):
         raise NotEnoughEvidence(
@@ -206,14 +206,23 @@ def bench_of(lab: Lab) -> Bench:
 
 
 def make_and_save(
-    bench: Bench, path: Path, plan: Plan, environment: Environment, planned: PlannedTrial
-) -> Trial:
-    """Make the planned trial, add it to the run with all that explains it, and return it."""
+    bench: Bench,
+    path: Path,
+    plan: Plan,
+    environment: Environment,
+    planned: PlannedTrial,
+    *,
+    made: list[Trial],
+) -> None:
+    """Make the planned trial, add it with all that explains it to the run, and then to those that are ``made``.
+
+    The generator's ceiling comes after that: whatever becomes of it, the trial is kept.
+    """
     label, workload = f"{plan.name}-{environment.run}", plan.workloads[planned.workload]
     settings = settings_of(bench.catalog, planned, workload, environment=environment, label=label)
     server = settings.target.server
     image = environment.images.get(server)
-    made = run_trial(
+    done = run_trial(
         bench,
         planned,
         workload,
@@ -221,14 +230,14 @@ def make_and_save(
         image_bytes=image.size_bytes if image else None,
         packages=store.read_packages(path).of(server),
     )
-    measured = made.trial.state is State.MEASURED
-    store.keep_packages(path, made.packages, server=server if measured else None)
-    for kind, text in made.raw.items():
+    measured = done.trial.state is State.MEASURED
+    store.keep_packages(path, done.packages, server=server if measured else None)
+    for kind, text in done.raw.items():
         store.write_raw(path, trial_id=planned.id, kind=kind, text=text)
+    store.append_trial(path, done.trial)  # then it has all that explains it, too
+    made.append(done.trial)
     if measured:
-        ceiling.keep_ceiling(bench, path, made.trial.setup, split=settings.split, label=label)
-    store.append_trial(path, made.trial)  # last: a trial that has its line has all that explains it, too
-    return made.trial
+        ceiling.keep_ceiling(bench, path, done.trial.setup, split=settings.split, label=label)
 
 
 def check_disk(path: Path) -> None:

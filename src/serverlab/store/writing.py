@@ -94,16 +94,22 @@ def keep_packages(path: Path, lists: Mapping[str, Mapping[str, str]], *, server:
 
 
 def keep_ceiling(path: Path, ceiling: Ceiling) -> None:
-    """Keep what the generator can ask at most; of a set-up that has a ceiling already the first one stays.
+    """Keep what the generator can ask at most; of a set-up the first one stays that is a number.
+
+    One that could not be measured gives way to the next, which then counts the tries of both.
 
     Raises:
         UsageError: the file that is there is broken.
         EnvironmentLacks: it cannot be written.
     """
     kept = read_ceilings(path)
-    if kept.of(ceiling.setup) is None:
-        with _writing(path / CEILINGS):
-            _write_whole(path / CEILINGS, _pretty(Ceilings(ceilings=(*kept.ceilings, ceiling))))
+    before = kept.of(ceiling.setup)
+    if before is not None and before.rps is not None:
+        return
+    others = (each for each in kept.ceilings if each.setup != ceiling.setup)
+    now = msgspec.structs.replace(ceiling, tries=ceiling.tries + (before.tries if before else 0))
+    with _writing(path / CEILINGS):
+        _write_whole(path / CEILINGS, _pretty(Ceilings(ceilings=(*others, now))))
 
 
 def append_finding(path: Path, finding: Finding) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import docker.errors
 import pytest
 
 from serverlab import store
 from serverlab.catalog import make_plan, read_experiment
-from serverlab.errors import Interrupted
+from serverlab.errors import CommandFailed, EnvironmentLacks, Interrupted
 from serverlab.model.ceilings import Connections, LoadSetup
 from serverlab.model.definitions import Arrival
 from serverlab.model.records import CoreSplit, State
@@ -108,9 +111,58 @@ def test_a_ceiling_that_cannot_be_measured_is_kept_with_its_reason_and_spoils_no
     run = store.read_run(path)
     (kept,) = run.ceilings.ceilings
     assert (kept.rps, kept.generator_cores) == (None, None)
-    assert kept.reason == "requests to a server that does nothing failed: status"
+    assert (kept.reason, kept.tries) == ("requests to a server that does nothing failed: status", 3)
     assert {trial.state for trial in run.trials} == {State.MEASURED}
     assert fake.client.is_empty
+
+
+def breaking(error):
+    def breaks():
+        raise error
+
+    return breaks
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EnvironmentLacks("an image is missing"), CommandFailed("starting null did not end within 180 s")],
+)
+def test_a_ceiling_that_breaks_off_stops_no_run_and_loses_no_trial(fake, plan, error):
+    fake.trouble["ceiling"] = breaking(error)
+    run = store.read_run(start(fake, plan))
+    (kept,) = run.ceilings.ceilings
+    assert (kept.rps, kept.reason, kept.tries) == (None, error.what, 3)
+    assert [trial.state for trial in run.trials] == [State.MEASURED] * 4
+    assert fake.client.is_empty
+
+
+def test_a_ceiling_that_could_not_be_measured_is_tried_again_after_the_next_trial(fake, plan):
+    def breaks_once():
+        fake.trouble.clear()
+        raise CommandFailed("late")
+
+    fake.trouble["ceiling"] = breaks_once
+    (kept,) = store.read_ceilings(start(fake, plan)).ceilings
+    assert (kept.setup, kept.reason, kept.tries) == (a_setup(users=16), None, 2)
+    assert kept.rps > 0
+
+
+def test_an_engine_that_no_longer_answers_while_a_ceiling_is_measured_ends_the_run_with_the_trial_saved(
+    fake, plan
+):
+    fake.trouble["ceiling"] = breaking(docker.errors.APIError("500 Server Error"))
+    with pytest.raises(EnvironmentLacks, match="no longer answers") as ended:
+        start(fake, plan)
+    assert ended.value.hint.startswith("1 trials are saved")
+    (path,) = (fake.root / "results/quick").iterdir()
+    assert [trial.planned for trial in store.read_run(path).trials] == list(plan.trials[:1])
+
+
+def test_without_the_image_of_the_server_that_does_nothing_no_ceiling_is_tried(fake):
+    lab = replace(fake.lab, unbuilt={"nginx": "building nginx failed\n  | no space left"})
+    found = measure_ceiling(bench_of(lab), a_setup(), split=SPLIT, label="quick-1")
+    assert (found.rps, found.reason) == (None, "building nginx failed")
+    assert (fake.ceilings, fake.shell.calls) == ([], [])
 
 
 def test_ctrl_c_while_a_ceiling_is_measured_leaves_nothing_and_the_run_goes_on_with_it(fake, plan):
@@ -119,7 +171,8 @@ def test_ctrl_c_while_a_ceiling_is_measured_leaves_nothing_and_the_run_goes_on_w
         start(fake, plan)
     assert fake.client.is_empty
     (path,) = (fake.root / "results/quick").iterdir()
-    assert (store.read_run(path).ceilings.ceilings, store.read_run(path).trials) == ((), ())
+    assert store.read_run(path).ceilings.ceilings == ()
+    assert [trial.planned for trial in store.read_run(path).trials] == list(plan.trials[:1])
     fake.trouble.clear()
     resume_run(fake.lab, path, describe=describe)
     run = store.read_run(path)

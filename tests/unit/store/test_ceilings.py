@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from serverlab import store
@@ -42,6 +43,26 @@ def test_of_one_set_up_the_first_ceiling_stays(path):
     store.keep_ceiling(path, a_ceiling(1.0))
     assert store.read_ceilings(path) == Ceilings(ceilings=(a_ceiling(),))
     assert (path / "ceilings.json").stat().st_ino == before.st_ino
+
+
+def test_a_number_takes_the_place_of_what_could_not_be_measured_and_nothing_takes_that_of_a_number(path):
+    in_vain = a_ceiling(None)
+    for _ in range(2):
+        store.keep_ceiling(path, in_vain)
+    assert store.read_ceilings(path).of(in_vain.setup).tries == 2
+    assert not store.read_ceilings(path).settled(in_vain.setup)
+    store.keep_ceiling(path, a_ceiling())
+    store.keep_ceiling(path, in_vain)
+    kept = store.read_ceilings(path)
+    assert kept == Ceilings(ceilings=(msgspec.structs.replace(a_ceiling(), tries=3),))
+    assert kept.settled(in_vain.setup)
+
+
+def test_three_tries_in_vain_are_enough(path):
+    for _ in range(3):
+        store.keep_ceiling(path, a_ceiling(None))
+    assert store.read_ceilings(path).settled(a_ceiling().setup)
+    assert not store.read_ceilings(path).settled(a_ceiling(users=1).setup)
 
 
 def test_a_file_of_another_format_is_refused(path):

@@ -57,6 +57,7 @@ class SlowApp(FakeApp):
     """Answers what begins with ``slow`` once ``released`` is set, and everything else at once."""
 
     slow: str = "/lab/sleep"
+    says: int = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,4 +66,6 @@ class SlowApp(FakeApp):
     def answer(self, method: str, path: str, token: str | None) -> tuple[int, dict[str, Any]]:
         if path.startswith(self.slow):
             self.released.wait(5)
+            if self.says:
+                return self.says, {}
         return super().answer(method, path, token)

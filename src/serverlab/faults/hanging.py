@@ -51,7 +51,10 @@ class Hang(Fault):
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
-        """Ask for all of them at once, and in the end wait until each has been answered or cut off."""
+        """Ask for all of them at once, and in the end wait until each has been answered or cut off.
+
+        Answers other than 200 are refusals; whom nobody told anything in time, no server has cut off.
+        """
         path = self.path.format(s=f"{scene.hold_s:g}")
         count = self.count or slots_of(scene) or WITHOUT_BOUND
         callers = Callers(scene.url, path, count=count, timeout_s=scene.hold_s + PATIENCE_S)
@@ -66,8 +69,15 @@ class Hang(Fault):
         finally:
             scene.lifted()  # their time is over: whoever still waits, waits for the stack
             callers.join(within_s=scene.hold_s + PATIENCE_S)
+            answered = callers.statuses.count(200)
+            cut = sum(failure != TimeoutError.__name__ for failure in callers.failures)
+            refused = len(callers.statuses) - answered
             scene.measure(
-                hung=count, hung_answered=callers.statuses.count(200), hung_cut=len(callers.failures)
+                hung=count,
+                hung_answered=answered,
+                hung_refused=refused,
+                hung_cut=cut,
+                hung_unanswered=count - answered - refused - cut,
             )
 
 

@@ -132,7 +132,32 @@ def test_as_many_requests_hang_as_the_server_works_on(stack, target, hung):
     with FAULTS["F-04"].inject(stack.scene(FAULTS["F-04"], target)) as seen:
         assert seen == f"{hung} requests for /lab/sleep?s=0.2 are unanswered"
         stack.app.released.set()
-    assert stack.measured == {"hung": hung, "hung_answered": hung, "hung_cut": 0}
+    assert stack.measured == {
+        "hung": hung,
+        "hung_answered": hung,
+        "hung_refused": 0,
+        "hung_cut": 0,
+        "hung_unanswered": 0,
+    }
+
+
+def test_what_nobody_answers_in_time_is_not_what_a_server_has_cut_off(stack, monkeypatch):
+    monkeypatch.setattr(hanging, "PATIENCE_S", 0.2)
+    tried(stack, "F-04", "gunicorn:sync")
+    assert stack.measured == {
+        "hung": 2,
+        "hung_answered": 0,
+        "hung_refused": 0,
+        "hung_cut": 0,
+        "hung_unanswered": 2,
+    }
+
+
+def test_an_answer_that_says_no_is_a_refusal(stack):
+    stack.app.says = 503
+    with FAULTS["F-04"].inject(stack.scene(FAULTS["F-04"], "gunicorn:sync")):
+        stack.app.released.set()
+    assert (stack.measured["hung_answered"], stack.measured["hung_refused"]) == (0, 2)
 
 
 def test_requests_that_do_not_hang_make_it_void(stack):

@@ -79,7 +79,7 @@ class FakeContainer(FakeThing):
                 "Health": {"Status": self.health},
                 **self.state,
             },
-            "NetworkSettings": {"Ports": bound},
+            "NetworkSettings": {"Ports": bound, "Networks": {"lab": {"IPAddress": "127.0.0.1"}}},
             "Mounts": [{"Name": name, "Destination": place} for name, place in self.mounts.items()],
         }
 

@@ -17,7 +17,8 @@ INIT = [1, 0, "S", 10, "/sbin/docker-init"]
 class FakeServer:
     """An init, a master and workers; ``does`` maps "SIGNAL PID" (or "SIGNAL", sent to the container) to its effect.
 
-    A worker that is killed comes back under a new id where ``respawns``; where the master is killed the container ends.
+    ``says`` maps a script to what it prints, given its arguments. A worker that is killed comes back under a new id
+    where ``respawns``; where the master is killed the container ends.
     """
 
     container: FakeContainer
@@ -28,6 +29,7 @@ class FakeServer:
     does: dict[str, Callable[[], None]] = field(default_factory=dict)
     signals: list[str] = field(default_factory=list)
     starts: int = 0
+    says: dict[str, Callable[[list[str]], str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.container.exec_run = self._exec
@@ -50,6 +52,8 @@ class FakeServer:
         script, arguments = argv[4], list(argv[5:])
         if script == TABLE:
             return ExecResult(0, json.dumps(self.rows).encode())
+        if script in self.says:
+            return ExecResult(0, self.says[script](arguments).encode())
         assert script == SIGNAL
         name, *pids = arguments
         for pid in map(int, pids):

@@ -10,6 +10,7 @@ from typing import Any
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Engine
+from serverlab.faults.direct import TAKEN
 from serverlab.faults.fault import Fault, Scene
 from serverlab.model.faults import Happening
 from serverlab.runner.breaking import NO_CORES
@@ -37,7 +38,7 @@ class FakeStack:
         container = self.client.add("app", ports={8000: self.app.port})
         self.app.identity.update(pid=8)
         self.app.hostnames = [container.id[:12]]
-        self.server = FakeServer(container)
+        self.server = FakeServer(container, says={TAKEN: lambda arguments: str(len(arguments) - 1)})
 
     def scene(self, fault: Fault, target: str = "gunicorn:gthread", *, hold_s: float = 0.2) -> Scene:
         settings = cell_settings(CATALOG, CATALOG.target(target), fault, cpus=1, split=NO_CORES, label="run")

@@ -142,8 +142,9 @@ _ALL: Iterable[Fault] = (
     Stopped(
         id="F-10",
         title="stopped with idle and slow clients",
-        what="As F-09, with 4 idle connections and 4 clients that have sent half of a request.",
+        what="As F-09, with 4 idle connections, and 4 clients with half of a request where there is room for them.",
         in_flight=1,
+        work_s=4.0,
         idle=4,
         slow=4,
         rule=Rule(measured_at_most={"in_flight_lost": 0, "killed": 0}),

@@ -14,7 +14,7 @@ BROKEN = (OSError, http.client.HTTPException)
 
 
 class Callers:
-    """Requests for one path, each on a connection and a thread of its own."""
+    """Requests for one path, each on a connection and a thread of its own; ``ports`` are those of our side."""
 
     def __init__(self, url: str, path: str, *, count: int, timeout_s: float) -> None:
         """Ask nothing yet; ``timeout_s`` is each one's patience."""
@@ -24,6 +24,7 @@ class Callers:
         self._sent = [threading.Event() for _ in range(count)]
         self._threads = [threading.Thread(target=self._ask, args=(sent,), daemon=True) for sent in self._sent]
         self.count = count
+        self.ports: list[int] = []
         self.statuses: list[int] = []
         self.failures: list[str] = []
 
@@ -55,6 +56,7 @@ class Callers:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
         try:
             connection.request("GET", self._path, headers={"Connection": "close"})
+            self.ports.append(connection.sock.getsockname()[1])
             sent.set()
             answer = connection.getresponse()
             answer.read()

@@ -12,6 +12,7 @@ from typing import Any
 
 from serverlab.compose import Container
 from serverlab.faults.callers import Callers
+from serverlab.faults.direct import url_of
 from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect
 from serverlab.faults.processes import Process, app_containers, of_server, still_there
 from serverlab.faults.stopping import slots_of
@@ -57,7 +58,7 @@ class Hang(Fault):
         """
         path = self.path.format(s=f"{scene.hold_s:g}")
         count = self.count or slots_of(scene) or WITHOUT_BOUND
-        callers = Callers(scene.url, path, count=count, timeout_s=scene.hold_s + PATIENCE_S)
+        callers = Callers(url_of(scene), path, count=count, timeout_s=scene.hold_s + PATIENCE_S)
         scene.acted()
         callers.start()
         time.sleep(UNANSWERED_S)

@@ -89,8 +89,8 @@ FAULTS = tuple(
         title=f"overload, {factor:g} times",
         what=(
             f"{factor:g} times as many people sign in each second as the stack can sign in; nobody waits for others, "
-            "nor for longer than 2 s. To pass, at least 40 % of what it could do before has to be answered in time: below "
-            "that, it mostly works for people who have left."
+            "nor for longer than 2 s. To pass, at least 40 % of what it could do before has to be answered in time: "
+            "below that, it mostly works for people who have left."
         ),
         factor=factor,
         hold_s=15.0,

@@ -7,31 +7,34 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from serverlab.compose import Container
 from serverlab.faults import returning
 from serverlab.faults.callers import Callers
-from serverlab.faults.fault import Fault, NotEffective, Scene
+from serverlab.faults.direct import address_of, answered_by, is_open, taken_of
+from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect
 from serverlab.faults.processes import app_containers, exit_code, is_running
 
 GRACE_S = 35.0
 """Above every server's own patience with requests in flight, which is 25 seconds (compose/stack.yml)."""
 
-TAKEN_UP_S = 0.5
-"""What a request is given to be taken up before the server is told to stop."""
+TAKEN_WITHIN_S = 2.0
+TAKEN_UP_S = 0.3
+"""What requests that were read are given to get to whoever works on them."""
+
+IDLE_WITHIN_S = 0.5
 
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
 HALF_ASKED = b"POST /lab/ledger/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
-ANSWER_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stopped(Fault):
     """The server gets its stop signal while requests are in flight, connections idle, clients slow; then it is started.
 
-    ``in_flight`` requests take ``work_s`` each, or as many as half of its workers and threads where those are fewer.
-    ``idle`` connections have been answered and are kept, ``slow`` clients have sent half of a request.
+    ``in_flight`` requests take ``work_s`` each, or as many as half of its workers and threads where those are fewer;
+    the server is stopped once it has taken them up. ``idle`` connections have been answered and are kept, as far as the
+    server keeps them; ``slow`` clients have sent half of a request, or as many as it has room for beside its work.
     """
 
     in_flight: int = 4
@@ -44,17 +47,23 @@ class Stopped(Fault):
         """Stop every app container by its signal and wait; undone by starting them again until they are ready."""
         containers = app_containers(scene)
         signal = scene.expected.server.signals.stop
+        address = address_of(scene)
         path = f"/lab/sleep?s={self.work_s:g}"
-        working = Callers(scene.url, path, count=self._taken(scene), timeout_s=self.work_s + GRACE_S)
+        url = f"http://{address[0]}:{address[1]}"
+        working = Callers(url, path, count=self._taken(scene), timeout_s=self.work_s + GRACE_S)
         with ExitStack() as held:
-            for _ in range(self.idle):
-                held.enter_context(_connection(scene.url, ASKED, answered=True))
-            for _ in range(self.slow):
-                held.enter_context(_connection(scene.url, HALF_ASKED, answered=False))
             working.start()
+            await_effect(
+                f"{working.count} requests for {path} are taken up",
+                lambda: "taken" if taken_of(scene, working.ports) == working.count else None,
+                within_s=TAKEN_WITHIN_S,
+            )
+            idle = self._idle(address, held)
+            slow = self._slow(scene, address, held, busy=working.count)
             time.sleep(TAKEN_UP_S)
             if working.pending() < working.count:
                 raise NotEffective(f"{path}: answered or refused before the server was told to stop")
+            self._tell_held(scene, idle, slow)
             try:
                 yield self._stop(scene, containers, signal, working)
             finally:
@@ -65,6 +74,32 @@ class Stopped(Fault):
         """How many requests are in flight: no more than leave half of the server to others."""
         slots = slots_of(scene)
         return self.in_flight if slots is None else max(1, min(self.in_flight, slots // 2))
+
+    def _idle(self, address: tuple[str, int], held: ExitStack) -> list[socket.socket]:
+        """Connections that were answered."""
+        begun = _begun(address, self.idle, ASKED, held)
+        return answered_by(begun, within_s=IDLE_WITHIN_S)
+
+    def _slow(
+        self, scene: Scene, address: tuple[str, int], held: ExitStack, *, busy: int
+    ) -> list[socket.socket]:
+        """Connections that have sent half of a request: none that would keep a place from the requests in flight."""
+        slots = slots_of(scene)
+        room = self.slow if slots is None else min(self.slow, slots - busy)
+        return _begun(address, room, HALF_ASKED, held)
+
+    def _tell_held(self, scene: Scene, idle: Sequence[socket.socket], slow: Sequence[socket.socket]) -> None:
+        """Keep how many idle and slow ones there really are.
+
+        Raises:
+            NotEffective: there are none of those that were wanted.
+        """
+        if not self.idle and not self.slow:
+            return
+        open_idle, open_slow = sum(map(is_open, idle)), sum(map(is_open, slow))
+        scene.measure(idle=open_idle, slow=open_slow)
+        if not open_idle and not open_slow:
+            raise NotEffective("the server keeps no idle connection, and has no room for a slow client")
 
     def _stop(self, scene: Scene, containers: Sequence[Container], signal: str, working: Callers) -> str:
         began = time.monotonic()
@@ -112,16 +147,14 @@ def _await_end(containers: Sequence[Container], *, until: float) -> bool:
     return True
 
 
-@contextmanager
-def _connection(url: str, content: bytes, *, answered: bool) -> Iterator[None]:
-    """A connection that has sent this, and got its answer where there has to be one; it is held for the block."""
-    parts = urlsplit(url)
-    try:
-        connection = socket.create_connection((parts.hostname, parts.port), timeout=ANSWER_TIMEOUT_S)
-        connection.sendall(content)
-        if answered and not connection.recv(1 << 16):
-            raise NotEffective("a connection that was to be kept idle was closed unanswered")
-    except OSError as broken:
-        raise NotEffective(f"a connection to be held could not be had: {broken}") from None
-    with connection:
-        yield
+def _begun(address: tuple[str, int], count: int, content: bytes, held: ExitStack) -> list[socket.socket]:
+    """Connections that have sent this, as many of them as could be had; they are closed with ``held``."""
+    begun = []
+    for _ in range(count):
+        try:
+            each = held.enter_context(socket.create_connection(address, timeout=IDLE_WITHIN_S))
+            each.sendall(content)
+        except OSError:
+            break
+        begun.append(each)
+    return begun

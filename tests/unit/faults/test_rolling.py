@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from serverlab.faults import FAULTS, exhausting, fault, rolling
+from serverlab.faults import FAULTS, direct, exhausting, fault, rolling
 from serverlab.faults.fault import NotEffective
 from serverlab.model.faults import Happening
 from tests.fake_app import FakeApp, serving
@@ -113,20 +113,38 @@ def test_a_disk_that_was_full_before_makes_it_void_and_is_emptied(stack):
     assert not disk.is_full
 
 
-def test_idle_connections_are_opened_and_the_open_files_counted(stack):
-    stack.server.container.exec_run = lambda argv, **_options: ExecResult(0, b"42\n")
+@pytest.fixture
+def reachable(stack, monkeypatch):
+    monkeypatch.setattr(direct, "PORTS", {"app": stack.app.port})
+    monkeypatch.setattr(exhausting, "REACHED_WITHIN_S", 0.05)
+
+
+@pytest.mark.usefixtures("reachable")
+def test_idle_connections_are_opened_until_no_more_files_can_be(stack):
+    stack.server.container.exec_run = lambda argv, **_options: ExecResult(0, b"94\n")
     few = replace(FAULTS["F-31"], connections=5)
     scene = stack.scene(few)
     assert scene.settings.files()[-1] == "few-files.yml"
     with few.inject(scene) as seen:
-        assert seen == "5 connections are open, a process of the server has 42 files open"
-    assert stack.measured == {"open_files": 42}
+        assert seen == "a process of the server has 94 files open, 5 connections are there"
+    assert stack.measured == {"open_files": 94, "connections": 5}
 
 
-def test_connections_that_are_refused_make_it_void(stack):
-    stack.server.container.ports = {8000: 1}
+@pytest.mark.usefixtures("reachable")
+def test_a_limit_that_is_not_reached_makes_it_void(stack):
+    stack.server.container.exec_run = lambda argv, **_options: ExecResult(0, b"42\n")
+    few = replace(FAULTS["F-31"], connections=5)
     with (
-        pytest.raises(NotEffective, match="not all of 200 connections came up"),
+        pytest.raises(NotEffective, match="the limit is not reached: at most 42 of 96 files are open"),
+        few.inject(stack.scene(few)),
+    ):
+        pass
+
+
+def test_a_server_that_cannot_be_reached_at_its_own_address_makes_it_void(stack, monkeypatch):
+    monkeypatch.setattr(direct, "PORTS", {"app": 1})
+    with (
+        pytest.raises(NotEffective, match="cannot be reached at its own address from here"),
         FAULTS["F-31"].inject(stack.scene(FAULTS["F-31"])),
     ):
         pass

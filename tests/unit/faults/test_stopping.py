@@ -6,7 +6,7 @@ import docker.errors
 import pytest
 
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, fault, hanging, returning, stopping
+from serverlab.faults import FAULTS, direct, fault, hanging, returning, stopping
 from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.model.faults import Happening
 from tests.fake_app import serving
@@ -14,9 +14,10 @@ from tests.fake_scene import FakeStack, SlowApp
 
 
 @pytest.fixture
-def stack():
+def stack(monkeypatch):
     app = SlowApp()
     with serving(app):
+        monkeypatch.setattr(direct, "PORTS", {"app": app.port})
         yield FakeStack(app)
         app.released.set()
 
@@ -24,6 +25,7 @@ def stack():
 @pytest.fixture(autouse=True)
 def _nobody_waits_long(monkeypatch):
     monkeypatch.setattr(stopping, "TAKEN_UP_S", 0.1)
+    monkeypatch.setattr(stopping, "TAKEN_WITHIN_S", 0.2)
     monkeypatch.setattr(stopping, "GRACE_S", 0.2)
     monkeypatch.setattr(hanging, "UNANSWERED_S", 0.1)
     monkeypatch.setattr(hanging, "PATIENCE_S", 1.0)
@@ -113,6 +115,30 @@ def test_requests_that_are_answered_too_soon_make_it_void(stack):
     with pytest.raises(NotEffective, match="answered or refused before the server was told to stop"):
         tried(stack, "F-09")
     assert stack.server.signals == []
+
+
+def test_requests_that_lie_in_the_backlog_are_not_in_flight(stack):
+    stack.server.says[direct.TAKEN] = lambda arguments: str(len(arguments) - 2)
+    with pytest.raises(NotEffective, match=r"4 requests for .* are taken up: not seen"):
+        tried(stack, "F-09")
+    assert stack.server.signals == []
+
+
+@pytest.mark.parametrize(
+    ("target", "slow"), [("gunicorn:gthread", 4), ("gunicorn:sync", 1), ("runserver:threaded", 4)]
+)
+def test_slow_clients_take_no_place_from_the_request_in_flight(stack, target, slow):
+    ends_in_peace(stack)
+    tried(stack, "F-10", target)
+    names = ("in_flight", "in_flight_lost", "idle", "slow")
+    assert [stack.measured[name] for name in names] == [1, 0, 4, slow]
+
+
+def test_idle_connections_that_the_server_has_closed_do_not_count(stack, monkeypatch):
+    monkeypatch.setattr(stopping, "ASKED", stopping.ASKED.replace(b"keep-alive", b"close"))
+    ends_in_peace(stack)
+    tried(stack, "F-10")
+    assert (stack.measured["idle"], stack.measured["slow"]) == (0, 4)
 
 
 @pytest.mark.parametrize(

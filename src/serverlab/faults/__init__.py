@@ -152,7 +152,10 @@ _ALL: Iterable[Fault] = (
     Reload(
         id="F-11",
         title="reload under load",
-        what="The server gets the signal by which it takes up new code.",
+        what=(
+            "The server gets the signal on which it replaces its workers; it is over when the last old one is gone. "
+            "Where the app is loaded before workers are forked, as with Gunicorn's preload, that takes up no new code."
+        ),
         hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0),
     ),

@@ -117,6 +117,14 @@ def test_a_reload_is_over_when_others_have_come(scene, server):
         assert seen == "SIGHUP: 1 processes came, 1 went"
 
 
+def test_a_reload_is_not_over_while_an_old_worker_is_there(scene, server, monkeypatch):
+    monkeypatch.setattr(process, "RELOADED_WITHIN_S", 0.1)
+    server.rows.append([9, 7, "S", 31, "worker"])
+    server.does["SIGHUP"] = lambda: server.replace(8, 10)
+    with FAULTS["F-11"].inject(scene) as seen:
+        assert seen == "SIGHUP: 1 of 2 old processes are still there after 0.1 s"
+
+
 def test_a_server_that_a_reload_ends_is_told(scene, server):
     server.does["SIGHUP"] = lambda: server.end(129)
     with FAULTS["F-11"].inject(scene) as seen:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,10 +52,8 @@ class RetryStorm(OnTheWay):
                     statuses = _sent(scene, keys)
                     if (seen := touched_since(proxy, before)) is None:
                         raise NotEffective("no answer was lost")
-                    more = {guarded: _copies(scene, each) - SENT for guarded, each in keys.items()}
-                    scene.measure(duplicates_with_key=more["on"], duplicates_without_key=more["off"])
-                    rows = f"{more['on']} rows too many with a key, {more['off']} without"
-                    yield f"{seen}; {SENT} entries each: {rows} ({statuses})"
+                    copies = {guarded: _copies(scene, each) for guarded, each in keys.items()}
+                    yield f"{seen}; {SENT} entries each: {told_of(scene, copies)} ({statuses})"
         finally:
             nginx.reload(edge)
             _remove(scene, [key for each in keys.values() for key in each])
@@ -71,8 +70,27 @@ def _sent(scene: Scene, keys: Mapping[str, list[str]]) -> str:
     return json.dumps({str(status): statuses.count(status) for status in sorted({s or 0 for s in statuses})})
 
 
-def _copies(scene: Scene, keys: list[str]) -> int:
-    return int(postgres.sql(scene, f"SELECT count(*) FROM lab_entry WHERE key IN ({_listed(keys)})"))  # noqa: S608 - UUIDs of ours
+def told_of(scene: Scene, copies: Mapping[str, Sequence[int]]) -> str:
+    """Measure how many entries are there more than once, and how many are not, with a key ("on") and without ("off").
+
+    Raises:
+        NotEffective: nothing was repeated, for of those without a key there are no two.
+    """
+    twice = {guarded: sum(count > 1 for count in each) for guarded, each in copies.items()}
+    missing = sum(count == 0 for each in copies.values() for count in each)
+    scene.measure(
+        duplicates_with_key=twice["on"], duplicates_without_key=twice["off"], entries_missing=missing
+    )
+    if not twice["off"]:
+        raise NotEffective(f"the edge repeated nothing: no entry is there twice, {missing} are missing")
+    return f"{twice['on']} are there more than once with a key, {twice['off']} without; {missing} are missing"
+
+
+def _copies(scene: Scene, keys: list[str]) -> list[int]:
+    """How often each entry is there."""
+    chosen = f"SELECT key FROM lab_entry WHERE key IN ({_listed(keys)})"  # noqa: S608 - UUIDs of ours
+    found = Counter(postgres.sql(scene, chosen).split())
+    return [found[key] for key in keys]
 
 
 def _remove(scene: Scene, keys: list[str]) -> None:

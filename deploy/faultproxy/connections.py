@@ -52,8 +52,9 @@ class Dose:
         self._connection.end(reset=reset)
 
     def act(self, piece: Piece) -> AsyncIterator[Piece]:
-        """What becomes of a piece; that it was touched is counted."""
-        self._connection.touched()
+        """What becomes of a piece; it is counted where the toxic does anything to it."""
+        if self.toxic.kind.harms(piece, self):
+            self._connection.touched()
         return self.toxic.kind.passed(piece, self)
 
     def leave(self) -> None:

@@ -30,7 +30,7 @@ class Conflict(Exception):
 class Traffic:
     """What has gone through a proxy since it was made; ``open`` connections are there now.
 
-    ``touched`` counts how often a toxic was given a piece, or ended a connection.
+    ``touched`` counts how often a toxic delayed, cut or dropped a piece, or ended a connection.
     """
 
     accepted: int = 0

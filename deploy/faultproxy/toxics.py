@@ -49,6 +49,10 @@ class Kind:
     ends_after_s: ClassVar[float | None] = None
     ends_by_reset: ClassVar[bool] = False
 
+    def harms(self, piece: Piece, dose: Dose) -> bool:  # noqa: ARG002
+        """Whether the piece will not pass as it is: it is delayed, cut, dropped, or ends the connection."""
+        return False
+
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:  # noqa: ARG002
         """Give what becomes of a piece, when it does."""
         yield piece
@@ -60,6 +64,10 @@ class Latency(Kind):
 
     latency: int = 0
     jitter: int = 0
+
+    def harms(self, piece: Piece, dose: Dose) -> bool:  # noqa: ARG002
+        """Everything is late."""
+        return self.latency + self.jitter > 0
 
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give the piece when its time has come, counted from when it was read."""
@@ -73,6 +81,10 @@ class Bandwidth(Kind):
     """No more than ``rate`` KB (1,000 bytes) per second."""
 
     rate: int = 0
+
+    def harms(self, piece: Piece, dose: Dose) -> bool:  # noqa: ARG002
+        """All bytes are."""
+        return bool(piece.data)
 
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give the piece in portions, each after the time that it takes."""
@@ -88,6 +100,10 @@ class SlowClose(Kind):
     """The end of a half is handed on ``delay`` later."""
 
     delay: int = 0
+
+    def harms(self, piece: Piece, dose: Dose) -> bool:  # noqa: ARG002
+        """Only the end is."""
+        return not piece.data
 
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give bytes at once and the end late."""
@@ -106,6 +122,10 @@ class Timeout(Kind):
     def ends_after_s(self) -> float | None:  # type: ignore[override]
         """When it closes the connection, counted from when they met."""
         return self.timeout / MILLISECONDS if self.timeout else None
+
+    def harms(self, piece: Piece, dose: Dose) -> bool:  # noqa: ARG002
+        """All bytes are."""
+        return bool(piece.data)
 
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give nothing but the end."""
@@ -136,6 +156,10 @@ class Slicer(Kind):
     size_variation: int = 0
     delay: int = 0
 
+    def harms(self, piece: Piece, dose: Dose) -> bool:  # noqa: ARG002
+        """What is longer than any slice is."""
+        return len(piece.data) > self.average_size + self.size_variation
+
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give the slices."""
         for part in parts(piece, self._sizes(len(piece.data))):
@@ -157,6 +181,10 @@ class LimitData(Kind):
 
     bytes: int = 0
 
+    def harms(self, piece: Piece, dose: Dose) -> bool:
+        """Only what reaches the limit is."""
+        return bool(piece.data) and dose.passed_bytes + len(piece.data) >= self.bytes
+
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give what is within the limit."""
         left = self.bytes - dose.passed_bytes
@@ -175,6 +203,11 @@ class CutAt(Kind):
     """
 
     hex: str = ""
+
+    def harms(self, piece: Piece, dose: Dose) -> bool:
+        """Only the bytes are."""
+        wanted = bytes.fromhex(self.hex)
+        return bool(wanted) and wanted in dose.tail + piece.data
 
     async def passed(self, piece: Piece, dose: Dose) -> AsyncIterator[Piece]:
         """Give the piece unless the bytes end within it."""

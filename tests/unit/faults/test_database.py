@@ -142,7 +142,7 @@ def test_what_was_written_down_before_it_was_tried():
         "F-24": Rule(measured_at_most={"copies_after_retry": 1}),
         "F-26": Rule(),
         "F-26c": Rule(recovers=False, must_lose=True),
-        **dict.fromkeys(("F-50", "F-50b", "F-50c", "F-50d", "F-51d", "F-51e"), late),
+        **dict.fromkeys(("F-50", "F-50b", "F-50c", "F-50d", "F-51e"), late),
         **dict.fromkeys(("F-51", "F-51b", "F-51c"), whole),
         "F-42": Rule(measured_at_most={"duplicates_with_key": 0, "entries_missing": 0}),
         "F-60": Rule(),

@@ -310,6 +310,27 @@ def test_what_a_toxic_touches_is_counted():
     assert run(scenario()) == (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("told", "touched"),
+    [
+        (toxic("slow_close", delay=1), 0),
+        (toxic("limit_data", bytes=100), 0),
+        (toxic("limit_data", bytes=4), 1),
+        (toxic("slicer", average_size=8), 0),
+        (toxic("slicer", average_size=1), 1),
+        (toxic("cut_at", hex="ff"), 0),
+        (toxic("latency"), 0),
+    ],
+)
+def test_what_passes_as_it_is_was_not_touched(told, touched):
+    async def scenario():
+        async with through(told) as client:
+            await client.said(b"four")
+            return client.proxy.traffic.touched
+
+    assert run(scenario()) == touched
+
+
 def test_a_toxicity_of_none_meets_no_connection():
     async def scenario():
         async with through(toxic("timeout", toxicity=0.0)) as client:

@@ -13,7 +13,11 @@ from serverlab.model.definitions import Interface
 from serverlab.model.faults import Rule
 
 IMPATIENT = (("LAB_TIMEOUT", "3"),)
-"""So that what a server does with a worker that hangs is seen within seconds."""
+"""So that what a server does with a worker that hangs is seen within seconds, where the variant takes this time-out.
+
+Gunicorn's default has 30 s built in, Apache's daemon mode comes to 3.8 times of it with 16 threads, and uWSGI's and
+Daphne's defaults and runserver have none: there, hangs end by themselves.
+"""
 
 OUTLASTS_S = 6.0
 """How long it is held what ends by itself: longer than the gap that is allowed, whatever the experiment says."""
@@ -90,7 +94,7 @@ _ALL: Iterable[Fault] = (
     Hang(
         id="F-04",
         title="all workers hang",
-        what="As many requests as the server works on at once wait for nothing, for longer than its time-out of 3 s.",
+        what="As many requests as the server works on at once wait for nothing. LAB_TIMEOUT is 3 s, for who heeds it.",
         path="/lab/sleep?s={s}",
         environment=IMPATIENT,
         hold_s=6.0,
@@ -99,7 +103,7 @@ _ALL: Iterable[Fault] = (
     Hang(
         id="F-05",
         title="interpreter held",
-        what="A view stays in C code and holds the interpreter's lock, for longer than the server's time-out of 3 s.",
+        what="A view stays in C code and holds the interpreter's lock. LAB_TIMEOUT is 3 s, for who heeds it.",
         path="/lab/gil?s={s}",
         count=1,
         environment=IMPATIENT,
@@ -109,7 +113,7 @@ _ALL: Iterable[Fault] = (
     Hang(
         id="F-05b",
         title="event loop blocked",
-        what="A coroutine calls time.sleep, for longer than the server's time-out of 3 s.",
+        what="A coroutine calls time.sleep. LAB_TIMEOUT is 3 s, for who heeds it.",
         path="/lab/block?s={s}",
         count=1,
         only=Interface.ASGI,

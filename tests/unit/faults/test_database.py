@@ -1,6 +1,7 @@
 """The database is full or dies: what is asked of it, and what is undone."""
 
 import itertools
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from serverlab.compose import Database, Engine
 from serverlab.errors import TrialFailed
 from serverlab.faults import FAULTS, holding, postgres
+from serverlab.faults import database as database_faults
 from serverlab.faults.database import COMMITTED
 from serverlab.faults.fault import NotEffective, Scene
 from serverlab.model.faults import Rule
@@ -120,6 +122,57 @@ def test_what_the_database_refuses_is_told(scene, database):
 def test_the_word_of_a_commit_is_the_message_that_postgresql_sends():
     tag = b"COMMIT\0"
     assert b"C" + (4 + len(tag)).to_bytes(4, "big") + tag == COMMITTED
+
+
+class CuttingProxy:
+    """The way to the database, and which toxics were on it when."""
+
+    def __init__(self):
+        self.at_work = []
+
+    def traffic(self):
+        return SimpleNamespace(touched=2 if self.at_work else 1)
+
+    @contextmanager
+    def harmed(self, toxics):
+        self.at_work = [each.type for each in toxics]
+        yield
+        self.at_work = []
+
+
+@pytest.fixture
+def cut(database, monkeypatch):
+    """Statuses of the entry that is sent by way of a proxy; it is there ``copies`` times until it is removed."""
+    proxy = CuttingProxy()
+    found = SimpleNamespace(copies="1", sent=[], proxy=proxy)
+
+    def told(statement, other):
+        if "WHERE key" not in statement:
+            return other
+        return "0" if any("DELETE" in each for each in database.statements) else found.copies
+
+    def sent(_scene, key):
+        found.sent.append((key, proxy.at_work))
+        return 200 if len(found.sent) == 2 else 500
+
+    database.prints = SimpleNamespace(get=told)
+    monkeypatch.setattr(database_faults, "proxy_of", lambda *_: proxy)
+    monkeypatch.setattr(database_faults, "_sent", sent)
+    return found
+
+
+def test_an_entry_that_was_committed_and_cut_off_is_sent_again_and_counted(scene, cut, measured):
+    with FAULTS["F-24"].inject(scene) as seen:
+        assert seen == "an entry is committed and its sender got 500; they touched 1 pieces"
+    (first, during), (second, after) = cut.sent
+    assert (first == second, during, after) == (True, ["cut_at"], [])
+    assert measured == {"copies_after_retry": 1, "first_status": 500, "retry_status": 200}
+
+
+def test_an_entry_that_was_not_committed_is_no_cut(scene, cut):
+    cut.copies = "0"
+    with pytest.raises(NotEffective, match="is not there"), FAULTS["F-24"].inject(scene):
+        pass
 
 
 @pytest.mark.parametrize("fault", [each for each in FAULTS if each.startswith("F-2")])

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import docker
 import docker.errors
 import requests.exceptions
 
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
-from serverlab.formatting import harmless
+from serverlab.logs import Container, exit_code, follow, log_lines, tails
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
 from serverlab.shell import NOT_FOUND, Shell, run_checked
 
@@ -41,9 +40,6 @@ __all__ = [
     "tails",
     "up",
 ]
-
-Container: TypeAlias = Any
-"""A container (network, volume, client) of docker-py, which has no types."""
 
 LABEL = "org.serverlab"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -119,7 +115,7 @@ class Engine:
     def dead(self) -> list[Container]:
         """Our containers that have ended with an error."""
         return [
-            each for each in self.containers() if each.status in ("exited", "dead") and _exit_code(each) != 0
+            each for each in self.containers() if each.status in ("exited", "dead") and exit_code(each) != 0
         ]
 
     def labels(self) -> set[str]:
@@ -287,32 +283,6 @@ def start_witness(shell: Shell, root: Path, settings: StackSettings) -> None:
     start_beside(shell, root, settings, files=["witness.yml"], service="witness", variables={})
 
 
-def tails(containers: Iterable[Container], *, lines: int = 12) -> str:
-    """The last log lines of the containers, indented, each block below its container's name."""
-    return "".join(f"\n{each.name} {_state(each)}:{_log_tail(each, lines)}" for each in containers)
-
-
-def log_lines(container: Container, *, lines: int) -> list[str]:
-    """The last lines that a container logged."""
-    text: bytes = container.logs(tail=lines)
-    return [harmless(line) for line in text.decode(errors="replace").splitlines()]
-
-
-def follow(container: Container) -> Iterator[str]:
-    """The lines of a container's standard output, until it ends."""
-    rest = b""
-    chunks = container.logs(stdout=True, stderr=False, stream=True, follow=True)
-    try:
-        for chunk in chunks:
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                yield line.decode(errors="replace")
-    finally:  # the stream's own close() leaves its socket to the garbage collector
-        getattr(chunks, "_response", chunks).close()
-    if rest:
-        yield rest.decode(errors="replace")
-
-
 def _compose(
     shell: Shell,
     root: Path,
@@ -338,19 +308,3 @@ def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -
         )
     dead = engine.dead()
     return StackDied(f"{settings.target} did not start{tails(dead)}") if dead else failed
-
-
-def _state(container: Container) -> str:
-    why = " (out of memory)" if container.attrs["State"].get("OOMKilled") else ""
-    ended = container.status in ("exited", "dead")
-    return f"ended with {_exit_code(container)}{why}" if ended else f"is {container.status}"
-
-
-def _exit_code(container: Container) -> int:
-    return int(container.attrs["State"]["ExitCode"])
-
-
-def _log_tail(container: Container, lines: int) -> str:
-    return (
-        "".join(f"\n  | {line}" for line in log_lines(container, lines=lines)) or "\n  | (it logged nothing)"
-    )

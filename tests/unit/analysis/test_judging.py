@@ -11,97 +11,38 @@ from hypothesis import strategies as some
 
 from serverlab.analysis.judging import course, judge
 from serverlab.model.faults import (
-    Attempt,
     Event,
     Happening,
     Instant,
     Judgement,
     Kind,
     Outcome,
-    Probing,
     Rule,
     StoredRow,
-    Timeline,
     Toll,
     Verdict,
 )
-
-PROBING = Probing(reads_per_s=10, writes_per_s=10, timeout_s=2)
-TIMELINE = Timeline(settle_s=2, baseline_s=10, hold_s=5, observe_s=20)
-SETTLED_S, JOURNALLED_S, INJECTED_S, REMOVED_S, END_S = 2.0, 12.0, 12.5, 17.0, 37.0
-EVENTS = (
-    Event(at_s=0, what=Happening.BEGAN),
-    Event(at_s=JOURNALLED_S, what=Happening.JOURNALLED),
-    Event(at_s=INJECTED_S, what=Happening.INJECTED),
-    Event(at_s=REMOVED_S, what=Happening.REMOVED),
-    Event(at_s=END_S, what=Happening.ENDED),
+from tests.unit.histories import (
+    EVENTS,
+    JOURNALLED_S,
+    PASSED,
+    PROBING,
+    QUICK_S,
+    REMOVED_S,
+    TIMELINE,
+    attempt,
+    between,
+    failed,
+    history,
+    judged,
+    kept,
+    late,
+    moved,
+    slow,
+    verdict,
+    without,
 )
-QUICK_S = 0.01
 
-
-def attempt(number, **changes):
-    """Number n is due after n / 20 seconds; the even ones are reads, the odd ones writes."""
-    due_s = number / 20
-    good = Attempt(
-        number=number,
-        kind=Kind.WRITE if number % 2 else Kind.READ,
-        key=f"key-{number}" if number % 2 else f"key-{number - 1}" if number else "",
-        due_s=due_s,
-        sent_s=due_s,
-        first_byte_s=due_s + QUICK_S,
-        ended_s=due_s + QUICK_S,
-        outcome=Outcome.OK,
-        status=200,
-    )
-    return msgspec.structs.replace(good, **changes)
-
-
-def failed(number, *, after_s=QUICK_S, outcome=Outcome.INFO, cause="eof", **changes):
-    """One that did not succeed, and when its end was known."""
-    ended_s = number / 20 + after_s
-    told = {"outcome": outcome, "cause": cause, "status": None, "first_byte_s": None, "ended_s": ended_s}
-    return attempt(number, **told | changes)
-
-
-def history(*changed, length=740):
-    """37 seconds in which all went well, but for the given attempts."""
-    by_number = {number: attempt(number) for number in range(length)}
-    return [*(by_number | {each.number: each for each in changed}).values()]
-
-
-def late(numbers, sent_after_s):
-    """Attempts that succeeded, but were sent so much later than they were due."""
-    for number in numbers:
-        sent_s = number / 20 + sent_after_s
-        yield attempt(number, sent_s=sent_s, first_byte_s=sent_s + QUICK_S, ended_s=sent_s + QUICK_S)
-
-
-def between(first_s, last_s):
-    """The numbers of what is due from one moment on and before another."""
-    return range(round(first_s * 20), round(last_s * 20))
-
-
-def kept(attempts):
-    """The rows of a database that has all that was acknowledged, and no more."""
-    return [
-        StoredRow(key=each.key, copies=1, children=2)
-        for each in attempts
-        if each.kind is Kind.WRITE and each.outcome is Outcome.OK
-    ]
-
-
-def judged(attempts, *, events=EVENTS, stored=..., rule=None, timeline=TIMELINE, probing=PROBING):
-    rows = kept(attempts) if stored is ... else stored
-    rule = rule or Rule()
-    return judge(attempts, events, rows, rule=rule, timeline=timeline, probing=probing)
-
-
-def verdict(*arguments, **options):
-    found = judged(*arguments, **options)
-    return found.verdict, found.reason
-
-
-PASSED = (Verdict.PASS, "")
 UNHURRIED = settings(deadline=None, max_examples=50)
 """A history of 37 s is worked through, on machines where others are at work, too."""
 
@@ -157,45 +98,6 @@ def test_what_was_in_flight_when_the_fault_set_in_counts_as_its_own():
     assert (found.verdict, found.reason) == (Verdict.FAIL, "1 attempts failed, 0 may")
     assert found.toll.failed_by == {"fault/read/info/eof": 1}
     assert found.toll.to_detect_s == pytest.approx(11.8 + 0.3 - JOURNALLED_S)
-
-
-def marked(**moments):
-    """The usual events, and further ones at these moments."""
-    return (*EVENTS, *(Event(at_s=at_s, what=Happening(what)) for what, at_s in moments.items()))
-
-
-def refused(first_s, last_s):
-    return [failed(number, outcome=Outcome.FAIL, cause="refused") for number in between(first_s, last_s)]
-
-
-def test_recovery_counts_from_the_moment_the_cause_was_lifted_and_not_from_when_the_undo_was_confirmed():
-    """Started at 14 s, ready at 16.5 s, confirmed at 17 s: an outage of start-up is no recovery of 0.0 s."""
-    found = judged(history(*refused(12.1, 16.5)), events=marked(lifted=14.0))
-    assert found.toll.to_success_s == pytest.approx(16.51 - 14.0)
-    assert found.toll.to_recovery_s == pytest.approx(16.4 - 14.0)
-
-
-def test_what_ends_by_itself_is_recovered_from_since_its_act():
-    """Killed at 12.1 s and back at 15.1 s, which is before the time is over for which it is held."""
-    found = judged(history(*refused(12.1, 15.1)), events=marked(acted=12.1, lifted=12.15))
-    assert found.toll.to_recovery_s == pytest.approx(15.0 - 12.15)
-    assert found.toll.to_detect_s == pytest.approx(0.01)
-    # until 17.1 s, the act and the 5 s that the fault is held: 40 of 100 that would have been
-    assert found.toll.goodput_kept == pytest.approx(0.4, abs=0.01)
-    assert found.toll.failed_by == {"fault/read/fail/refused": 30, "fault/write/fail/refused": 30}
-
-
-def test_what_is_over_before_its_effect_is_confirmed_keeps_what_it_cost():
-    """Replicas were replaced from 12.1 s to 14 s, confirmed at 14.5 s: what failed meanwhile was under the fault."""
-    events = (*moved(Happening.INJECTED, 14.5), Event(at_s=12.1, what=Happening.ACTED))
-    found = judged(history(*refused(12.1, 14)), events=(*events, Event(at_s=14.0, what=Happening.LIFTED)))
-    assert found.toll.to_detect_s == pytest.approx(0.01)
-    assert found.toll.goodput_kept == pytest.approx(0.62, abs=0.01)
-
-
-def test_of_several_liftings_the_last_one_counts():
-    twice = (*marked(lifted=13.0), Event(at_s=14.0, what=Happening.LIFTED))
-    assert judged(history(*refused(12.1, 16.5)), events=twice).toll.to_recovery_s == pytest.approx(2.4)
 
 
 def test_a_failure_that_ended_before_the_fault_is_not_its_own():
@@ -277,10 +179,6 @@ def test_a_read_that_was_sent_before_the_acknowledgement_is_not():
     assert judged(history(missed)).toll.stale == 0
 
 
-def slow(numbers, ended_after_s):
-    return [attempt(number, ended_s=number / 20 + ended_after_s) for number in numbers]
-
-
 def test_well_again_is_ten_seconds_of_which_ninety_nine_percent_succeed():
     """Two of two hundred may fail; the third is out of the ten seconds only after 1.05 s."""
     wrong = [failed(number) for number in (341, 361, 381)]
@@ -308,31 +206,6 @@ def test_what_never_gets_well_again_fails_where_the_rule_asks_for_it():
     never = [failed(number) for number in range(345, 740, 30)]
     assert verdict(history(*never)) == (Verdict.FAIL, "not recovered within 20 s")
     assert verdict(history(*never), rule=Rule(recovers=False)) == PASSED
-
-
-ALWAYS_SLOWER = list(slow(range(240, 740), 0.0200))
-
-
-def test_what_only_takes_longer_is_unknown_where_too_little_was_seen():
-    found = judged(history(*ALWAYS_SLOWER))
-    assert (found.verdict, found.toll.to_recovery_s) == (Verdict.UNKNOWN, None)
-    assert found.reason == (
-        "enough succeeded again, with a p99 of 20.0 ms at best where 15.0 ms is asked: "
-        "30 s before the fault and 60 s after it are needed to tell"
-    )
-    assert verdict(history(*ALWAYS_SLOWER), rule=Rule(recovers=False)) == PASSED
-
-
-def test_what_only_takes_longer_fails_where_as_much_was_seen_as_is_asked():
-    later = tuple(msgspec.structs.replace(each, at_s=each.at_s + 20) for each in EVENTS[1:])
-    long = Timeline(settle_s=2, baseline_s=30, hold_s=5, observe_s=60)
-    slower = history(*slow(range(640, 1940), 0.0200), length=1940)
-    assert verdict(slower, events=later, timeline=long) == (Verdict.FAIL, "not recovered within 60 s")
-
-
-def test_what_fails_as_well_as_taking_longer_is_no_question_of_how_much_was_seen():
-    never = [failed(number, after_s=0.02) for number in range(345, 740, 30)]
-    assert verdict(history(*ALWAYS_SLOWER, *never)) == (Verdict.FAIL, "not recovered within 20 s")
 
 
 def test_ten_seconds_have_to_be_seen_whole():
@@ -388,14 +261,6 @@ def test_where_nothing_ever_succeeds_again_there_is_no_first_success():
     found = judged(history(*ended))
     assert (found.toll.to_success_s, found.toll.to_recovery_s, found.toll.goodput_kept) == (None, None, 0.0)
     assert found.reason == "not recovered within 20 s"
-
-
-def without(what):
-    return tuple(event for event in EVENTS if event.what is not what)
-
-
-def moved(what, at_s):
-    return tuple(msgspec.structs.replace(each, at_s=at_s) if each.what is what else each for each in EVENTS)
 
 
 @pytest.mark.parametrize(
@@ -504,12 +369,6 @@ def test_what_went_wrong_while_it_was_tried_makes_it_void_unless_something_was_l
 def test_without_a_journal_the_fault_sets_in_when_it_is_confirmed():
     found = judged(history(failed(245)), events=without(Happening.JOURNALLED))
     assert found.toll.failed_by == {"baseline/write/info/eof": 1}
-
-
-def test_goodput_covers_the_time_that_a_fault_is_held_also_where_it_had_no_length():
-    instant = moved(Happening.REMOVED, INJECTED_S)
-    found = judged(history(*refused(14.5, 17)), events=instant, rule=Rule(goodput_at_least=0.6))
-    assert (found.verdict, found.toll.goodput_kept) == (Verdict.FAIL, pytest.approx(0.5))
 
 
 @UNHURRIED

@@ -1,8 +1,9 @@
 """How long `serverlab compare` takes for a run of 10,000 trials, and how much memory: ``python -m benchmarks.reading``.
 
-The trials are lines of a committed run, dealt out over the cells of a large experiment with their rates varied, and
-with the numbers of each second and process that later runs have. The whole command is timed, kept on one core in a
-process of its own: start of Python, reading, judging, rendering, writing.
+The trials are those of a committed run, dealt out over the cells of a large experiment with their rates varied, and
+with the numbers of each second and process, the packages and the ceilings that later runs have. Their lines are written
+as a run writes them. The whole command is timed, kept on one core in a process of its own: start of Python, reading,
+judging, rendering, writing.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ import msgspec
 from benchmarks.keeping import CHECKOUT, keep, parser_of
 from serverlab import store
 from serverlab.model.benchmarks import Bound
-from serverlab.model.definitions import Experiment
-from serverlab.model.records import Plan, PlannedTrial, Second, Trial
+from serverlab.model.ceilings import Ceiling, LoadSetup
+from serverlab.model.definitions import Experiment, Target
+from serverlab.model.records import Plan, PlannedTrial, Proof, Second, Trial
 from serverlab.model.runs import Run
 from serverlab.model.usage import ProcessUse
+from serverlab.probe import digest_of
 
 PATTERN = CHECKOUT / "results" / "reference" / "baseline"
 
@@ -41,6 +44,9 @@ SEED = 20261122
 SECONDS = 10
 """The longest window of the shipped workloads."""
 PROCESSES = 3
+PACKAGES = 30
+CEILING_RPS = 4000.0
+MOMENT = "2026-11-22T12:00:00+00:00"
 
 
 @dataclass(frozen=True)
@@ -136,9 +142,30 @@ def make_run(root: Path, *, rounds: int, trials: int) -> Path:
     pattern = store.read_run(store.find_run(PATTERN.parent, PATTERN.name))
     plan = _plan(pattern, rounds=rounds, trials=trials)
     path = store.create_run(root, plan=plan, environment=pattern.environment)
-    with (path / "trials.jsonl").open("wb") as file:
-        file.writelines(msgspec.json.encode(trial) + b"\n" for trial in _trials(pattern, plan))
+    servers, setups = set[str](), set[LoadSetup]()
+    with (path / "trials.jsonl").open("wb") as file:  # at once: a run would wait for the disk after each
+        for trial in _trials(pattern, plan):
+            file.write(store.line_of(trial) + b"\n")
+            servers.add(_server(trial.planned))
+            setups |= {trial.setup} if trial.setup else set()
+    for server in sorted(servers):
+        store.keep_packages(path, {_digest(server): _packages(server)}, server=server)
+    for setup in setups:
+        ceiling = Ceiling(setup=setup, measured_at=MOMENT, rps=CEILING_RPS, generator_cores=1.0)
+        store.keep_ceiling(path, ceiling)
     return path
+
+
+def _server(planned: PlannedTrial) -> str:
+    return Target.parse(planned.target).server
+
+
+def _packages(server: str) -> dict[str, str]:
+    return {server: "1.0", **{f"package-{number}": f"{number}.0" for number in range(PACKAGES)}}
+
+
+def _digest(server: str) -> str:
+    return digest_of(_packages(server))
 
 
 def _plan(pattern: Run, *, rounds: int, trials: int) -> Plan:
@@ -181,6 +208,7 @@ def _trials(pattern: Run, plan: Plan) -> Iterator[Trial]:
             load,
             ok=round(load.ok * factor),
             ended=round(load.ended * factor),
+            connections=load.connections or {"opened": load.users, "replaced": 0},
             per_second=tuple(_second(round(load.ok * factor / SECONDS), vary) for _ in range(SECONDS)),
         )
         used = {
@@ -189,7 +217,25 @@ def _trials(pattern: Run, plan: Plan) -> Iterator[Trial]:
             )
             for role, usage in trial.usage.items()
         }
-        yield msgspec.structs.replace(trial, planned=planned, load=varied, usage=used)
+        before, after = (
+            _stating(proof, _digest(_server(planned))) for proof in (trial.proof_before, trial.proof_after)
+        )
+        yield msgspec.structs.replace(
+            trial, planned=planned, load=varied, usage=used, proof_before=before, proof_after=after
+        )
+
+
+def _stating(proof: Proof | None, packages: str) -> Proof | None:
+    """The proof of a target that states its packages, with the checks that passed as they are kept now."""
+    if proof is None:
+        return None
+    passed = {check.name: check.detail for check in proof.checks if check.ok} | proof.passed
+    return msgspec.structs.replace(
+        proof,
+        checks=tuple(check for check in proof.checks if not check.ok),
+        passed=passed,
+        identity=proof.identity | {"packages": packages},
+    )
 
 
 def _second(count: int, vary: random.Random) -> Second:

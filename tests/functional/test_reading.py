@@ -18,6 +18,18 @@ def calls(folder, *, rounds, trials):
     return pstats.Stats(profile).total_calls
 
 
+def test_a_run_that_is_timed_is_written_as_a_run_is(tmp_path):
+    path = make_run(tmp_path, rounds=4, trials=48)
+    run = store.read_run(path)
+    assert (len(run.trials), run.problems) == (48, ())
+    lines = (path / "trials.jsonl").read_bytes().splitlines()
+    assert lines == [store.line_of(trial) for trial in run.trials]
+    assert {trial.proof_after.identity["packages"] for trial in run.trials} == set(
+        store.read_packages(path).lists
+    )
+    assert {run.ceilings.of(trial.setup).rps for trial in run.trials} == {4000.0}
+
+
 @pytest.fixture(autouse=True)
 def _what_is_imported_late(tmp_path):
     calls(tmp_path / "first", rounds=4, trials=48)

@@ -70,7 +70,12 @@ def append_trial(path: Path, trial: Trial) -> None:
     Raises:
         EnvironmentLacks: it cannot be written, for instance because the disk is full.
     """
-    _append_line(path / TRIALS, packed(folded(trial)))
+    _append_line(path / TRIALS, line_of(trial))
+
+
+def line_of(trial: Trial) -> bytes:
+    """The trial as a line of ``trials.jsonl``, without its line feed."""
+    return sealed(packed(folded(trial)))
 
 
 def keep_packages(path: Path, lists: Mapping[str, Mapping[str, str]], *, server: str | None) -> None:
@@ -118,11 +123,11 @@ def append_finding(path: Path, finding: Finding) -> None:
 
 
 def _append(path: Path, record: Record) -> None:
-    _append_line(path, msgspec.json.encode(record))
+    _append_line(path, sealed(msgspec.json.encode(record)))
 
 
-def _append_line(path: Path, content: bytes) -> None:
-    line = sealed(content) + b"\n"
+def _append_line(path: Path, line: bytes) -> None:
+    line += b"\n"
     with _writing(path), path.open("r+b", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         if end and os.pread(file.fileno(), 1, end - 1) != b"\n":

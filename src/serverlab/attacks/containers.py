@@ -34,7 +34,7 @@ def each_container(
     """An attack that asks the same of every container of the stack; ``seen`` is what is said if all is right."""
 
     def asked(stage: Stage) -> Outcome:
-        # the one that K-09 stops belongs to no service
+        # one that another row has started belongs to no service
         asked_of = [each for each in stage.engine.containers() if SERVICE_LABEL in each.labels]
         return judged([each for container in asked_of for each in check(stage, container)], seen=seen)
 
@@ -303,8 +303,6 @@ ATTACKS = (
         "health while all processes are stopped",
         "ill, and well again afterwards",
         health,
-        beside=UNSERVED,
-        waits_s=2.0,
     ),
     Attack(
         "K-07",
@@ -318,8 +316,6 @@ ATTACKS = (
         "process 1, and how it stops",
         "no shell; stops in time with 0 or 143",
         stopping,
-        beside=UNSERVED,
-        waits_s=1.0,
     ),
     Attack(
         "K-10",

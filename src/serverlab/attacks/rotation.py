@@ -174,8 +174,6 @@ ATTACKS = (
         "refreshing beyond the absolute end of the chain",
         "the successor ends with it",
         _absolute_end,
-        beside=HARMLESS,
-        waits_s=1.6,
     ),
     Attack(
         "A3-12",

@@ -274,8 +274,6 @@ ATTACKS: tuple[Attack, ...] = (
         "closed: 4403 at once (user deactivated: 5 s), 4401 at its end",
         served(ended_credentials),
         profile="guarded",
-        beside=HARMLESS,
-        waits_s=5.0,
     ),
     Attack(
         "A4-23",

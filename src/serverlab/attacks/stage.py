@@ -253,10 +253,10 @@ class Stage:
 
 
 HARMLESS = "harmless"
-"""Rows that time no answer, and change nothing but accounts and records that they made themselves."""
+"""Rows whose verdict and numbers hang on no time, and that change only accounts and records that they made."""
 
 UNSERVED = "unserved"
-"""Rows that ask nothing of the server, which K-06 stops meanwhile.
+"""Rows that ask nothing of the server, and time nothing.
 
 Those that ask what every process of a container may do are not among them: one that is just being started may more.
 """

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import docker
@@ -17,6 +12,7 @@ import requests.exceptions
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
 from serverlab.logs import Container, exit_code, follow, log_lines, tails
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
+from serverlab.removal import DEADLINE_S, Thing, remove_all
 from serverlab.shell import NOT_FOUND, Shell, run_checked
 
 __all__ = [
@@ -50,10 +46,6 @@ ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestExcep
 """What docker-py raises when the engine refuses or no longer answers."""
 
 UP_TIMEOUT_S = 180
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-REMOVAL_DEADLINE_S = 30.0
-REMOVAL_PAUSE_S = 0.05
-REMOVED_AT_ONCE = 4
 
 STILL_WORKS = "Without one `compare`, `report`, `list` and `check` work."
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
@@ -122,7 +114,7 @@ class Engine:
         """The values that our label has on anything of ours: the runs that left something, if only a volume."""
         return {_label_of(thing) for things in self._things() for thing, _ in things}
 
-    def remove_all(self, *, deadline_s: float = REMOVAL_DEADLINE_S) -> list[str]:
+    def remove_all(self, *, deadline_s: float = DEADLINE_S) -> list[str]:
         """Remove every container, network and volume that carries our label; return their names.
 
         Ctrl-C does not cut it short. It looks again until nothing is found, because an engine may still finish what an
@@ -131,31 +123,9 @@ class Engine:
         Raises:
             LabError: the engine still refuses after the deadline; with what it said.
         """
-        removed: list[str] = []
-        give_up = time.monotonic() + deadline_s
-        with _undisturbed():
-            while True:
-                gone, refused = self._remove_once()
-                removed += gone
-                if not gone and not refused:
-                    return removed
-                if refused and time.monotonic() > give_up:
-                    raise LabError("left behind: " + "; ".join(refused), "Try `serverlab clean`.")
-                if not gone:
-                    time.sleep(REMOVAL_PAUSE_S)
+        return remove_all(self._things, deadline_s=deadline_s)
 
-    def _remove_once(self) -> tuple[list[str], list[str]]:
-        """What was removed, and what the engine would not remove yet, with its reasons."""
-        removed: list[str] = []
-        refused: list[str] = []
-        with ThreadPoolExecutor(REMOVED_AT_ONCE) as threads:
-            for things in self._things():
-                for name, refusal in threads.map(_removed, things):
-                    removed += [name] if name else []
-                    refused += [refusal] if refusal else []
-        return removed, refused
-
-    def _things(self) -> Iterator[list[tuple[Container, dict[str, bool]]]]:
+    def _things(self) -> Iterator[list[Thing]]:
         """All that is ours, with how it is removed; what a list holds is looked for when the one before is gone.
 
         Those of a list may go in any order, all at once: containers, then what only containers hold.
@@ -173,32 +143,6 @@ def _label_of(thing: Container) -> str:
     """The value of our label; docker-py tells those of containers only, others have them among their attributes."""
     labels = thing.labels if hasattr(thing, "labels") else thing.attrs["Labels"]
     return str(labels.get(LABEL))
-
-
-def _removed(thing_and_how: tuple[Container, dict[str, bool]]) -> tuple[str | None, str | None]:
-    """The name of what was removed, or what the engine said instead; neither where somebody else was faster."""
-    thing, options = thing_and_how
-    try:
-        thing.remove(**options)
-    except docker.errors.NotFound:
-        return None, None
-    except docker.errors.APIError as busy:
-        return None, f"{thing.name}: {busy.explanation or busy}"
-    return str(thing.name), None
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP while the block runs (in the main thread, the only one that gets them)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def connect(shell: Shell) -> Engine:

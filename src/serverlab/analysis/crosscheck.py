@@ -31,6 +31,9 @@ P99_LIMIT = 0.10
 HALF_RATE = 0.02
 """So far off the rate that was asked for a tool may be; farther off its latency is one at another load."""
 
+NO_P99 = {Tool.WRK: "no p99: wrk adds samples of its own"}
+"""Whose percentiles are not of what was measured alone, and why."""
+
 Paired = dict[int, tuple[Measurement, Measurement]]
 
 
@@ -48,8 +51,7 @@ def crosscheck_table(check: Crosscheck) -> CrossTable:
         ),
         Fact(
             label="Limits",
-            value=f"{_share(RPS_LIMIT)} on req/s at saturation, {_share(P99_LIMIT)} on p99 at half of it; wrk, which "
-            "has no rate, on p99 at saturation",
+            value=f"{_share(RPS_LIMIT)} on req/s at saturation, {_share(P99_LIMIT)} on p99 at half of it",
         ),
         *environment_facts(check.environment),
     )
@@ -75,7 +77,8 @@ def _row(own: Mapping[int, Measurement], ours: Mapping[int, Measurement]) -> Cro
     if not valid:
         return _absent(target, tool, pace, f"VOID: {one_line(any_one.void[0])}")
     paired = {number: (each, ours[number]) for number, each in valid.items() if _usable(ours.get(number))}
-    rps, p99 = _ratios(paired, lambda each: each.rps), _ratios(paired, lambda each: float(each.p99_us))
+    rps, p99 = _ratios(paired, lambda each: each.rps), _ratios(paired, _p99_us)
+    p99 = [] if tool in NO_P99 else p99
     agrees, reason = _judged(tool, pace, rps, p99)
     return CrossRow(
         target=target,
@@ -85,15 +88,15 @@ def _row(own: Mapping[int, Measurement], ours: Mapping[int, Measurement]) -> Cro
         rps=_median(valid.values(), lambda each: each.rps),
         rps_ratio=None if tool is Tool.OURS else _middle(rps),
         rps_interval=None if tool is Tool.OURS else stats.interval(rps),
-        p50_us=_median(valid.values(), lambda each: float(each.p50_us)),
-        p99_us=_median(valid.values(), lambda each: float(each.p99_us)),
+        p50_us=None if tool in NO_P99 else _median(valid.values(), lambda each: each.p50_us),
+        p99_us=None if tool in NO_P99 else _median(valid.values(), _p99_us),
         p99_ratio=None if tool is Tool.OURS else _middle(p99),
         p99_interval=None if tool is Tool.OURS else stats.interval(p99),
         cpu_share=statistics.median(each.cpu_share for each in valid.values() if each.cpu_share is not None)
         if any(each.cpu_share is not None for each in valid.values())
         else None,
         agrees=agrees,
-        reason="; ".join(part for part in (reason, *_circumstances(own, valid)) if part),
+        reason="; ".join(part for part in (reason, NO_P99.get(tool, ""), *_circumstances(own, valid)) if part),
     )
 
 
@@ -104,7 +107,7 @@ def _judged(tool: Tool, pace: Pace, rps: list[float], p99: list[float]) -> tuple
     verdicts = []
     if pace is Pace.SATURATED:
         verdicts.append(_within("req/s", rps, RPS_LIMIT))
-    if pace is Pace.HALF or tool is Tool.WRK:
+    if pace is Pace.HALF:
         verdicts.append(_within("p99", p99, P99_LIMIT))
     worst = max((agrees for agrees, _ in verdicts), key=ORDER.index)
     if pace is Pace.HALF and (off := _off(rps)):
@@ -173,12 +176,17 @@ def _usable(each: Measurement | None) -> bool:
     return each is not None and each.reading is not None and not each.void
 
 
-def _ratios(paired: Paired, value: Callable[[Reading], float]) -> list[float]:
-    return [
-        value(each.reading) / value(ours.reading)
+def _p99_us(reading: Reading) -> float | None:
+    return reading.p99_us
+
+
+def _ratios(paired: Paired, value: Callable[[Reading], float | None]) -> list[float]:
+    pairs = [
+        (value(each.reading), value(ours.reading))
         for _, (each, ours) in sorted(paired.items())
-        if each.reading is not None and ours.reading is not None and value(ours.reading)
+        if each.reading is not None and ours.reading is not None
     ]
+    return [own / other for own, other in pairs if own is not None and other]
 
 
 def _middle(ratios: list[float]) -> float | None:
@@ -188,5 +196,7 @@ def _middle(ratios: list[float]) -> float | None:
     return math.exp(statistics.fmean(math.log(each) for each in ratios))
 
 
-def _median(measurements: Iterable[Measurement], value: Callable[[Reading], float]) -> float:
-    return statistics.median(value(each.reading) for each in measurements if each.reading is not None)
+def _median(measurements: Iterable[Measurement], value: Callable[[Reading], float | None]) -> float | None:
+    found = [value(each.reading) for each in measurements if each.reading is not None]
+    told = [each for each in found if each is not None]
+    return statistics.median(told) if told else None

@@ -37,15 +37,21 @@ class Pace(enum.Enum):
 class Reading(Record, frozen=True):
     """What a tool saw: right answers in the window, how many failed, and percentiles over ``count`` latencies.
 
-    ``ok`` counts what ended within the window, latencies are of what began in it; wrk's are of what ended in it.
+    ``ok`` counts what ended within the window, latencies are of what began in it. Percentiles are None where the tool
+    has none of what it measured alone, as wrk; ``count`` is that of its requests then.
     """
 
     ok: int
     failed: int
     window_s: float
     count: int
-    p50_us: int
-    p99_us: int
+    p50_us: int | None
+    p99_us: int | None
+
+    @property
+    def failed_share(self) -> float:
+        """Of all that ended, what failed."""
+        return self.failed / (self.ok + self.failed) if self.failed else 0.0
 
     @property
     def rps(self) -> float:

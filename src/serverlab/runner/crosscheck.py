@@ -143,9 +143,8 @@ def told(made: Measurement) -> str:
     if made.void or made.reading is None:
         return f"{what}: VOID: {made.void[0]}"
     reading = made.reading
-    return (
-        f"{what}: {reading.rps:.0f} requests/s, p99 {reading.p99_us / 1000:.1f} ms, {reading.failed} failed"
-    )
+    p99 = "none" if reading.p99_us is None else f"{reading.p99_us / 1000:.1f} ms"
+    return f"{what}: {reading.rps:.0f} requests/s, p99 {p99}, {reading.failed} failed"
 
 
 def _by_all(stand: Stand) -> list[Measurement]:

@@ -87,7 +87,7 @@ def test_too_few_rounds_say_nothing():
     ]
     row = row_of(measurements, Tool.WRK, Pace.SATURATED)
     assert (row.agrees, row.rps_ratio, row.rps_interval) == (Agreement.UNCLEAR, pytest.approx(1.0), None)
-    assert row.reason == "req/s: too few rounds for an interval; p99: too few rounds for an interval"
+    assert row.reason == "req/s: too few rounds for an interval; no p99: wrk adds samples of its own"
 
 
 def test_only_rounds_in_which_both_are_valid_make_a_ratio():

@@ -20,11 +20,14 @@ from typing import Any
 
 from benchmarks.keeping import CHECKOUT, keep, parser_of
 from serverlab import compose, host, images, load, probe, sampler, witnesses
+from serverlab.catalog import load_catalog
 from serverlab.compose import Engine, follow
 from serverlab.lock import only_lab
 from serverlab.model.benchmarks import Bound
 from serverlab.model.definitions import Arrival, Protocol, Target, Workload
 from serverlab.model.stacks import NullSettings, StackSettings
+from serverlab.runner import Lab
+from serverlab.runner.run import clear_the_machine
 from serverlab.shell import HostShell, run_checked
 
 USERS = 32
@@ -130,7 +133,7 @@ def standing() -> Iterator[Stand]:
         split=split,
         label="bench-lab",
     )
-    with only_lab():
+    with alone(Lab(CHECKOUT, shell, engine, load_catalog(CHECKOUT), print)):
         try:
             compose.up(shell, engine, CHECKOUT, settings)
             probe.wait_ready(engine, settings)
@@ -139,6 +142,18 @@ def standing() -> Iterator[Stand]:
             yield stand
         finally:
             engine.remove_all()
+
+
+@contextmanager
+def alone(lab: Lab) -> Iterator[None]:
+    """The machine to itself while the block runs; what a killed run left behind is removed.
+
+    Raises:
+        EnvironmentLacks: another lab is at work, or a stack is up that a person started.
+    """
+    with only_lab(lab.lock):
+        clear_the_machine(lab)
+        yield
 
 
 def measured(stand: Stand, number: int) -> dict[str, list[Rate]]:

@@ -18,6 +18,7 @@ from benchmarks.keeping import CHECKOUT, keep, parser_of
 from serverlab import compose, held, load, probe, seeding, store
 from serverlab.cli.main import main as serverlab
 from serverlab.model.benchmarks import Bound
+from serverlab.model.records import State
 from serverlab.model.runs import Run
 from serverlab.runner import ceiling
 from serverlab.runner import trial as trials
@@ -87,6 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"serverlab run ended with {code}: nothing to tell", file=sys.stderr)
         return 1
     run = store.read_run(store.find_run(CHECKOUT / "results", EXPERIMENT.stem))
+    if missing := not_measured(run):
+        print(
+            "\n".join([f"{run.name}: nothing to tell, for not every trial was measured", *missing]),
+            file=sys.stderr,
+        )
+        return 1
     return keep(
         "trials",
         "What measuring costs",
@@ -94,6 +101,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder=options.save,
         conditions=f"serverlab run experiments/{EXPERIMENT.name}, rounds: {options.rounds}, run {run.name}",
     )
+
+
+def not_measured(run: Run) -> list[str]:
+    """The planned trials that have no number, each with why: what they took is not what measuring costs."""
+    states = {trial.planned.id: trial for trial in run.trials}
+    return [
+        f"{planned.id}: {'; '.join(made.void_reasons) if made else 'no line'}"
+        for planned in run.plan.trials
+        if (made := states.get(planned.id)) is None or made.state is not State.MEASURED
+    ]
 
 
 def bound_of(run: Run, *, wall_s: float, spent_s: dict[str, float]) -> Bound:

@@ -2,11 +2,15 @@
 
 import pytest
 
-from benchmarks.generator import OURS, PLAIN, UNRECORDED, WRK, Rate, bounds_of
+from benchmarks.generator import OURS, PLAIN, UNRECORDED, WRK, Rate, alone, bounds_of
 from benchmarks.keeping import keep
-from benchmarks.trials import Clock, bound_of
+from benchmarks.trials import Clock, bound_of, not_measured
+from serverlab.errors import EnvironmentLacks
 from serverlab.model.benchmarks import Bound
-from tests.unit.builders import a_run, a_trial
+from tests.checkout import make_checkout
+from tests.fake_app import FakeApp
+from tests.fake_lab import FakeLab
+from tests.unit.builders import RUNSERVER, a_plan, a_run, a_trial, a_void_trial
 
 
 def a_repeat(*, ours=4000.0, unrecorded=4100.0, plain=2000.0, wrk=40_000.0):
@@ -44,6 +48,22 @@ def test_the_rest_of_a_run_is_told_for_each_trial():
         "36 s for 2 trials with 24 s of load; beside the load, for each trial: everything else 4.00 s, "
         "proofs 1.50 s, generator beside its load 0.50 s"
     )
+
+
+def test_a_run_with_a_trial_that_was_not_measured_tells_no_time():
+    whole = a_run([a_trial(), a_trial(RUNSERVER)], plan=a_plan(rounds=1))
+    lacking = a_run([a_void_trial(reasons=("died", "late"))], plan=a_plan(rounds=1))
+    first, second = (planned.id for planned in whole.plan.trials)
+    assert not_measured(whole) == []
+    assert not_measured(lacking) == [f"{first}: died; late", f"{second}: no line"]
+
+
+def test_the_generator_is_not_measured_beside_a_stack_that_a_person_started(tmp_path):
+    fake = FakeLab(make_checkout(tmp_path), FakeApp())
+    fake.client.add("app", run="up")
+    with pytest.raises(EnvironmentLacks, match="a stack is up"), alone(fake.lab):
+        pass
+    assert fake.client.removed == []
 
 
 def test_the_clock_counts_what_is_called_once_and_puts_everything_back():

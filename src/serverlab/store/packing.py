@@ -19,6 +19,9 @@ from serverlab.model.records import Latency, LoadResult, PlannedTrial, Proof, Tr
 SAME = ("workers", "server_version", "processes")
 """Parts of a proof after that are as a rule those of the proof before."""
 
+AS_IS = "as_is"
+"""The name of a column in which what is absent is absent, and not said before; see ``_table``."""
+
 PACKED = 2
 """The format number of a packed line."""
 
@@ -101,7 +104,7 @@ def _proof(proof: Proof) -> Plain:
         brief["alike"] = " ".join(check.removeprefix(ALIKE) for check, _ in alike)
         brief["passed"] = dict(list(proof.passed.items())[len(alike) :])
     brief["identity"] = dict(zip(proof.identity, _spared(list(proof.identity.values())), strict=True))
-    return {name: value for name, value in brief.items() if value}
+    return {name: value for name, value in brief.items() if value != {}}
 
 
 def _since(after: Plain, before: Plain) -> Plain:
@@ -177,26 +180,30 @@ def _table(rows: Iterable[Iterable[tuple[str, Any]]]) -> Plain:
     """Rows of one kind as columns; the first is a list, a later one its value where that is the same in all rows.
 
     A later column that is like the first is {}. In a column of words what is said twice in a row is None the second
-    time.
+    time; one that begins with a word and is not of words alone is {AS_IS: [...]}.
     """
     whole = [dict(row) for row in rows]
     if not whole:
         return {}
     first, *others = ([row[name] for row in whole] for name in whole[0])
-    columns = [_spared(first), *(_column(values, first) for values in others)]
+    columns = [_words(first), *(_column(values, first) for values in others)]
     return dict(zip(whole[0], columns, strict=True))
 
 
 def _column(values: list[Any], first: list[Any]) -> object:
     if values.count(values[0]) == len(values):
         return values[0]
-    return {} if values == first else _spared(values)
+    return {} if values == first else _words(values)
+
+
+def _words(values: list[Any]) -> object:
+    if all(isinstance(each, str) for each in values):
+        return _spared(values)
+    return {AS_IS: values} if isinstance(values[0], str) else values
 
 
 def _spared(values: list[Any]) -> list[Any]:
-    """The words without those that are said again at once, and anything else as it is."""
-    if not all(isinstance(each, str) for each in values):
-        return values
+    """The words without those that are said again at once."""
     return [None if number and values[number - 1] == each else each for number, each in enumerate(values)]
 
 
@@ -208,13 +215,22 @@ def _restored(values: list[Any]) -> list[Any]:
 
 
 def _rows(table: Mapping[str, Any]) -> Iterator[Plain]:
-    first: list[Any] = _restored(next(iter(table.values()), []))
+    first: list[Any] = _column_of(next(iter(table.values()), []), [])
     columns = [
-        _restored(values) if isinstance(values, list) else first if values == {} else [values] * len(first)
+        _restored(values) if isinstance(values, list) else _column_of(values, first)
         for values in table.values()
     ]
     for row in zip(*columns, strict=True):
         yield dict(zip(table, row, strict=True))
+
+
+def _column_of(values: Any, first: list[Any]) -> list[Any]:  # noqa: ANN401 - whatever JSON says
+    """The column as it was: as it is, like the first, or the same in all rows."""
+    if isinstance(values, list):
+        return _restored(values)
+    if isinstance(values, dict):
+        return list(values[AS_IS]) if values else first
+    return [values] * len(first)
 
 
 def _by_role(table: Mapping[str, Any]) -> Iterator[tuple[str, Plain]]:

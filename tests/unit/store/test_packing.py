@@ -9,10 +9,10 @@ import pytest
 
 from serverlab import store
 from serverlab.cli.context import CHECKOUT
-from serverlab.model.records import Latency, Proof, Second
+from serverlab.model.records import Latency, LoadResult, PlannedTrial, Proof, Second, Trial
 from serverlab.model.usage import NetworkCounts, ProcessUse
 from serverlab.store.folding import folded, unfolded
-from serverlab.store.packing import packed, unpacked
+from serverlab.store.packing import _defaults, _rows, _table, packed, unpacked
 from tests.unit.builders import a_load, a_plan, a_proof, a_trial, a_usage, a_void_trial, an_environment
 
 RUNS = sorted(CHECKOUT.glob("results/reference/*/*/plan.json"))
@@ -84,6 +84,9 @@ TRIALS = {
     "proofs": a_trial(proof_before=SAID, proof_after=SAID),
     "another proof after": a_trial(proof_before=SAID, proof_after=OTHERWISE),
     "only a proof after": a_trial(proof_before=None, proof_after=OTHERWISE),
+    "no workers and no version": a_trial(
+        proof_before=msgspec.structs.replace(SAID, workers=0, server_version=""), proof_after=SAID
+    ),
     "old proofs": a_trial(proof_before=a_proof(), proof_after=SAID),
     "beside the load": a_trial(log_tail=("app: x",), clock_jump_s=0.0, log_lines={"app": 0}),
 }
@@ -93,6 +96,54 @@ TRIALS = {
 def test_every_trial_is_read_back_as_it_was_packed(name):
     made = TRIALS[name]
     assert unfolded(unpacked(packed(folded(made)))) == made
+
+
+@pytest.mark.parametrize("words", [["a", None], [None, "a"], ["a", "a", None, "a"], ["a", "a"], [None, None]])
+def test_in_a_column_of_words_what_is_absent_stays_absent(words):
+    rows = [{"role": f"r{number}", "said": said} for number, said in enumerate(words)]
+    assert list(_rows(_table(row.items() for row in rows))) == rows
+    assert list(_rows(_table([("said", row["said"])] for row in rows))) == [{"said": each} for each in words]
+
+
+OF_LOAD = ("users", "window_start", "window_end", "ended", "ok", "late", "body_bytes", "latency")
+OF_TRIAL = ("planned", "state", "started_at", "wall_s", "replicas", "ready_s", "image_bytes", "proof_before")
+LEFT_OUT = {
+    Latency: dict.fromkeys(
+        ("count", "p50_us", "p95_us", "p99_us", "max_us", "mean_us", "p05_us", "p90_us", "p999_us")
+    ),
+    PlannedTrial: dict.fromkeys(("id", "round", "workload", "cpus", "target", "asked")) | {"control": False},
+    Proof: {
+        **dict.fromkeys(("workers", "server_version", "identity")),
+        "checks": [],
+        "processes": [],
+        "passed": {},
+        "as_before": False,
+    },
+    LoadResult: {
+        **dict.fromkeys((*OF_LOAD, "latency_failed", "by_name", "versions", "inspections", "rate")),
+        **dict.fromkeys(("scheduled", "sent", "queued", "unsent", "lost", "lag", "loop_lag")),
+        "failures": [],
+        "connections": {},
+        "arrival": "closed",
+        "per_second": [],
+        "steps": [],
+    },
+    Trial: {
+        **dict.fromkeys((*OF_TRIAL, "proof_after", "load", "usage", "load_average", "steal_share")),
+        **dict.fromkeys(("speed_before", "speed_after", "clock_jump_s", "other_cpu_s")),
+        "void_reasons": [],
+        "log_tail": [],
+        "network": {},
+        "log_lines": {},
+        "format": 1,
+    },
+}
+"""What a line of format 2 does not say: whoever changes one of these changes what committed lines mean."""
+
+
+@pytest.mark.parametrize("kind", LEFT_OUT)
+def test_what_a_line_of_format_2_leaves_out_means_the_same_for_ever(kind):
+    assert json.loads(json.dumps(_defaults(kind))) == LEFT_OUT[kind]
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.parent.name)

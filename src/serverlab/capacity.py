@@ -202,7 +202,7 @@ def _next_rate(
 
 
 def _factor(search: Search, steps: int) -> float:
-    """How far the next step goes after so many in the same direction: each as far as all before it, at most FARTHEST.
+    """The factor of the next step after so many in the same direction: the square of the last one's, at most FARTHEST.
 
     Exponential search (J. L. Bentley and A. C. Yao, An almost optimal algorithm for unbounded searching, 1976), on the
     logarithms of the rates: a start that is nearly right costs a step or two, one that is far off only a few more.

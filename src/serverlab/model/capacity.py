@@ -129,10 +129,11 @@ class Search(Record, frozen=True):
     """How an experiment searches for capacity: its ``[capacity]`` table.
 
     A closed trial of ``closed_s`` gives a throughput; the first rate tried is the share ``start`` of it. Rates grow, or
-    fall, by the factor ``growth``, each step as far as all before it, until one is met and one is not; then the gap is
-    halved until it is no wider than ``resolution``. The windows of trials that search last ``search_s``, where that is
-    None as long as the others: ``duration_s``. Where a rate is so low that the objectives would see too few requests,
-    all are longer, up to ``longest_s``. At most ``users`` requests are in flight at once.
+    fall, by the factor ``growth``, each step twice as far as the last (its factor squared, at most fourfold), until one
+    is met and one is not; then the gap is halved until it is no wider than ``resolution``. The windows of trials that
+    search last ``search_s``, where that is None as long as the others: ``duration_s``. Where a rate is so low that the
+    objectives would see too few requests, all are longer, up to ``longest_s``. At most ``users`` requests are in flight
+    at once.
 
     The search ends after ``probes`` trials, or when those of a target have taken ``budget_s``; at most
     ``confirmations`` trials confirm. Latency is measured at ``shares`` of what was found. ``curve`` names numbers of

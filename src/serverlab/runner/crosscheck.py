@@ -23,6 +23,9 @@ from serverlab.runner.trial import expectation
 from serverlab.runner.witnessing import CPUS, WORKLOAD, Stand, half_of, measured_by
 from serverlab.store.crosschecks import append_measurement, create_crosscheck, read_crosscheck
 
+TOKEN_LIFETIME_S = 3600
+"""One token is asked with until the last tool has measured; by default it would end before that."""
+
 PACES = {
     Pace.SATURATED: (Tool.OURS, Tool.AGAIN, Tool.WRK, Tool.H2LOAD),
     Pace.HALF: (Tool.OURS, Tool.AGAIN, Tool.H2LOAD),
@@ -185,6 +188,7 @@ def _settings(lab: Lab, target: Target, *, split: CoreSplit, label: str) -> Stac
         replicas=lab.catalog.replicas(target, cpus=CPUS),
         split=split,
         label=label,
+        app={"LAB_ACCESS_LIFETIME_S": str(TOKEN_LIFETIME_S)},
     )
 
 

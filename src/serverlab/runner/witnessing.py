@@ -27,6 +27,9 @@ CPUS = 1
 HEADERS = {"User-Agent": "serverlab", "Accept": "application/json", "Accept-Encoding": "identity"}
 """As the lab's own users send them."""
 
+MOST_FAILED = 0.001
+"""Of a witness's requests: with more of them failed it measured something else than right answers."""
+
 RATE_DIGITS = 4
 """Significant digits of half the rate."""
 
@@ -171,10 +174,13 @@ def _h2load(stand: Stand, rate: float | None) -> Seen:
 
 
 def _believed(reading: Reading, share: float | None, output: str) -> Seen:
-    """A witness that uses up its core is no better than a generator of ours that does."""
-    busy = share is not None and share > gates.GENERATOR_CEILING
-    void = (f"it used {share:.0%} of a core, more than {gates.GENERATOR_CEILING:.0%}",) if busy else ()
-    return Seen(reading, void, share, raw={"txt": output})
+    """A witness that uses up its core is no better than a generator of ours that does; nor one that sees failures."""
+    void = []
+    if share is not None and share > gates.GENERATOR_CEILING:
+        void.append(f"it used {share:.0%} of a core, more than {gates.GENERATOR_CEILING:.0%}")
+    if reading.failed_share > MOST_FAILED:
+        void.append(f"{reading.failed_share:.2%} of its requests failed, more than {MOST_FAILED:.1%}")
+    return Seen(reading, tuple(void), share, raw={"txt": output})
 
 
 def _said(stand: Stand, command: list[str]) -> tuple[str, float | None]:

@@ -11,7 +11,7 @@ from serverlab.runner.crosscheck import PACES, in_order, resume_crosscheck, shuf
 from serverlab.store.crosschecks import read_crosscheck
 from tests.fake_engine import ExecResult
 from tests.fake_lab import interrupt
-from tests.fake_witness import WitnessLab
+from tests.fake_witness import WitnessLab, captured
 from tests.unit.builders import GTHREAD, RUNSERVER, a_workload, an_environment
 from tests.unit.crosschecks import a_cross_plan
 
@@ -100,6 +100,25 @@ def test_a_witness_that_ends_with_an_error_is_void_and_no_other_is(lab, plan):
     made = told(check(lab, plan))
     assert made[Tool.WRK, Pace.SATURATED].void == ("wrk ended with 1\n  | unable to connect",)
     assert made[Tool.H2LOAD, Pace.SATURATED].void == ()
+
+
+def test_a_witness_of_whose_requests_more_than_a_thousandth_failed_is_void(lab, plan):
+    few, many = (
+        captured("wrk.txt").output.replace(b'"status": 0', b'"status": %d' % count) for count in (1, 2)
+    )
+    said = iter([few, few, few, many])
+    lab.says["wrk"] = lambda: ExecResult(exit_code=0, output=next(said, few))
+    made = [each for each in check(lab, plan).measurements if each.tool is Tool.WRK]
+    assert [each.void for each in made[:2]] == [
+        (),
+        ("0.12% of its requests failed, more than 0.1%",),
+    ]
+
+
+def test_the_token_that_all_ask_with_outlives_the_measurements(lab, plan):
+    check(lab, plan)
+    stacks = [given for given in lab.shell.environments if "LAB_ACCESS_LIFETIME_S" in given]
+    assert {given["LAB_ACCESS_LIFETIME_S"] for given in stacks} == {"3600"}
 
 
 def test_without_a_number_of_the_lab_s_generator_there_is_no_half(lab, plan):

@@ -96,7 +96,9 @@ def _row(own: Mapping[int, Measurement], ours: Mapping[int, Measurement]) -> Cro
         if any(each.cpu_share is not None for each in valid.values())
         else None,
         agrees=agrees,
-        reason="; ".join(part for part in (reason, NO_P99.get(tool, ""), *_circumstances(own, valid)) if part),
+        reason="; ".join(
+            part for part in (reason, NO_P99.get(tool, ""), *_circumstances(own, valid)) if part
+        ),
     )
 
 

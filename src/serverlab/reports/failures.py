@@ -97,7 +97,9 @@ def _control(table: FailureTable, fault: str) -> str:
     signs = ", ".join(
         f"{target} {sign}" for target, sign in zip(table.targets, _signs(table, fault), strict=True)
     )
-    return f"Control [{fault}](faults/{fault}.md), which passes where loss is seen, as it has to be: {signs}.\n"
+    return (
+        f"Control [{fault}](faults/{fault}.md), which passes where loss is seen, as it has to be: {signs}.\n"
+    )
 
 
 def _signs(table: FailureTable, fault: str) -> Iterator[str]:

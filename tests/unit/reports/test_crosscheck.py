@@ -69,7 +69,10 @@ def test_a_terminal_has_aligned_columns_and_the_reasons_below(table):
         "gunicorn:gthread  wrk        saturated  600    1.20 [1.20–1.20]  –       –       "
         "–                 25 %        5       no"
     )
-    assert lines[7] == "gunicorn:gthread, wrk, saturated: req/s 1.20 [1.20–1.20] lies beyond ±5 %; no p99: wrk adds samples of its own"
+    assert (
+        lines[7]
+        == "gunicorn:gthread, wrk, saturated: req/s 1.20 [1.20–1.20] lies beyond ±5 %; no p99: wrk adds samples of its own"
+    )
 
 
 def test_a_machine_gets_the_whole_table(table):

@@ -13,7 +13,7 @@ MOMENTS = {
     "load 1": 0,
     "window 1": 0,
     "measured 1": 0,
-    "ceiling": 0,
+    "ceiling": 1,
     "up 2": 1,
     "window 3": 2,
     "measured 4": 3,

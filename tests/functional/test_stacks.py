@@ -106,9 +106,10 @@ def test_a_second_stack_is_refused_and_the_first_one_stays(cli, fake):
 
 
 def test_a_taken_port_is_told_and_nothing_is_left_behind(cli, fake):
-    fake.client.add_network()
     fake.shell.script[COMPOSE] = Answer(
-        stderr="Bind for 127.0.0.1:8000 failed: port is already allocated", returncode=1
+        does=lambda _argv: fake.client.add_network(),
+        stderr="Bind for 127.0.0.1:8000 failed: port is already allocated",
+        returncode=1,
     )
     failed = cli("up", "gunicorn")
     assert (failed.code, failed.out) == (3, "")

@@ -39,7 +39,7 @@ help: ## print this
 #: TARGET=SERVER[:VARIANT][+EDGE]   e.g. TARGET=gunicorn:gthread+nginx (default: gunicorn)
 #: TARGETS="runserver gunicorn"     only these targets of an experiment
 #: EXPERIMENT=experiments/NAME.toml (default: quick)
-#: RUN=EXPERIMENT/RUN               for compare, run, capacity and crosscheck: this run; the last three go on with it
+#: RUN=EXPERIMENT/RUN               for compare: this run; for run, capacity, crosscheck, http and faults: go on with it
 #: NEW=EXPERIMENT/RUN               for compare: what changed from RUN to this one
 #: DB=postgres  CACHE=redis  REPLICAS=2  WORKLOAD=mixed  SERVICE=edge
 #: REALTIME=on                      for up: Daphne beside the server, for WebSockets
@@ -89,7 +89,7 @@ attack: images ## put TARGETS (all of them, if none is named) to every attack, o
 http: images ## send malformed and oversized requests to TARGETS (all of them, if none is named), or those of ONLY
 	@$(LAB) http $(TARGETS) $(call option,only,ONLY) $(call option,resume,RUN) $(ARGS)
 
-faults: images ## break five servers in eight ways within a quarter of an hour, or TARGETS by the faults of ONLY, or go on with RUN
+faults: images ## break five servers in seven ways in about a quarter of an hour, or TARGETS by the faults of ONLY, or go on with RUN
 	@$(LAB) faults $(if $(RUN),--resume "$(RUN)") $(call option,targets,TARGETS) $(call option,only,ONLY) $(ARGS)
 
 claims: setup ## tell what the results say of popular sentences; with ONLY, of these; ARGS=--run makes their evidence anew

@@ -14,7 +14,10 @@ from serverlab.compose import StackSettings
 from serverlab.model.definitions import Protocol, Target
 from serverlab.model.records import CoreSplit
 
-CLAIMS = {"user_id": "1", "aud": "serverlab", "exp": int(time.time()) + 600}
+DAY_S = 86_400
+"""Longer than all tests take, for this is read before the first of them runs."""
+
+CLAIMS = {"user_id": "1", "aud": "serverlab", "exp": int(time.time()) + DAY_S}
 TARGET = Target(server="gunicorn", variant="gthread")
 
 

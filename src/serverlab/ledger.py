@@ -7,12 +7,10 @@ attempt that has ended, in the order in which they ended, and the last one says 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -122,27 +120,6 @@ def parse_ledger(lines: Iterable[str], *, where: str) -> Ledger:
         f"{where} ends after line {len(kept)} without its last line",
         "Its prober was killed or is still at work; what it did not write down cannot be judged.",
     )
-
-
-def save_ledger(ledger: Ledger, path: Path) -> None:
-    """Write it to ``path``, compressed, the same bytes for the same ledger."""
-    path.write_bytes(gzip.compress(ledger.text.encode(), mtime=0))
-
-
-def load_ledger(path: Path, *, sha256: str | None = None) -> Ledger:
-    """The ledger in a file that ``save_ledger`` wrote; with ``sha256`` only if its text has that one.
-
-    Raises:
-        BrokenLedger: it cannot be read, is not whole, or is another one.
-    """
-    try:
-        text = gzip.decompress(path.read_bytes()).decode()
-    except (OSError, EOFError, ValueError) as broken:
-        raise BrokenLedger(f"{path} cannot be read: {broken}") from None
-    ledger = parse_ledger(text.splitlines(), where=str(path))
-    if sha256 is not None and ledger.sha256 != sha256:
-        raise BrokenLedger(f"{path} is whole, but not the ledger that was judged", "It was put in its place.")
-    return ledger
 
 
 def _opening(chain: Chain, line: str, where: str) -> Opening:

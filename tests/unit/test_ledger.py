@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
 
 import pytest
 
-from serverlab.ledger import BrokenLedger, load_ledger, parse_ledger, read_opening, save_ledger
+from serverlab.ledger import BrokenLedger, parse_ledger, read_opening
 from serverlab.model.faults import Attempt, Kind, Outcome
 
 OPENING = {
@@ -144,29 +143,3 @@ def test_with_any_one_character_changed_it_is_refused():
         return TEXT[:place] + ("y" if TEXT[place] == "x" else "x") + TEXT[place + 1 :]
 
     assert [place for place in range(len(TEXT)) if is_taken(other(place))] == []
-
-
-def test_a_file_holds_the_same_ledger_in_the_same_bytes(tmp_path):
-    ledger = parse_ledger(GOOD, where="it")
-    for name in ("a.gz", "b.gz"):
-        save_ledger(ledger, tmp_path / name)
-    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
-    assert load_ledger(tmp_path / "a.gz", sha256=ledger.sha256) == ledger
-
-
-def test_a_whole_ledger_in_the_place_of_another_is_refused(tmp_path):
-    save_ledger(parse_ledger(GOOD, where="it"), tmp_path / "it.gz")
-    with pytest.raises(BrokenLedger, match=r"it\.gz is whole, but not the ledger that was judged"):
-        load_ledger(tmp_path / "it.gz", sha256="0" * 64)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [None, b"", b"no gzip", gzip.compress(b"\xff", mtime=0), gzip.compress(b"x" * 99, mtime=0)[:-3]],
-    ids=["absent", "empty", "another format", "no text", "cut off"],
-)
-def test_a_file_that_cannot_be_read_is_refused(tmp_path, content):
-    if content is not None:
-        (tmp_path / "it.gz").write_bytes(content)
-    with pytest.raises(BrokenLedger, match=r"it\.gz"):
-        load_ledger(tmp_path / "it.gz")

@@ -191,11 +191,6 @@ class Clients:
                 raise NotEffective(f"{container.name} ended before it was told to")
         return [each for each in told if each is not None]
 
-    def remove(self) -> None:
-        """Remove their containers, and with them whatever they still hold."""
-        for container in self.containers:
-            container.remove(force=True, v=True)
-
 
 @contextmanager
 def slow_clients(scene: Scene, wanted: Wanted) -> Iterator[Clients]:

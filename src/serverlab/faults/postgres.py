@@ -15,10 +15,6 @@ NAME = "lab"
 READY_WITHIN_S = 60.0
 READY_PAUSE_S = 0.1
 
-BACKENDS = (
-    "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-)
-
 
 def container_of(scene: Scene) -> Container:
     """The database's container."""
@@ -35,11 +31,6 @@ def sql(scene: Scene, *statements: str) -> str:
     if code:
         raise TrialFailed(f"the database: {said[-300:]}")
     return said
-
-
-def backends(scene: Scene) -> int:
-    """How many connections of clients the database has."""
-    return int(sql(scene, BACKENDS))
 
 
 def await_ready(scene: Scene) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import docker.errors
 
-from serverlab.compose import SERVICE_LABEL, Container
+from serverlab.compose import Container
 from serverlab.errors import TrialFailed
 from serverlab.faults.fault import Scene
 from serverlab.probe import answered
@@ -156,8 +156,3 @@ def answerer(scene: Scene) -> Answerer:
 def app_containers(scene: Scene) -> list[Container]:
     """The containers of the app, always in the same order."""
     return sorted(scene.engine.containers("app"), key=lambda each: str(each.name))
-
-
-def service_of(container: Container) -> str:
-    """The compose service that the container belongs to."""
-    return str(container.labels[SERVICE_LABEL])

@@ -21,11 +21,6 @@ class Tool(enum.Enum):
     WRK = "wrk"
     H2LOAD = "h2load"
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether it is the lab's own generator."""
-        return self in (Tool.OURS, Tool.AGAIN)
-
 
 class Pace(enum.Enum):
     """How a tool asks: as fast as its connections get answers, or at half of the rate that this gave."""

@@ -87,11 +87,13 @@ def _open(scene: Scene, count: int) -> Iterator[list[ClientConnection]]:
     Raises:
         NotEffective: they could not all be opened.
     """
+    url = scene.url
     with ExitStack() as held:
         try:
-            yield [held.enter_context(_opened(scene.url)) for _ in range(count)]
+            links = [held.enter_context(_opened(url)) for _ in range(count)]
         except BROKEN as broken:
             raise NotEffective(f"{count} sockets could not be opened: {broken!r}") from None
+        yield links
 
 
 def _opened(url: str) -> ClientConnection:

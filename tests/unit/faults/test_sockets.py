@@ -1,0 +1,64 @@
+"""Idle WebSockets: what goes wrong while they are open is none of their own, and they are closed whatever it is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from serverlab.faults import FAULTS, nginx, sockets
+from serverlab.faults.fault import NotEffective
+
+RELOADED = replace(FAULTS["F-63b"], sockets=3)
+
+
+class Feed:
+    """What sockets are opened to; it takes ``most`` of them, and counts those that are open."""
+
+    def __init__(self):
+        self.most, self.open = 3, 0
+
+    @contextmanager
+    def opened(self, _url):
+        if self.open == self.most:
+            raise ConnectionRefusedError("full")
+        self.open += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+
+
+@pytest.fixture
+def feed(monkeypatch):
+    feed = Feed()
+    monkeypatch.setattr(sockets, "_opened", feed.opened)
+    monkeypatch.setattr(nginx, "container_of", lambda _scene: None)
+    monkeypatch.setattr(nginx, "reload", lambda _edge, *, told: told() or "reloaded")
+    return feed
+
+
+@pytest.fixture
+def scene():
+    return SimpleNamespace(url="http://stack.test", acted=lambda: None, lifted=lambda: None)
+
+
+def test_what_goes_wrong_while_sockets_are_open_is_told_as_it_is(feed, scene):
+    def broken_off():
+        with RELOADED.inject(scene):
+            assert feed.open == 3
+            raise OSError("the engine is gone")
+
+    with pytest.raises(OSError, match="the engine is gone"):
+        broken_off()
+    assert feed.open == 0
+
+
+def test_sockets_that_cannot_all_be_opened_make_it_void(feed, scene):
+    feed.most = 2
+    refused = pytest.raises(NotEffective, match="3 sockets could not be opened: ConnectionRefusedError")
+    with refused, RELOADED.inject(scene):
+        pass
+    assert feed.open == 0

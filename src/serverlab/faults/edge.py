@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from serverlab.compose import LABEL, Container
@@ -102,7 +102,7 @@ class BadConfiguration(OfTheEdge):
                 scene.measure(workers_kept=kept, workers_gone=len(before) - kept)
                 yield f"{refused}; {kept} of {len(before)} workers kept"
         finally:
-            nginx.reload(container, told=scene.lifted)
+            nginx.put_back(container, told=scene.lifted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +139,12 @@ class Replaced(OfTheEdge):
         """Stop it, give its address to somebody else, start it; undone by a reload of the edge."""
         container = app_containers(scene)[0]
         before = _address(container)
-        placeholders: list[Container] = []
+        placeholders = ExitStack()
         scene.acted()
         try:
             container.stop(timeout=APP_STOP_S)
-            placeholders += [_placeholder(scene, container) for _ in range(PLACEHOLDERS)]
+            for _ in range(PLACEHOLDERS):
+                placeholders.callback(_placeholder(scene, container).remove, force=True, v=True)
             container.start()
             now = _address(container)
             if now == before:
@@ -159,10 +160,9 @@ class Replaced(OfTheEdge):
             scene.measure(status_before_reload=status or 0)
             yield f"the app moved from {before} to {now} and is {seen}; through the edge: {status}"
         finally:
-            returning.start(scene, [container])
-            nginx.reload(nginx.container_of(scene), told=scene.lifted)
-            for each in placeholders:
-                each.remove(force=True, v=True)
+            with placeholders:  # they are removed whatever comes of the rest
+                returning.start(scene, [container])
+                nginx.put_back(nginx.container_of(scene), told=scene.lifted)
             returning.await_ready(scene)
 
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 from serverlab.compose import Container
 from serverlab.errors import TrialFailed
-from serverlab.faults.fault import Scene, await_effect
+from serverlab.faults.fault import Scene, await_effect, await_undone
 from serverlab.faults.processes import Process, processes, run, send
 
 SERVICE = "edge"
 CONFIGURATION = "/tmp/nginx/nginx.conf"  # noqa: S108 - the container's own tmpfs
+RELOADED = "nginx has other workers"
 RELOADED_WITHIN_S = 10.0
 PAUSE_S = 0.05
 
@@ -70,15 +71,26 @@ def reload(container: Container, *, told: Callable[[], None] = lambda: None) -> 
     Raises:
         NotEffective: they do not in time.
     """
+    others = _told_anew(container, told)
+    return await_effect(RELOADED, others, within_s=RELOADED_WITHIN_S, pause_s=PAUSE_S)
+
+
+def put_back(container: Container, *, told: Callable[[], None] = lambda: None) -> str:
+    """As reload, for an undo: the configuration's file is as it was.
+
+    Raises:
+        NotUndone: no other workers take connections in time.
+    """
+    others = _told_anew(container, told)
+    return await_undone(RELOADED, others, within_s=RELOADED_WITHIN_S, pause_s=PAUSE_S)
+
+
+def _told_anew(container: Container, told: Callable[[], None]) -> Callable[[], str | None]:
+    """Have nginx read its configuration again, and return what tells whether other workers have come."""
     before = workers(container)
     send(container, "SIGHUP", [master(container).pid])
     told()
-    return await_effect(
-        "nginx has other workers",
-        lambda: replaced(container, before),
-        within_s=RELOADED_WITHIN_S,
-        pause_s=PAUSE_S,
-    )
+    return lambda: replaced(container, before)
 
 
 def replaced(container: Container, before: list[Process]) -> str | None:

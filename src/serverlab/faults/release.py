@@ -68,7 +68,7 @@ class BadRelease(Fault):
                 began_s = time.monotonic()
                 returning.start(scene, [first])
             healthy = healthy_again(scene, first)
-        nginx.reload(nginx.container_of(scene), told=scene.lifted)
+        nginx.put_back(nginx.container_of(scene), told=scene.lifted)
         scene.measure(
             rolled_back_after_s=round(time.monotonic() - began_s, 3), replicas_ill=0 if healthy else 1
         )

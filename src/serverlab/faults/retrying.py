@@ -55,7 +55,7 @@ class RetryStorm(OnTheWay):
                     copies = {guarded: _copies(scene, each) for guarded, each in keys.items()}
                     yield f"{seen}; {SENT} entries each: {told_of(scene, copies)} ({statuses})"
         finally:
-            nginx.reload(edge)
+            nginx.put_back(edge)
             _remove(scene, [key for each in keys.values() for key in each])
 
 

@@ -63,7 +63,7 @@ class Rolled(Fault):
             return _replace(scene, container)
         with sent_nothing(scene, container, [each for each in containers if each is not container]):
             healthy = _replace(scene, container)
-        nginx.reload(nginx.container_of(scene), told=scene.lifted)
+        nginx.put_back(nginx.container_of(scene), told=scene.lifted)
         return healthy
 
 

@@ -9,7 +9,7 @@ import pytest
 from serverlab.compose import Engine
 from serverlab.errors import TrialFailed
 from serverlab.faults import FAULTS, nginx
-from serverlab.faults.fault import NotEffective, Scene
+from serverlab.faults.fault import NotEffective, NotUndone, Scene
 from serverlab.model.faults import Happening
 from tests.fake_engine import ExecResult, FakeClient
 from tests.fake_processes import INIT, FakeServer
@@ -120,6 +120,53 @@ def test_a_wrong_configuration_is_refused_and_put_right(scene, edge, measured):
     assert edge.text == CONFIGURATION
     assert measured == {"workers_kept": 1, "workers_gone": 0}
     assert [each.pid for each in nginx.workers(edge.container)] == [9]
+
+
+def test_workers_that_stay_when_the_configuration_is_put_right_are_no_undo(scene, edge):
+    def stays():
+        with FAULTS["F-61c"].inject(scene):
+            edge.does["SIGHUP 7"] = lambda: None
+
+    with pytest.raises(NotUndone, match="nginx has other workers: not seen within "):
+        stays()
+    assert edge.signals == ["SIGHUP 7"] * 2
+
+
+@pytest.fixture
+def moved(scene, edge):
+    """An app whose address stays, so that nothing comes of moving it; the placeholders are counted."""
+    client = edge.container.client
+    app = client.add("app")
+    app.stop = lambda timeout: None
+    app.start = lambda: None
+    client.containers.run = lambda _image, **_options: client.add("placeholder")
+    return replace(scene, expected=SimpleNamespace(settings=SimpleNamespace(label="run")))
+
+
+PLACEHOLDERS = [f"serverlab-placeholder-{number}" for number in (1, 2, 3)]
+
+
+def test_placeholders_are_removed_where_the_edge_keeps_its_workers(moved, edge):
+    edge.does["SIGHUP 7"] = lambda: None
+    with pytest.raises(NotUndone, match="nginx has other workers"), FAULTS["F-62"].inject(moved):
+        pass
+    assert sorted(edge.container.client.removed) == PLACEHOLDERS
+
+
+def test_placeholders_are_removed_where_not_all_of_them_can_be_had(moved, edge):
+    client = edge.container.client
+    plain, refusals = client.containers.run, iter([False, False, True])
+
+    def run(image, **options):
+        if next(refusals):
+            raise OSError("no address is left")
+        return plain(image, **options)
+
+    client.containers.run = run
+    edge.does["SIGHUP 7"] = lambda: None
+    with pytest.raises(NotUndone), FAULTS["F-62"].inject(moved):
+        pass
+    assert sorted(client.removed) == PLACEHOLDERS[:2]
 
 
 def test_the_configuration_is_put_back_whatever_ends_the_block(edge):

@@ -47,7 +47,7 @@ def rolled(monkeypatch):
 
         stack.client.containers.run = run
         monkeypatch.setattr(release, "sent_nothing", sent_nothing)
-        monkeypatch.setattr(nginx, "reload", lambda _edge, *, told: done.append("told again") or told())
+        monkeypatch.setattr(nginx, "put_back", lambda _edge, *, told: done.append("told again") or told())
         monkeypatch.setattr(nginx, "container_of", lambda _scene: None)
         monkeypatch.setattr(release, "PAUSE_S", 0.01)
         quick = replace(FAULTS["F-13"], gives_up_s=0.05)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverlab.faults import postgres
-from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect, await_undone
+from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect
 from serverlab.faults.holding import held, others_are_back
 from serverlab.faults.processes import is_running
 from serverlab.faults.proxy import Toxic, proxy_of
@@ -106,18 +106,18 @@ class CommitCut(OnTheWay):
         try:
             with proxy.harmed([Toxic("cut_at", attributes={"hex": COMMITTED.hex()})]):
                 first = _sent(scene, key)
-                if _copies(scene, key) != 1:
+                if postgres.copies(scene, [key])[0] != 1:
                     raise NotEffective(
                         f"the entry that was to be committed and not told is not there ({first})"
                     )
                 yield f"an entry is committed and its sender got {first}; {touched_since(proxy, before)}"
             scene.lifted()
             again = _sent(scene, key)
-            copies = _copies(scene, key)
+            copies = postgres.copies(scene, [key])[0]
             scene.note(f"the same entry was sent twice: {first}, then {again}; it is there {copies} times")
             scene.measure(copies_after_retry=copies, first_status=first, retry_status=again)
         finally:
-            _remove(scene, key)
+            postgres.remove_entries(scene, [key])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,21 +174,6 @@ def _sent(scene: Scene, key: str) -> int:
     """The status of the answer to an entry, 0 when there was none."""
     with scene.client() as client:
         return answered(client.post, LEDGER, json={"key": key}).status or 0
-
-
-def _copies(scene: Scene, key: str) -> int:
-    return int(postgres.sql(scene, f"{ENTRIES} WHERE key = '{key}'"))
-
-
-def _remove(scene: Scene, key: str) -> None:
-    """Take an entry of the fault's own away: the judge knows only those of the prober."""
-    chosen = f"SELECT id FROM lab_entry WHERE key = '{key}'"  # noqa: S608 - a UUID of ours
-    postgres.sql(
-        scene,
-        f"DELETE FROM lab_entrychild WHERE entry_id IN ({chosen})",  # noqa: S608 - the same
-        f"DELETE FROM lab_entry WHERE key = '{key}'",  # noqa: S608 - the same
-    )
-    await_undone(f"entry {key} is removed", lambda: "removed" if _copies(scene, key) == 0 else None)
 
 
 SILENT = tuple(Toxic("timeout", stream, {"timeout": 0}) for stream in ("upstream", "downstream"))

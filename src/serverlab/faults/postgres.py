@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import docker.errors
 
 from serverlab.compose import Container
@@ -46,6 +49,34 @@ def await_ready(scene: Scene) -> str:
     return await_undone(
         "the database takes statements", ready, within_s=READY_WITHIN_S, pause_s=READY_PAUSE_S
     )
+
+
+def copies(scene: Scene, keys: Sequence[str]) -> list[int]:
+    """How often an entry with each of these keys is there; the keys are UUIDs of ours."""
+    chosen = f"SELECT key FROM lab_entry WHERE key IN ({_listed(keys)})"  # noqa: S608 - they are
+    found = Counter(sql(scene, chosen).split())
+    return [found[key] for key in keys]
+
+
+def remove_entries(scene: Scene, keys: Sequence[str]) -> None:
+    """Take entries of a fault's own away: the judge knows only those of the prober.
+
+    Raises:
+        NotUndone: one of them is still there.
+    """
+    chosen = f"SELECT id FROM lab_entry WHERE key IN ({_listed(keys)})"  # noqa: S608 - UUIDs of ours
+    sql(
+        scene,
+        f"DELETE FROM lab_entrychild WHERE entry_id IN ({chosen})",  # noqa: S608 - the same
+        f"DELETE FROM lab_entry WHERE key IN ({_listed(keys)})",  # noqa: S608 - the same
+    )
+    await_undone(
+        "the fault's own entries are removed", lambda: None if any(copies(scene, keys)) else "removed"
+    )
+
+
+def _listed(keys: Sequence[str]) -> str:
+    return ", ".join(f"'{key}'" for key in keys)
 
 
 def start_again(scene: Scene) -> None:

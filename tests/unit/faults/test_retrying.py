@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
-from serverlab.faults.fault import NotEffective
-from serverlab.faults.retrying import told_of
+from serverlab.faults import FAULTS, nginx, postgres, retrying
+from serverlab.faults.fault import NotEffective, NotUndone
+from serverlab.faults.retrying import SENT, told_of
 
 
 @pytest.fixture
@@ -30,3 +32,29 @@ def test_entries_that_are_missing_do_not_hide_those_that_are_there_twice(scene, 
 def test_an_edge_that_repeats_nothing_makes_it_void(scene, without_key):
     with pytest.raises(NotEffective, match="the edge repeated nothing: no entry is there twice"):
         told_of(scene, {"on": [1, 1, 1], "off": without_key})
+
+
+@pytest.fixture
+def removed(monkeypatch):
+    """The keys of entries that were removed; the edge keeps its workers whatever it is told."""
+    removed = []
+
+    def keeps(_edge):
+        raise NotUndone("nginx has other workers: not seen within 10 s")
+
+    proxy = SimpleNamespace(traffic=lambda: SimpleNamespace(touched=0), harmed=lambda _: nullcontext())
+    monkeypatch.setattr(retrying, "proxy_of", lambda *_: proxy)
+    monkeypatch.setattr(retrying, "_sent", lambda *_: "{}")
+    monkeypatch.setattr(nginx, "container_of", lambda _scene: None)
+    monkeypatch.setattr(nginx, "rewritten", lambda *_: nullcontext())
+    monkeypatch.setattr(nginx, "reload", lambda _edge: "reloaded")
+    monkeypatch.setattr(nginx, "put_back", keeps)
+    monkeypatch.setattr(postgres, "remove_entries", lambda _scene, keys: removed.extend(keys))
+    return removed
+
+
+def test_its_entries_are_removed_although_the_edge_keeps_its_workers(removed):
+    scene = SimpleNamespace(engine=None, settings=None)
+    with pytest.raises(NotUndone, match="nginx has other workers"), FAULTS["F-42"].inject(scene):
+        pass
+    assert len(set(removed)) == 2 * SENT

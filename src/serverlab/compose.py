@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 import docker
@@ -28,6 +29,7 @@ __all__ = [
     "StackDied",
     "StackSettings",
     "connect",
+    "engine_failed",
     "follow",
     "log_lines",
     "start_beside",
@@ -49,6 +51,13 @@ UP_TIMEOUT_S = 180
 
 STILL_WORKS = "Without one `compare`, `report`, `list` and `check` work."
 PORT_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
+
+
+def engine_failed(broke: BaseException) -> bool:
+    """Whether it is the engine that fails; that a container has ended or is gone is an answer of its."""
+    if isinstance(broke, docker.errors.APIError):
+        return broke.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+    return isinstance(broke, ENGINE_ERRORS)
 
 
 class StackDied(TrialFailed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import docker.errors
 import pytest
 
 from serverlab.catalog import load_catalog
@@ -40,6 +41,18 @@ def test_an_attack_that_succeeds_is_told_and_is_exit_code_1(cli, fake):
         "fail     gunicorn:gthread  A2-21  a wrong token on a view for everybody: 401, without a token 401: "
         "a view for everybody looks at no token\n1 findings: 1 fail\n"
     )
+
+
+def test_an_engine_that_no_longer_answers_ends_the_attacks(cli, fake):
+    def refuses():
+        raise docker.errors.APIError("500 Server Error")
+
+    fake.trouble["up 1"] = refuses
+    outcome = cli("attack", "gunicorn", "--only", "A2-21")
+    assert outcome.code == Exit.ENVIRONMENT
+    assert "the container engine no longer answers as it should: 500 Server Error" in outcome.err
+    assert lines_in(fake.root) == []
+    assert fake.client.containers.things == []
 
 
 def test_a_difference_that_the_definition_expects_ends_well(cli, fake):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import docker.errors
 import pytest
 
 from serverlab.errors import Exit
@@ -88,6 +89,39 @@ def test_a_run_goes_on_with_what_is_missing(cli, recorded):
     outcome = cli("http", "gunicorn", "--only", "H-27,H-07", "--resume", run.name)
     assert outcome.code in (Exit.OK, Exit.VERDICT_FAILED)
     assert [each["case"] for each in lines_in(recorded.root)] == ["H-27", "H-07"]
+
+
+def test_a_case_that_broke_off_is_asked_again_when_the_run_goes_on(cli, recorded):
+    def unread():
+        recorded.app_container.exec_run = lambda _argv: ExecResult(1, b"no such table\n")
+
+    recorded.trouble["up 1"] = unread
+    outcome = cli("http", "gunicorn", "--only", "H-27")
+    assert outcome.out.splitlines()[-1].endswith("1 case not shown")
+    (run,) = recorded.root.glob("results/http/*")
+    outcome = cli("http", "gunicorn", "--only", "H-27", "--resume", run.name)
+    assert (outcome.code, outcome.out.splitlines()[-1]) == (
+        Exit.OK,
+        "1 answer: 1 as the RFC wants, 0 otherwise, 0 smuggled; 0 cases not shown",
+    )
+    assert [each["problem"][:9] for each in lines_in(recorded.root)] == ["broke off", ""]
+
+
+def test_an_engine_that_no_longer_answers_ends_the_run_and_says_how_to_go_on(cli, recorded):
+    def gone(*_arguments, **_options):
+        raise docker.errors.APIError("500 Server Error")
+
+    def going():
+        recorded.app_container.exec_run = gone
+        recorded.client.containers.list = gone
+
+    recorded.trouble["up 1"] = going
+    outcome = cli("http", "gunicorn", "--only", "H-27,H-20")
+    (run,) = recorded.root.glob("results/http/*")
+    assert outcome.code == Exit.ENVIRONMENT
+    assert "the container engine no longer answers as it should: 500 Server Error" in outcome.err
+    assert f"serverlab http --resume {run.name}" in outcome.err
+    assert lines_in(recorded.root) == []
 
 
 def test_ctrl_c_leaves_nothing_but_what_was_found(cli, recorded):

@@ -10,7 +10,7 @@ from functools import partial
 import httpx2
 
 from serverlab.attacks.stage import Attack, Outcome, Stage
-from serverlab.compose import ENGINE_ERRORS
+from serverlab.compose import ENGINE_ERRORS, engine_failed
 from serverlab.errors import LabError
 from serverlab.model.definitions import Target
 from serverlab.model.security import Finding, Verdict
@@ -24,7 +24,11 @@ LANES = 3
 
 
 def findings(stage: Stage, attacks: Iterable[Attack]) -> Iterator[Finding]:
-    """What each attack finds on the stage, in the order in which they were begun."""
+    """What each attack finds on the stage, in the order in which they were begun.
+
+    Raises:
+        One of ENGINE_ERRORS: the container engine no longer answers as it should, which says nothing about a stack.
+    """
     for first, *others in batches(attacks):
         if others:
             yield from _at_once(stage, [first, *others])
@@ -56,6 +60,8 @@ def _found(stage: Stage, attack: Attack) -> Finding:
     try:
         outcome = attack.run(stage)
     except BROKEN as broke:
+        if engine_failed(broke):
+            raise
         outcome = Outcome(Verdict.UNKNOWN, "broke off", f"{type(broke).__name__}: {broke}")
     return finding(attack, stage.settings.target, outcome, wall_s=time.monotonic() - before)
 

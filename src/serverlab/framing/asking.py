@@ -14,7 +14,7 @@ import httpx2
 
 from serverlab import sampler
 from serverlab.analysis.framing import kind_of, smuggled
-from serverlab.compose import ENGINE_ERRORS, Engine
+from serverlab.compose import ENGINE_ERRORS, Engine, engine_failed
 from serverlab.errors import LabError
 from serverlab.framing.case import Case, Draft, Form, Seen
 from serverlab.framing.exchange import Received, exchange
@@ -90,12 +90,18 @@ def place_of(engine: Engine, expected: Expectation) -> Place:
 
 
 def found(place: Place, cases: Iterable[Case]) -> Iterator[Framed]:
-    """What each case comes to, as soon as it is known."""
+    """What each case comes to, as soon as it is known.
+
+    Raises:
+        One of ENGINE_ERRORS: the container engine no longer answers as it should, which says nothing about a case.
+    """
     for case in cases:
         before = time.monotonic()
         try:
             answers, problem = ask(place, case), ""
         except BROKEN as broke:
+            if engine_failed(broke):
+                raise
             answers, problem = (), f"broke off: {type(broke).__name__}: {broke}"
         yield framed(case, place, answers, problem=problem, wall_s=time.monotonic() - before)
 

@@ -20,7 +20,7 @@ from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit, ImageFacts
 from serverlab.model.security import Finding, Verdict
-from serverlab.runner.run import Describe, Lab, clear_the_machine
+from serverlab.runner.run import Describe, Lab, clear_the_machine, needing_the_engine
 from serverlab.runner.trial import expectation
 
 
@@ -37,21 +37,22 @@ def start_assault(
 
     Raises:
         Interrupted: the user stopped it; what was found is kept.
-        EnvironmentLacks: another lab or a stack is alive.
+        EnvironmentLacks: another lab or a stack is alive, or the engine no longer answers; what was found is kept.
     """
     with only_lab(lab.lock):
         clear_the_machine(lab)
         split = host.assign_cores(1, cores)
         path = begin(lab, split, describe=describe)
-        try:
-            for number, target in enumerate(targets, start=1):
-                lab.say(f"target {number}/{len(targets)} · {target}")
-                for found in attack_target(lab, path, target, attacks, split=split, rounds=rounds):
-                    _tell(lab, found)
-        except KeyboardInterrupt:
-            raise Interrupted(f"stopped; what was found is in {path}") from None
-        finally:
-            lab.engine.remove_all()
+        with needing_the_engine(hint=f"What was found until then is in {path}"):
+            try:
+                for number, target in enumerate(targets, start=1):
+                    lab.say(f"target {number}/{len(targets)} · {target}")
+                    for found in attack_target(lab, path, target, attacks, split=split, rounds=rounds):
+                        _tell(lab, found)
+            except KeyboardInterrupt:
+                raise Interrupted(f"stopped; what was found is in {path}") from None
+            finally:
+                lab.engine.remove_all()
     return path
 
 

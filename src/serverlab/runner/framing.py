@@ -18,7 +18,7 @@ from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
 from serverlab.model.framing import Framed
 from serverlab.model.records import CoreSplit, ImageFacts
-from serverlab.runner.run import Describe, Lab, clear_the_machine, refuse_unlike
+from serverlab.runner.run import Describe, Lab, clear_the_machine, needing_the_engine, refuse_unlike
 from serverlab.runner.trial import expectation
 from serverlab.store import framing_runs
 
@@ -39,23 +39,25 @@ def start_framing(
 
     Raises:
         Interrupted: the user stopped it; what was found is kept.
-        EnvironmentLacks: another lab or a stack is alive.
+        EnvironmentLacks: another lab or a stack is alive, or the engine no longer answers; what was found is kept.
         UsageError: the run to be resumed was made on another machine, or with other images.
     """
     with only_lab(lab.lock):
         clear_the_machine(lab)
         split = host.assign_cores(1, cores)
         path, done = _begun(lab, split, describe, resume)
-        try:
-            for number, target in enumerate(targets, start=1):
-                left = [case for case in cases if (str(target), case.id) not in done]
-                lab.say(f"target {number}/{len(targets)} · {target} · {plural(len(left), 'case')}")
-                for each in framed_target(lab, path, target, left, split=split) if left else ():
-                    _tell(lab, each)
-        except KeyboardInterrupt:
-            raise Interrupted(f"stopped; what was found is in {path}") from None
-        finally:
-            lab.engine.remove_all()
+        go_on = f"What was found is saved. When it runs again: serverlab http --resume {path.name}"
+        with needing_the_engine(hint=go_on):
+            try:
+                for number, target in enumerate(targets, start=1):
+                    left = [case for case in cases if (str(target), case.id) not in done]
+                    lab.say(f"target {number}/{len(targets)} · {target} · {plural(len(left), 'case')}")
+                    for each in framed_target(lab, path, target, left, split=split) if left else ():
+                        _tell(lab, each)
+            except KeyboardInterrupt:
+                raise Interrupted(f"stopped; what was found is in {path}") from None
+            finally:
+                lab.engine.remove_all()
     return path
 
 
@@ -101,14 +103,14 @@ def images_asked(images: Mapping[str, ImageFacts], targets: Sequence[Target]) ->
 def _begun(
     lab: Lab, split: CoreSplit, describe: Describe, resume: Path | None
 ) -> tuple[Path, set[tuple[str, str]]]:
-    """The folder, and target and case of what is in it."""
+    """The folder, and target and case of what is in it; what broke off is not."""
     if resume is None:
         run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         environment = describe(run, {"1": split})
         return framing_runs.create_differential(lab.results, environment=environment), set()
     before = framing_runs.read_differential(resume)
     refuse_unlike(before.environment, describe(before.environment.run, before.environment.core_splits))
-    return resume, {(each.target, each.case) for each in before.found}
+    return resume, {(each.target, each.case) for each in before.found if not each.problem}
 
 
 @contextmanager

@@ -193,6 +193,17 @@ def keeping(lab: Lab, path: Path, made: Sequence[object], *, verb: str) -> Itera
         lab.engine.remove_all()
 
 
+@contextmanager
+def needing_the_engine(*, hint: str) -> Iterator[None]:
+    """Raise EnvironmentLacks with the hint where the container engine no longer answers as it should."""
+    try:
+        yield
+    except ENGINE_ERRORS as broke:
+        raise EnvironmentLacks(
+            f"the container engine no longer answers as it should: {broke}", hint
+        ) from None
+
+
 def bench_of(lab: Lab) -> Bench:
     """What the lab makes its trials with."""
     return Bench(

@@ -49,12 +49,14 @@ def append_framed(path: Path, framed: Framed) -> None:
 def read_differential(path: Path) -> Differential:
     """The answers in the folder; lines that cannot be used are in its ``problems``.
 
+    A case that broke off is asked again when a run goes on: the later line counts.
+
     Raises:
         UsageError: a file is missing or has another format number, or the environment is broken.
     """
     environment = _read_whole(path / ENVIRONMENT, Environment)
     name = f"{HTTP}/{environment.run}"
-    found: list[Framed] = []
+    found: dict[tuple[str, str], Framed] = {}
     problems: list[Problem] = []
     for number, line in enumerate(_lines(path / ANSWERS), start=1):
         where = f"{path / ANSWERS}, line {number},"
@@ -62,12 +64,14 @@ def read_differential(path: Path) -> Differential:
             framed = _FRAMED.decode(opened(line))
             if framed.format != FORMAT:
                 _check_format(line, where)
-            found.append(framed)
+            found[framed.target, framed.case] = framed
         except BROKEN as broken:
             _check_readable_format(line, where)
             message = f"cut short or damaged ({broken}); its answers are missing"
             problems.append(Problem(file=f"{name}/{ANSWERS}", line=number, message=message))
-    return Differential(name=name, environment=environment, found=tuple(found), problems=tuple(problems))
+    return Differential(
+        name=name, environment=environment, found=tuple(found.values()), problems=tuple(problems)
+    )
 
 
 def find_differential(root: Path, name: str) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from types import SimpleNamespace
 
+import docker.errors
 import httpx2
 import pytest
 
@@ -33,6 +35,20 @@ def test_an_attack_that_breaks_off_is_unknown_and_the_next_one_is_run(error):
     assert (first.verdict, first.seen) == (Verdict.UNKNOWN, "broke off")
     assert first.reason.startswith(type(error).__name__)
     assert (second.attack, second.verdict, second.target) == ("A2", Verdict.PASS, "gunicorn:gthread")
+
+
+def test_a_failing_engine_is_no_finding_and_ends_the_attacks():
+    refused = docker.errors.APIError("no", response=SimpleNamespace(status_code=500))
+    attack = Attack("A1", "one", "401", breaking(refused))
+    with pytest.raises(docker.errors.APIError):
+        list(findings(a_stage(lambda _: httpx2.Response(200)), [attack]))
+
+
+def test_a_container_that_has_ended_makes_the_attack_unknown():
+    ended = docker.errors.APIError("no", response=SimpleNamespace(status_code=409, url="", reason=""))
+    attack = Attack("A1", "one", "401", breaking(ended))
+    (found,) = findings(a_stage(lambda _: httpx2.Response(200)), [attack])
+    assert (found.verdict, found.seen) == (Verdict.UNKNOWN, "broke off")
 
 
 def test_a_mistake_of_the_lab_is_no_finding():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
+import docker.errors
 import pytest
+import requests.exceptions
 
 from serverlab.compose import Engine
 from serverlab.errors import LabError
@@ -88,6 +90,40 @@ def test_a_case_that_breaks_off_is_told_and_the_next_one_is_asked(monkeypatch):
         first, second = found(place, [CASES["H-07"], CASES["H-08"]])
     assert first.problem == "broke off: LabError: the stack has no container 'app'"
     assert (first.answers, second.problem, len(second.answers)) == ((), "", 1)
+
+
+def broken_by(error, monkeypatch):
+    """What a case comes to where the records are read with this error."""
+    planted = Planted(careful)
+    with serving(planted) as port:
+        place = a_place(planted, port)
+
+        def rows(_record):
+            raise error
+
+        monkeypatch.setattr(type(place.record), "rows", rows)
+        return list(found(place, [CASES["H-07"]]))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        docker.errors.APIError("no", response=SimpleNamespace(status_code=500)),
+        docker.errors.DockerException("no"),
+        requests.exceptions.ConnectionError("refused"),
+    ],
+    ids=["it refuses", "it is odd", "it is gone"],
+)
+def test_a_failing_engine_is_no_finding_and_ends_the_asking(error, monkeypatch):
+    with pytest.raises(type(error)):
+        broken_by(error, monkeypatch)
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_container_that_has_ended_breaks_the_case_off(status, monkeypatch):
+    ended = docker.errors.APIError("no", response=SimpleNamespace(status_code=status, url="", reason=""))
+    (line,) = broken_by(ended, monkeypatch)
+    assert line.problem.startswith("broke off: APIError: ")
 
 
 def test_nobody_at_the_port_is_no_finding():

@@ -17,11 +17,18 @@ def path(tmp_path):
 
 
 def test_what_is_written_is_read_back_alike(path, tmp_path):
-    found = [a_framed(an_answer(measured={"cpu_s": 0.5})), a_framed(problem="no stack")]
+    found = [a_framed(an_answer(measured={"cpu_s": 0.5})), a_framed(case="H-02", problem="no stack")]
     for each in found:
         framing_runs.append_framed(path, each)
     assert path == tmp_path / "http" / RUN
     assert framing_runs.read_differential(path) == a_differential(*found)
+
+
+def test_a_case_that_was_asked_again_is_what_its_later_line_says(path):
+    broken, other, right = a_framed(problem="broke off"), a_framed(case="H-02"), a_framed(an_answer())
+    for each in (broken, other, right):
+        framing_runs.append_framed(path, each)
+    assert framing_runs.read_differential(path) == a_differential(right, other)
 
 
 def test_a_line_that_was_cut_short_is_told_and_the_others_are_kept(path):

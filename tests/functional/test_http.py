@@ -124,6 +124,17 @@ def test_an_engine_that_no_longer_answers_ends_the_run_and_says_how_to_go_on(cli
     assert lines_in(recorded.root) == []
 
 
+def test_a_line_that_was_cut_short_is_told(cli, recorded):
+    cli("http", "gunicorn", "--only", "H-27")
+    (path,) = recorded.root.glob("results/http/*/answers.jsonl")
+    with path.open("ab") as file:
+        file.write(b'{"case": "H-0\n')
+    resumed = ("http", "gunicorn", "--only", "H-27", "--resume", path.parent.name)
+    assert f"http/{path.parent.name}/answers.jsonl, line 2: cut short or damaged" in cli(*resumed).err
+    (problem,) = json.loads(cli(*resumed, "--json").out)["problems"]
+    assert (problem["file"], problem["line"]) == (f"http/{path.parent.name}/answers.jsonl", 2)
+
+
 def test_ctrl_c_leaves_nothing_but_what_was_found(cli, recorded):
     recorded.trouble["up 2"] = interrupt
     outcome = cli("http", "gunicorn", "runserver", "--only", "H-27")

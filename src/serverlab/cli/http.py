@@ -74,9 +74,11 @@ class Http:
     def _tell(self, path: Path, *, json: bool) -> int:
         run = read_differential(path)
         if json:
-            show_json({"run": run.name, "answers": run.found})
+            show_json({"run": run.name, "answers": run.found, "problems": run.problems})
         else:
             show("\n".join(lines(run)))
+        for problem in run.problems:
+            self._context.say(f"{problem}")
         self._context.say(f"answers: {path}")
         return int(Exit.VERDICT_FAILED if any(is_bad(each) for each in run.found) else Exit.OK)
 

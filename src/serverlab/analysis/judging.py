@@ -47,7 +47,7 @@ FOUND_SHARE = 0.98
 
 LONG_BASELINE_S = 30
 LONG_OBSERVE_S = 60
-"""C1: in less, the p99 of so few attempts is the slowest one or two of them, and no finding by itself."""
+"""In less, the p99 of so few attempts is the slowest one or two of them, and no finding by itself."""
 
 CLOCK_SLACK_S = 0.005
 """How far moments of one attempt may stand in the wrong order, for they are rounded."""
@@ -70,9 +70,9 @@ def judge(
     FAIL wins: what was lost, made up, doubled, torn or read stale is so whatever else went wrong. Then comes VOID: the
     prober was late, or the stack was not well before the fault, or the fault or its removal was not confirmed, or the
     clocks do not agree. Then the rule is asked; UNKNOWN is what it asks for and was not observed long enough, and a p99
-    that alone is too high where less was observed than C1 asks for. What the fault itself measured is looked at in
-    ``bounds``. Where the rule says that writes must be lost, those, and reads that missed them, are no FAIL, and to see
-    none is VOID.
+    that alone is too high where baseline or observation are shorter than LONG_BASELINE_S and LONG_OBSERVE_S. What the
+    fault itself measured is looked at in ``bounds``. Where the rule says that writes must be lost, those, and reads
+    that missed them, are no FAIL, and to see none is VOID.
     """
     seen, happened = tuple(attempts), tuple(events)
     if stored is None:

@@ -27,7 +27,7 @@ CHILDREN = 2
 WELL_FOR_S = 10.0
 WELL_SHARE = 0.99
 WELL_P99 = 1.5
-"""C1: well again when ten seconds have this share of successes and at most so many times the p99 of before."""
+"""Well again when ten seconds have this share of successes and at most so many times the p99 of before."""
 
 SENT_SHARE = 0.9
 """Of the attempts that are due in a span, so many have to be there for anything to be said of it."""
@@ -39,10 +39,10 @@ class Course:
 
     The baseline ends at ``onset_s``, when the fault was journalled: whatever is in flight then, or due before
     ``under_until_s``, is under the fault. ``acted_s`` is when its act was begun: detection and goodput count from it.
-    ``lifted_s`` is C1's t1, the moment at which its cause was gone: success and recovery count from it, whenever the
-    undo was confirmed. ``under_until_s`` is that moment, or the end of the time that the fault is held where that is
-    later, as it is for what ends by itself. ``injected_s`` and ``removed_s`` are when effect and undo had been
-    confirmed, ``end_s`` when nothing more was due.
+    ``lifted_s`` is the moment at which its cause was gone: success and recovery count from it, whenever the undo was
+    confirmed. ``under_until_s`` is that moment, or the end of the time that the fault is held where that is later, as
+    it is for what ends by itself. ``injected_s`` and ``removed_s`` are when effect and undo had been confirmed,
+    ``end_s`` when nothing more was due.
     """
 
     attempts: tuple[Attempt, ...]
@@ -231,7 +231,7 @@ def _to_success_s(course: Course) -> float | None:
 
 
 def _to_recovery_s(course: Course, baseline_p99_s: float, probing: Probing) -> float | None:
-    """C1: from t1 to the first moment from which on ten seconds are well; None if there is none."""
+    """From when the cause was lifted to the first moment from which on ten seconds are well; None if there is none."""
     for start_s, found in _right_windows(course, probing):
         if found <= WELL_P99 * baseline_p99_s:
             return start_s - course.lifted_s
@@ -239,12 +239,12 @@ def _to_recovery_s(course: Course, baseline_p99_s: float, probing: Probing) -> f
 
 
 def best_p99_s(course: Course, probing: Probing) -> float | None:
-    """The lowest p99 of ten seconds after t1 of which enough succeed; None where there are no such seconds."""
+    """The lowest p99 of ten seconds after the cause was lifted of which enough succeed; None where there are none."""
     return min((found for _, found in _right_windows(course, probing)), default=None)
 
 
 def _right_windows(course: Course, probing: Probing) -> Iterator[tuple[float, float]]:
-    """Where ten seconds after t1 begin of which enough succeed, and their p99."""
+    """Where ten seconds begin, after the cause was lifted, of which enough succeed, and their p99."""
     later = [each for each in course.attempts if each.due_s >= course.lifted_s]
     first = last = 0
     for start_s in [course.lifted_s, *(each.due_s for each in later)]:

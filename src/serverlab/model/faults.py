@@ -112,11 +112,11 @@ class Probing(Record, frozen=True):
 class Rule(Record, frozen=True):
     """What a stack has to do to pass, written down before it is tried; nothing lost or torn goes without saying.
 
-    ``recovers``: it is well again (C1) within the observation. ``failures_at_most``: attempts that were not OK, from
-    the injection to the end. ``longest_gap_s``: without any success. ``goodput_at_least``: successes per second under
-    the fault as a share of those before. None is not asked. ``measured_at_most`` bounds what the fault itself measures,
-    by its name (``in_flight_lost``). ``must_lose`` makes it a control of the instrument, and none of a server's: it
-    passes where acknowledged writes are lost, and shows nothing where none is.
+    ``recovers``: it is well again (docs/failures.md) within the observation. ``failures_at_most``: attempts that were
+    not OK, from the injection to the end. ``longest_gap_s``: without any success. ``goodput_at_least``: successes per
+    second under the fault as a share of those before. None is not asked. ``measured_at_most`` bounds what the fault
+    itself measures, by its name (``in_flight_lost``). ``must_lose`` makes it a control of the instrument, and none of a
+    server's: it passes where acknowledged writes are lost, and shows nothing where none is.
     """
 
     recovers: bool = True

@@ -11,7 +11,7 @@ from serverlab import procfs, sampler
 from serverlab.compose import Engine
 
 OTHERS_SHARE = 0.25
-"""Of the machine's cores: C1 names the host's load among the stop conditions; above this no latency is a server's."""
+"""Of the machine's cores: where others keep more than this busy, no latency is a server's, and the cell is VOID."""
 
 
 @dataclass(frozen=True)

@@ -70,11 +70,14 @@ def test_half_is_half_of_what_the_lab_s_generator_got_on_the_same_stack(lab, pla
     assert [each[0][0] for each in steps if each] == [*rates, *rates]
 
 
-def test_the_lab_s_generator_asks_with_the_token_of_the_others(lab, plan):
+def test_all_tools_ask_with_the_one_token_of_their_stack(lab, plan):
     check(lab, plan)
-    given = {json.loads(each["LAB_LOAD_PARAMETERS"])["access"] for each in lab.told}
-    assert len(given) >= 1
-    assert all(token.count(".") == 2 for token in given)
+    calls = Counter((stack, tool) for stack, tool, _ in lab.tokens)
+    each_time = {"serverlab": 4, "wrk": 2, "h2load": 2}
+    assert calls == {(stack, tool): times for stack in range(1, 5) for tool, times in each_time.items()}
+    of_stack = dict.fromkeys((stack, token) for stack, _, token in lab.tokens)
+    assert [stack for stack, _ in of_stack] == [1, 2, 3, 4]
+    assert all(token.count(".") == 2 for _, token in of_stack)
 
 
 def test_the_log_of_an_earlier_call_is_removed_before_each_call_of_h2load(lab, plan):

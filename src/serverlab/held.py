@@ -54,7 +54,13 @@ def _send(container: Container, signal: str) -> None:
 
 
 def _await(container: Container, event: str, *, deadline_s: float = DEADLINE_S) -> None:
-    stop = threading.Timer(deadline_s, container.kill)
+    too_late = threading.Event()
+
+    def stop_it() -> None:
+        too_late.set()
+        container.kill()
+
+    stop = threading.Timer(deadline_s, stop_it)
     stop.start()
     try:
         for line in follow(container):
@@ -64,7 +70,8 @@ def _await(container: Container, event: str, *, deadline_s: float = DEADLINE_S) 
         stop.cancel()
     container.wait(timeout=30)
     container.reload()
-    raise TrialFailed(f"the generator ended before it was {event}{tails([container])}")
+    how = "took too long and was stopped" if too_late.is_set() else "ended"
+    raise TrialFailed(f"the generator {how} before it was {event}{tails([container])}")
 
 
 def _event(line: str) -> str | None:

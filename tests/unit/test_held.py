@@ -77,5 +77,5 @@ def test_one_that_takes_too_long_is_stopped(generator):
             yield b"\n"
 
     generator.output = output
-    with pytest.raises(TrialFailed, match="ended before it was loaded"):
+    with pytest.raises(TrialFailed, match="generator took too long and was stopped before it was loaded"):
         held.await_loaded(Engine(generator.client), deadline_s=0.01)

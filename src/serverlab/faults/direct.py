@@ -99,14 +99,16 @@ def established(connections: Sequence[socket.socket]) -> int:
 
 
 def is_open(connection: socket.socket) -> bool:
-    """Whether the other side has neither closed nor reset the connection; what it said is not looked at."""
+    """Whether the other side has neither closed nor reset the connection; what it said before that is thrown away."""
     connection.settimeout(0)
     try:
-        return bool(connection.recv(1, socket.MSG_PEEK))
+        while connection.recv(4096):
+            pass
     except BlockingIOError:
         return True
     except OSError:
         return False
+    return False
 
 
 def close_all(connections: Iterable[socket.socket]) -> None:

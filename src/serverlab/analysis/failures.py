@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from serverlab.analysis.conditions import environment_facts
 from serverlab.analysis.tolls import WELL_FOR_S
 from serverlab.formatting import exact, plural
+from serverlab.model.definitions import Target
 from serverlab.model.failure_tables import FailureCell, FailureTable
 from serverlab.model.fault_runs import FaultRun
 from serverlab.model.faults import Cell, Toll, Verdict
@@ -53,6 +56,13 @@ def failure_table(run: FaultRun) -> FailureTable:
         ),
         problems=run.problems,
     )
+
+
+def of_server(table: FailureTable, server: str) -> FailureTable:
+    """The table with the targets of one server and no others; without any where the run has none of it."""
+    own = tuple(name for name in table.targets if Target.parse(name).server == server)
+    cells = tuple(each for each in table.cells if each.target in own)
+    return msgspec.structs.replace(table, targets=own, cells=cells)
 
 
 def failed_since(toll: Toll) -> int | None:

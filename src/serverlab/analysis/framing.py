@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
+
 from serverlab.analysis.conditions import environment_facts
 from serverlab.model.definitions import Target
 from serverlab.model.framing import (
@@ -103,6 +105,12 @@ def framing_table(run: Differential) -> FramingTable:
         notes=tuple(_notes(run.found)),
         problems=run.problems,
     )
+
+
+def of_server(run: Differential, server: str) -> Differential:
+    """The run with the targets of one server and no others; with nothing found where it has none of it."""
+    own = tuple(each for each in run.found if Target.parse(each.target).server == server)
+    return msgspec.structs.replace(run, found=own)
 
 
 def cell(found: Framed) -> FramingCell:

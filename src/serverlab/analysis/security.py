@@ -61,12 +61,15 @@ def merged(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in SEVERITY if verdict in found), Verdict.UNKNOWN)
 
 
-def security_table(assault: Assault, servers: Mapping[str, Server]) -> SecurityTable:
+def security_table(
+    assault: Assault, servers: Mapping[str, Server], server: str | None = None
+) -> SecurityTable:
     """Attacks against servers: the production variants of each (all of them where there is none), merged.
 
+    With a ``server`` it is about that one alone, with every variant of it, and empty where nothing was found of it.
     Every verdict that is not a pass is told in a note; equal ones of several targets in one.
     """
-    told = [judged(each, servers) for each in assault.findings if _shown(each, servers)]
+    told = [judged(each, servers) for each in assault.findings if _shown(each, servers, server)]
     rows: dict[str, dict[str, dict[str, list[Verdict]]]] = {}
     for each in told:
         target = Target.parse(each.target)
@@ -97,8 +100,10 @@ def security_table(assault: Assault, servers: Mapping[str, Server]) -> SecurityT
     )
 
 
-def _shown(finding: Finding, servers: Mapping[str, Server]) -> bool:
+def _shown(finding: Finding, servers: Mapping[str, Server], server: str | None) -> bool:
     target = Target.parse(finding.target)
+    if server is not None:
+        return target.server == server
     if target.server not in servers:
         return True
     variants = servers[target.server].variants

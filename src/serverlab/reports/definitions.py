@@ -61,15 +61,20 @@ def _server(catalog: Catalog, name: str) -> Iterator[str]:
     yield f"- Interface: {server.interface.value.upper()}; the version that is stated is that of {server.distribution}"
     yield from _common(server)
     yield ""
-    yield from grid(
-        ("target", "track", "what it is", "workers", "threads", "speaks", "runs"),
-        (_variant(name, key, server) for key in server.variants),
-    )
+    yield from _variants(name, server)
     yield ""
     yield from grid(
         ("setting", "variants", "why"),
         ((plain(each.setting), ", ".join(each.variants) or "all", _why(each)) for each in server.settings),
     )
+
+
+def _targets(catalog: Catalog, name: str) -> Iterator[str]:
+    """What ``_server`` says of signals and variants alone."""
+    server = _named(catalog.servers, name, what="server")
+    yield from _common(server)
+    yield ""
+    yield from _variants(name, server)
 
 
 def _edge(catalog: Catalog, name: str) -> Iterator[str]:
@@ -89,6 +94,13 @@ def _common(definition: Server | Edge) -> Iterator[str]:
 def _signals(signals: Signals) -> str:
     named = {"stop": signals.stop, "reload": signals.reload, "quick stop": signals.quick}
     return ", ".join(f"{meaning} {signal}" for meaning, signal in named.items() if signal)
+
+
+def _variants(name: str, server: Server) -> Iterator[str]:
+    return grid(
+        ("target", "track", "what it is", "workers", "threads", "speaks", "runs"),
+        (_variant(name, key, server) for key in server.variants),
+    )
 
 
 def _variant(server_name: str, name: str, server: Server) -> Sequence[str]:
@@ -232,6 +244,7 @@ def _named(known: Mapping[str, D], name: str, *, what: str) -> D:
 
 SINGLES: dict[str, Callable[[Catalog, str], Iterator[str]]] = {
     "server": _server,
+    "targets": _targets,
     "edge": _edge,
     "workload": _workload,
 }

@@ -5,7 +5,8 @@ section, or all that fit where a key is left out. ``<!-- figure: results/... tar
 -->`` holds one number within a sentence. The others stand alone: ``attacks`` (with ``only=A1``) against servers, and
 ``measured`` what they measured; ``http`` what targets make of odd requests; ``failures`` (``only=F-2``) faults against
 targets, ``fault`` (``fault=F-01``) what one of them cost, ``timeline`` (``fault=F-01 target=gunicorn:gthread``) the
-picture of a cell, which is a file of its own; ``capacity`` what a search found; ``crosscheck`` what other generators
+picture of a cell, which is a file of its own; with ``server=gunicorn`` ``attacks``, ``http`` and ``failures`` are about
+that one, every variant of it, in brief; ``capacity`` what a search found; ``crosscheck`` what other generators
 saw; ``images`` what the images are made of; ``bench`` how fast the lab itself is; ``claims: claims`` all popular
 sentences with their verdicts, ``claim: NAME`` one of them; ``definition: server gunicorn`` what
 a definition says. Markers in code are left alone.

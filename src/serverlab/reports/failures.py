@@ -1,9 +1,11 @@
-"""Faults against targets as Markdown: the matrix, and what one fault cost everywhere."""
+"""Faults against targets as Markdown: the matrix, what one fault cost everywhere, and what all cost one server."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from string import ascii_lowercase
 
+from serverlab.analysis.failures import of_server
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, amount, exact, one_line, percent, seconds, span
 from serverlab.model.failure_tables import FailureCell, FailureTable
@@ -20,6 +22,9 @@ SIGNS = {
     Verdict.NA: ABSENT,
 }
 LEGEND = "✓ passed the rule of the fault, ✗ did not, ? not shown, – has no meaning there; 2/5: in so many repetitions."
+PAGES = "faults"
+"""Where the pages of faults are, seen from docs/."""
+
 COLUMNS = (
     "target",
     "verdict",
@@ -33,21 +38,18 @@ COLUMNS = (
 )
 
 
-def render_matrix(table: FailureTable, only: str) -> str:
+def render_matrix(table: FailureTable, only: str, *, pages: str = PAGES) -> str:
     """The faults whose ids begin with ``only`` against all targets, and the facts of the run. No line feed at the end.
+
+    ``pages`` is the folder of the faults' own pages, as links name it.
 
     Raises:
         UsageError: there is no such fault.
     """
-    chosen = {name: facts for name, facts in table.faults.items() if name.startswith(only)}
-    if not chosen:
-        raise UsageError(f"{table.run}: no fault {only!r}", f"There are: {', '.join(table.faults)}")
+    chosen = _chosen(table, only)
     faults = {name: facts for name, facts in chosen.items() if not facts.rule.must_lose}
-    controls = [_control(table, name) for name in chosen if name not in faults]
-    rows = [
-        [f"[{name}](faults/{name}.md)", plain(facts.title), *_signs(table, name)]
-        for name, facts in faults.items()
-    ]
+    controls = [_control(table, name, pages) for name in chosen if name not in faults]
+    rows = [[_link(name, pages), plain(facts.title), *_signs(table, name)] for name, facts in faults.items()]
     lines = [*grid(["id", "fault", *table.targets], rows), "", LEGEND, "", *controls, *_facts(table)]
     return "\n".join(lines)
 
@@ -74,6 +76,29 @@ def render_fault(table: FailureTable, name: str) -> str:
     return "\n".join([*lines, "", *_facts(table)])
 
 
+def render_server(table: FailureTable, server: str, only: str = "", *, pages: str = PAGES) -> str:
+    """What the faults whose ids begin with ``only`` cost the targets of one server, and the facts of the run.
+
+    A control of the instrument is no word on a server and is left out. No line feed at the end.
+
+    Raises:
+        UsageError: there is no such fault, or no target of that server.
+    """
+    own = of_server(table, server)
+    if not own.targets:
+        raise UsageError(f"{table.run}: no target of {server!r}", f"There are: {', '.join(table.targets)}")
+    faults = {name: facts for name, facts in _chosen(own, only).items() if not facts.rule.must_lose}
+    cells = [each for each in own.cells if each.fault in faults]
+    rows = [
+        [_link(each.fault, pages), plain(faults[each.fault].title), *_row(each)]
+        for each in cells
+        if each.verdict is not Verdict.NA
+    ]
+    lines = [*grid(("id", "fault", *COLUMNS), rows), ""] if rows else []
+    lines += [f"- {plain(each)}" for each in _remarks(cells, lambda cell: f"{cell.fault} {cell.target}")]
+    return "\n".join([*lines, "", *_facts(own)])
+
+
 def rule_in_words(rule: Rule) -> str:
     """What a stack has to do to pass, in a sentence."""
     whole = "no acknowledged write is lost, doubled or torn"
@@ -92,14 +117,24 @@ def rule_in_words(rule: Rule) -> str:
     return "; ".join(parts)
 
 
-def _control(table: FailureTable, fault: str) -> str:
+def _chosen(table: FailureTable, only: str) -> dict[str, FaultFacts]:
+    chosen = {name: facts for name, facts in table.faults.items() if name.startswith(only)}
+    if not chosen:
+        raise UsageError(f"{table.run}: no fault {only!r}", f"There are: {', '.join(table.faults)}")
+    return chosen
+
+
+def _link(fault: str, pages: str) -> str:
+    """The fault's id with its page, which it shares with those that differ from it in a letter: F-35 with F-35m."""
+    return f"[{fault}]({pages}/{fault.rstrip(ascii_lowercase)}.md)"
+
+
+def _control(table: FailureTable, fault: str, pages: str) -> str:
     """What a control of the instrument came to: no word on a server, so it has no row."""
     signs = ", ".join(
         f"{target} {sign}" for target, sign in zip(table.targets, _signs(table, fault), strict=True)
     )
-    return (
-        f"Control [{fault}](faults/{fault}.md), which passes where loss is seen, as it has to be: {signs}.\n"
-    )
+    return f"Control {_link(fault, pages)}, which passes where loss is seen, as it has to be: {signs}.\n"
 
 
 def _signs(table: FailureTable, fault: str) -> Iterator[str]:
@@ -148,19 +183,21 @@ def _spread(value: Spread | None, show: Callable[[float], str]) -> str:
     return middle if around == middle else f"{middle} ({around})"
 
 
-def _remarks(cells: Sequence[FailureCell]) -> Iterator[str]:
+def _remarks(
+    cells: Sequence[FailureCell], name: Callable[[FailureCell], str] = lambda cell: cell.target
+) -> Iterator[str]:
     """Why it is no pass, the same reason told once for all whose it is, and what the fault itself measured."""
     by_reason: dict[str, list[str]] = {}
     for cell in cells:
         for reason in cell.reasons:
-            by_reason.setdefault(one_line(reason), []).append(cell.target)
-    yield from (f"{', '.join(targets)}: {reason}" for reason, targets in by_reason.items())
+            by_reason.setdefault(one_line(reason), []).append(name(cell))
+    yield from (f"{', '.join(whose)}: {reason}" for reason, whose in by_reason.items())
     for cell in cells:
         if cell.measured:
             numbers = ", ".join(
-                f"{name.replace('_', ' ')} {_spread(value, amount)}" for name, value in cell.measured.items()
+                f"{key.replace('_', ' ')} {_spread(value, amount)}" for key, value in cell.measured.items()
             )
-            yield f"{cell.target}: {numbers}"
+            yield f"{name(cell)}: {numbers}"
 
 
 def _timeline(facts: FaultFacts) -> str:

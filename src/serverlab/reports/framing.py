@@ -9,6 +9,8 @@ from serverlab.formatting import ABSENT, one_line
 from serverlab.model.framing import FramingCell, FramingNote, FramingRow, FramingTable
 from serverlab.reports.markdown import grid, plain
 
+RIGHT = "✓"
+
 LEGEND = (
     "✓ every form as it should be; ≠ 2/3: two of three forms otherwise; ✗ 1/3: requests were not kept apart in one of "
     "three forms, whatever else; ? not shown."
@@ -23,9 +25,7 @@ def render_framing(table: FramingTable, only: str = "") -> str:
     Raises:
         UsageError: there is no such case.
     """
-    rows = [row for row in table.rows if row.case.startswith(only)]
-    if not rows:
-        raise UsageError(f"{table.run}: no case {only!r}")
+    rows = _chosen(table, only)
     lines = [LEGEND, ""]
     for title, targets in (("Direct", table.direct), ("Behind the edge", table.behind_edge)):
         if targets:
@@ -36,12 +36,48 @@ def render_framing(table: FramingTable, only: str = "") -> str:
     return "\n".join([*lines, *_facts(table)])
 
 
+def render_server(table: FramingTable, only: str = "") -> str:
+    """As ``render_framing`` for the targets of one server, but of cases that are right everywhere only the ids.
+
+    What was otherwise in which form is left to the whole table. No line feed at the end.
+
+    Raises:
+        UsageError: there is no such case.
+    """
+    rows = _chosen(table, only)
+    lines = [LEGEND, ""]
+    for title, targets in (("Direct", table.direct), ("Behind the edge", table.behind_edge)):
+        if targets:
+            lines += [f"**{title}**", "", *_grid_of_odd(rows, targets), ""]
+    lines += _smuggled(table, [note for note in table.notes if note.case.startswith(only)])
+    return "\n".join([*lines, *_facts(table)])
+
+
 def render_again(name: str, differences: Sequence[str]) -> str:
     """What a second run saw otherwise, form by form; no line feed at the end."""
     if not differences:
         return f"Run `{name}`, made again: every form on every target was answered alike."
     lines = [f"- {plain(one_line(each))}" for each in differences]
     return "\n".join([f"Run `{name}`, made again, saw otherwise:", "", *lines])
+
+
+def _chosen(table: FramingTable, only: str) -> list[FramingRow]:
+    rows = [row for row in table.rows if row.case.startswith(only)]
+    if not rows:
+        raise UsageError(f"{table.run}: no case {only!r}")
+    return rows
+
+
+def _grid_of_odd(rows: Sequence[FramingRow], targets: Sequence[str]) -> Iterator[str]:
+    """The cases that are not right everywhere, and the ids of those that are."""
+    odd = [row for row in rows if set(_cells(row, targets)) != {RIGHT}]
+    right = [row.case for row in rows if row not in odd]
+    if odd:
+        yield from _grid(odd, targets)
+    if odd and right:
+        yield ""
+    if right:
+        yield f"Every form as it should be: {', '.join(right)}."
 
 
 def _grid(rows: Sequence[FramingRow], targets: Sequence[str]) -> Iterator[str]:
@@ -62,7 +98,7 @@ def _cell(found: FramingCell | None) -> str:
         return f"✗ {found.smuggled}/{found.forms}"
     if found.unknown:
         return "?"
-    return f"≠ {found.otherwise}/{found.forms}" if found.otherwise else "✓"
+    return f"≠ {found.otherwise}/{found.forms}" if found.otherwise else RIGHT
 
 
 def _smuggled(table: FramingTable, notes: Sequence[FramingNote]) -> list[str]:

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import posixpath
 from pathlib import PurePosixPath
 
-from serverlab.analysis.framing import differing, framing_table
+from serverlab.analysis.framing import differing, framing_table, of_server
 from serverlab.errors import UsageError
-from serverlab.formatting import ABSENT, did_you_mean, one_line
-from serverlab.model.tables import Row, RowState, Section, Table
-from serverlab.reports.as_markdown import render_excerpt
+from serverlab.model.framing import Differential
 from serverlab.reports.benchmark import render_benchmark
 from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.claims import named, render_claim, render_overview
-from serverlab.reports.columns import COLUMNS, heading, row_title
 from serverlab.reports.crosscheck import render_crosscheck
 from serverlab.reports.definitions import render_definition
 from serverlab.reports.failures import render_fault, render_matrix
+from serverlab.reports.failures import render_server as render_failures_of
 from serverlab.reports.framing import render_again, render_framing
+from serverlab.reports.framing import render_server as render_framing_of
 from serverlab.reports.inventory import render_inventory
 from serverlab.reports.results import Results
+from serverlab.reports.sections import SECTION_KEYS, asked, check_known, excerpt, figure
 from serverlab.reports.security import render_attacks, render_measured
+from serverlab.reports.security import render_server as render_attacks_of
 from serverlab.reports.timeline import phases, picture, picture_name
 
 PICTURES = PurePosixPath("docs/pictures")
 """Where pictures are kept that pages below docs/ refer to."""
 
-SECTION_KEYS = ("workload", "target", "cpus", "edge")
+FAULTS = PurePosixPath("docs/faults")
+"""Where each fault has its page."""
+
 KEYS = {
     "table": (*SECTION_KEYS, "columns"),
     "figure": (*SECTION_KEYS, "value"),
-    "attacks": ("only",),
-    "http": ("only", "again"),
-    "failures": ("only",),
+    "attacks": ("only", "server"),
+    "http": ("only", "again", "server"),
+    "failures": ("only", "server"),
     "fault": ("fault",),
     "timeline": ("fault", "target", "repetition"),
     "measured": ("only",),
@@ -57,23 +60,14 @@ def render_marker(results: Results, *, kind: str, arguments: str, folder: PurePo
         return render_definition(results.catalog, arguments)
     path, chosen = _parsed(kind, arguments)
     if kind == "figure":
-        return _figure(results, path, chosen)
-    if kind == "timeline":
-        return f"\n{_timeline(results, path, chosen, folder=folder)}\n"
+        return figure(results.table(path), path, chosen)
+    if kind in PLACED:
+        return f"\n{PLACED[kind](results, path, chosen, folder=folder)}\n"
     return f"\n{BLOCKS[kind](results, path, chosen)}\n"
 
 
 def _table(results: Results, path: str, chosen: dict[str, str]) -> str:
-    table = results.table(path)
-    return render_excerpt(table, _sections(table, path, chosen, kind="table"), _columns(chosen))
-
-
-def _sections(table: Table, path: str, chosen: dict[str, str], *, kind: str) -> list[Section]:
-    found = [section for section in table.sections if _fits(section, chosen, kind=kind)]
-    if not found:
-        known = "; ".join(_address(section) for section in table.sections)
-        raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
-    return found
+    return excerpt(results.table(path), path, chosen)
 
 
 def _images(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
@@ -99,20 +93,38 @@ def _claim(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa:
 
 
 def _attacks(results: Results, path: str, chosen: dict[str, str]) -> str:
-    return render_attacks(results.security(path), chosen.get("only", ""))
+    only = chosen.get("only", "")
+    if "server" in chosen:
+        return render_attacks_of(results.security(path, chosen["server"]), only)
+    return render_attacks(results.security(path), only)
 
 
 def _http(results: Results, path: str, chosen: dict[str, str]) -> str:
-    run = results.differential(path)
-    text = render_framing(framing_table(run), chosen.get("only", ""))
+    run = _differential(results, path, chosen)
+    render = render_framing_of if "server" in chosen else render_framing
+    text = render(framing_table(run), chosen.get("only", ""))
     if "again" not in chosen:
         return text
-    other = results.differential(chosen["again"])
+    other = _differential(results, chosen["again"], chosen)
     return f"{text}\n\n{render_again(other.name, differing(run, other))}"
 
 
-def _failures(results: Results, path: str, chosen: dict[str, str]) -> str:
-    return render_matrix(results.failures(path), chosen.get("only", ""))
+def _differential(results: Results, path: str, chosen: dict[str, str]) -> Differential:
+    run = results.differential(path)
+    if "server" not in chosen:
+        return run
+    own = of_server(run, chosen["server"])
+    if not own.found:
+        raise UsageError(f"{path}: no target of {chosen['server']!r}")
+    return own
+
+
+def _failures(results: Results, path: str, chosen: dict[str, str], *, folder: PurePosixPath) -> str:
+    table, only = results.failures(path), chosen.get("only", "")
+    pages = posixpath.relpath(FAULTS, folder)
+    if "server" in chosen:
+        return render_failures_of(table, chosen["server"], only, pages=pages)
+    return render_matrix(table, only, pages=pages)
 
 
 def _fault(results: Results, path: str, chosen: dict[str, str]) -> str:
@@ -149,7 +161,7 @@ def _capacities(results: Results, path: str, chosen: dict[str, str]) -> str:
     ]
     if not fitting:
         known = "; ".join(f"workload={each['workload']} cpus={each['cpus']}" for each in own)
-        raise UsageError(f"{path}: no section {_wanted(chosen)}", f"There are: {known}")
+        raise UsageError(f"{path}: no section {asked(chosen)}", f"There are: {known}")
     return render_capacities(table, fitting)
 
 
@@ -161,7 +173,7 @@ def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:
     chosen: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        _check_known(key, KEYS[kind], what=f"key of a {kind} marker")
+        check_known(key, KEYS[kind], what=f"key of a {kind} marker")
         if not equals or not value or key in chosen:
             raise UsageError(f"{kind} marker: {pair!r} is not KEY=VALUE, or there twice")
         chosen[key] = value
@@ -171,76 +183,10 @@ def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:
     return path, chosen
 
 
-def _fits(section: Section, chosen: dict[str, str], *, kind: str) -> bool:
-    """Whether the section is as chosen; of a figure one key chooses the row and none the section."""
-    own = {key: value for key, value in _own(section).items() if kind == "table" or key != row_title(section)}
-    return all(own[key] == chosen[key] for key in own if key in chosen)
-
-
-def _own(section: Section) -> dict[str, str | None]:
-    return {
-        "workload": section.workload,
-        "target": section.target,
-        "cpus": str(section.cpus),
-        "edge": section.edge,
-    }
-
-
-def _address(section: Section) -> str:
-    return " ".join(f"{key}={value}" for key, value in _own(section).items() if value)
-
-
-def _wanted(chosen: dict[str, str]) -> str:
-    return " ".join(f"{key}={chosen[key]}" for key in SECTION_KEYS if key in chosen)
-
-
-def _columns(chosen: dict[str, str]) -> Sequence[str] | None:
-    if "columns" not in chosen:
-        return None
-    keys = chosen["columns"].split(",")
-    for key in keys:
-        _check_known(key, COLUMNS, what="column")
-    return keys
-
-
-def _figure(results: Results, path: str, chosen: dict[str, str]) -> str:
-    """The number as the table shows it; nothing but a number may stand in a sentence."""
-    sections = _sections(results.table(path), path, chosen, kind="figure")
-    if len(sections) > 1:
-        several = "; ".join(_address(section) for section in sections)
-        raise UsageError(f"{path}: a figure needs one section", f"These fit: {several}")
-    (section,) = sections
-    row, value = chosen.get(row_title(section)), chosen["value"]
-    if row is None:
-        raise UsageError(f"figure marker: {row_title(section)} missing")
-    _check_known(value, COLUMNS, what="value")
-    rows = {each.name: each for each in section.rows}
-    _check_known(row, rows, what=f"{row_title(section)} in {heading(section)}")
-    _check_number(rows[row], value)
-    return COLUMNS[value].show(rows[row])
-
-
-def _check_number(row: Row, value: str) -> None:
-    if row.state is not RowState.MEASURED:
-        raise UsageError(f"{row.name} has no {value}: it is {row.state.value}: {one_line(row.reason or '')}")
-    if value in ("ratio", "ratio_range") and row.reference:
-        raise UsageError(f"{row.name} has no {value}: it is the reference")
-    if COLUMNS[value].show(row) == ABSENT:
-        raise UsageError(f"{row.name} has no {value}: it is absent in the table")
-
-
-def _check_known(name: str, known: Iterable[str], *, what: str) -> None:
-    names = list(known)
-    if name not in names:
-        near = did_you_mean(name, names)
-        raise UsageError(f"unknown {what} {name!r}{near}", f"Known: {', '.join(names)}")
-
-
 BLOCKS = {
     "table": _table,
     "attacks": _attacks,
     "http": _http,
-    "failures": _failures,
     "fault": _fault,
     "measured": _what_was_measured,
     "capacity": _capacities,
@@ -251,3 +197,9 @@ BLOCKS = {
     "claim": _claim,
 }
 """What renders each kind that stands on lines of its own."""
+
+PLACED = {
+    "failures": _failures,
+    "timeline": _timeline,
+}
+"""The same for kinds whose text refers to other files, so that it matters where the page is."""

@@ -38,7 +38,7 @@ class Results:
     pictures: dict[Path, str] = field(default_factory=dict)
     """What pages refer to, by the whole path of the file that it belongs into."""
     _tables: dict[str, Table] = field(default_factory=dict)
-    _security: dict[str, SecurityTable] = field(default_factory=dict)
+    _security: dict[tuple[str, str | None], SecurityTable] = field(default_factory=dict)
     _failures: dict[str, FailureTable] = field(default_factory=dict)
 
     @cached_property
@@ -68,16 +68,17 @@ class Results:
             self._tables[path] = tabulate(run)
         return self._tables[path]
 
-    def security(self, path: str) -> SecurityTable:
-        """The table of the attacks in the folder ``path``, which is relative to the root.
+    def security(self, path: str, server: str | None = None) -> SecurityTable:
+        """The table of the attacks in the folder ``path``, which is relative to the root; all of one ``server``'s.
 
         Raises:
             UsageError: there are none that can be read.
         """
-        if path not in self._security:
+        key = path, server
+        if key not in self._security:
             assault = read_assault(self._folder(path))
-            self._security[path] = security_table(assault, self.catalog.servers)
-        return self._security[path]
+            self._security[key] = security_table(assault, self.catalog.servers, server)
+        return self._security[key]
 
     def failures(self, path: str) -> FailureTable:
         """What faults did to targets in the folder ``path``, which is relative to the root.

@@ -1,7 +1,8 @@
-"""Attacks against servers as Markdown, and what some of them measured."""
+"""Attacks against servers as Markdown, what all came to on one server, and what some of them measured."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -66,6 +67,31 @@ def _notes(table: SecurityTable, group: str, only: str) -> Iterator[str]:
         yield _note(note, "everywhere" if asked == set(note.targets) else ", ".join(note.targets))
     if notes:
         yield ""
+
+
+def render_server(table: SecurityTable, only: str = "") -> str:
+    """How many of the attacks whose ids begin with ``only`` each target held off, and a note on what it did not.
+
+    What is n/a is counted and not told. No line feed at the end.
+
+    Raises:
+        UsageError: there is no such attack.
+    """
+    counted: dict[str, Counter[Verdict]] = {}
+    for each in table.findings:
+        if each.attack.startswith(only):
+            counted.setdefault(each.target, Counter())[each.verdict] += 1
+    if not counted:
+        raise UsageError(f"{table.run}: no attack {only!r}")
+    names = sorted(counted, key=lambda name: ("+" in name, name))
+    rows = ([name, *(str(counted[name][verdict]) for verdict in WORDS)] for name in names)
+    notes = [
+        _note(each, ", ".join(sorted(each.targets)))
+        for each in table.notes
+        if each.verdict is not Verdict.NA and each.attack.startswith(only)
+    ]
+    lines = [*grid(["target", *WORDS.values()], rows), ""]
+    return "\n".join([*lines, *notes, *([""] if notes else []), *_facts(table)])
 
 
 def render_measured(table: SecurityTable, only: str) -> str:

@@ -75,6 +75,8 @@ SERVER_SHOWN = """
 | log\\_level = off | all | For all alike. ([source](https://example.org/log)) |
 """
 
+TARGETS_SHOWN = "\n" + SERVER_SHOWN[SERVER_SHOWN.index("- Capabilities") : SERVER_SHOWN.index("\n| setting |")]
+
 EDGE = """\
 format = 1
 title = "Front"
@@ -193,6 +195,7 @@ def catalog(root: Path) -> Catalog:
     ("arguments", "shown"),
     [
         ("server example", SERVER_SHOWN),
+        ("targets example", TARGETS_SHOWN),
         ("edge front", EDGE_SHOWN),
         ("workload files", WORKLOAD_SHOWN),
         ("experiments", EXPERIMENTS_SHOWN),

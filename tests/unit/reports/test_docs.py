@@ -336,3 +336,32 @@ def test_a_timeline_of_a_repetition_that_was_not_tried_is_a_mistake(broken):
     assert mistakes(broken / "README.md", marker) == [
         f"README.md, line 1: {BROKEN}: no course of 'F-01' on 'gunicorn:gthread' in repetition 2"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("README.md", "docs/faults/"), ("docs/a.md", "faults/"), ("docs/servers/gunicorn.md", "../faults/")],
+)
+@pytest.mark.parametrize("keys", ["", " server=gunicorn", " server=gunicorn only=F-0"])
+def test_failures_lead_to_the_page_of_each_fault_wherever_they_stand(broken, name, link, keys):
+    page = broken / name
+    page.parent.mkdir(parents=True, exist_ok=True)
+    assert f"| [F-01]({link}F-01.md) |" in rendered_below(
+        broken, page, f"<!-- failures: {BROKEN}{keys} --><!-- /failures -->"
+    )
+
+
+def rendered_below(root, page, text):
+    page.write_text(text, encoding="utf-8")
+    render_docs([page], root)
+    return page.read_text(encoding="utf-8")
+
+
+def test_a_server_that_no_run_has_is_a_mistake(broken):
+    marker = f"<!-- failures: {BROKEN} server=daphne --><!-- /failures -->"
+    assert mistakes(broken / "README.md", marker) == [
+        (
+            "README.md, line 1: faults/20261122-101500: no target of 'daphne'. "
+            "There are: gunicorn:gthread, runserver:threaded"
+        )
+    ]

@@ -8,7 +8,7 @@ import pytest
 from serverlab.analysis.failures import failure_table
 from serverlab.errors import UsageError
 from serverlab.model.faults import Rule, Verdict
-from serverlab.reports.failures import COLUMNS, render_fault, render_matrix, rule_in_words
+from serverlab.reports.failures import COLUMNS, render_fault, render_matrix, render_server, rule_in_words
 from serverlab.reports.timeline import phases, picture, picture_name
 from tests.unit.broken import KILLED, a_cell, a_fault_run, a_toll
 from tests.unit.builders import RUNSERVER
@@ -133,3 +133,48 @@ def test_a_control_of_the_instrument_is_told_below_the_matrix():
         "Control [F-01](faults/F-01.md), which passes where loss is seen, as it has to be: gunicorn:gthread ✓, "
         "runserver:threaded ✗ 1/2."
     )
+
+
+def test_a_server_is_told_what_each_fault_cost_its_targets_and_nothing_of_others():
+    row = "✗ 1/2 fail | 1 lost | 10 | 2 | 0.50 | 1.0, not in 1 | 90 % | 1 pass 1 fail"
+    assert render_server(a_table(), "runserver", pages="../faults").splitlines()[:8] == [
+        f"| id | fault | {' | '.join(COLUMNS)} |",
+        "| :-- | :-- | :-- | :-- | :-- | :-- | :-- | :-- | :-- | :-- | :-- |",
+        f"| [F-01](../faults/F-01.md) | worker killed | runserver:threaded | {row} |",
+        "",
+        "- F-01 runserver:threaded: not recovered within 12 s",
+        "",
+        "Run `faults/20261122-150000`:",
+        "",
+    ]
+
+
+def test_a_fault_that_differs_in_a_letter_has_the_page_of_the_other_one():
+    table = a_table()
+    twin = msgspec.structs.replace(table, faults={"F-01r": table.faults[KILLED]})
+    assert "| [F-01r](faults/F-01.md) | worker killed |" in render_matrix(twin, "")
+
+
+def test_what_has_no_meaning_on_a_server_is_no_row_and_has_its_reason():
+    run = a_fault_run([], skipped={f"{KILLED} {RUNSERVER}": "lacks the capability workers"})
+    assert render_server(failure_table(run), "runserver").splitlines()[:3] == [
+        "- F-01 runserver:threaded: lacks the capability workers",
+        "",
+        "Run `faults/20261122-150000`:",
+    ]
+
+
+def test_a_control_of_the_instrument_says_nothing_of_a_server():
+    table = a_table()
+    facts = {KILLED: msgspec.structs.replace(table.faults[KILLED], rule=Rule(must_lose=True))}
+    told = render_server(msgspec.structs.replace(table, faults=facts), "gunicorn")
+    assert KILLED not in told
+
+
+@pytest.mark.parametrize(
+    ("server", "only", "mistake"),
+    [("daphne", "", "no target of 'daphne'"), ("gunicorn", "F-9", "no fault 'F-9'")],
+)
+def test_a_server_or_a_fault_that_the_run_has_not_is_an_error(server, only, mistake):
+    with pytest.raises(UsageError, match=mistake):
+        render_server(a_table(), server, only)

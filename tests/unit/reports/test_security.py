@@ -9,7 +9,7 @@ from serverlab.errors import UsageError
 from serverlab.model.definitions import Difference
 from serverlab.model.runs import Problem
 from serverlab.model.security import Verdict
-from serverlab.reports.security import render_attacks, render_measured
+from serverlab.reports.security import render_attacks, render_measured, render_server
 from tests.unit.attacks.records import a_finding, a_server, an_assault
 
 SERVERS = {
@@ -97,7 +97,30 @@ def test_what_was_measured_is_shown_by_target():
     )
 
 
-@pytest.mark.parametrize("render", [render_attacks, render_measured])
+def test_one_server_is_shown_by_how_many_attacks_each_of_its_variants_held_off():
+    assault = an_assault(
+        a_finding("A1-01", target=EDGED),
+        a_finding(
+            "A1-01", target="gunicorn:default", verdict=Verdict.FAIL, seen="200", reason="expected 401"
+        ),
+        a_finding("A1-24", target=EDGED, verdict=Verdict.FAIL, seen="502", reason="no 5xx"),
+        a_finding("A1-24", target="gunicorn:default", verdict=Verdict.NA, seen="", reason="no clock"),
+        a_finding("A1-24", target="runserver:default", verdict=Verdict.FAIL),
+    )
+    assert render_server(security_table(assault, SERVERS, "gunicorn")) == (
+        "| target | ✓ held | ✗ failed | ≠ differs | ? unknown | – n/a |\n"
+        "| :-- | :-- | :-- | :-- | :-- | :-- |\n"
+        "| gunicorn:default | 0 | 1 | 0 | 0 | 1 |\n"
+        "| gunicorn:gthread+nginx | 1 | 0 | 1 | 0 | 0 |\n"
+        "\n"
+        "- A1-01 ✗ failed, gunicorn:default: expected 401 (seen: 200)\n"
+        "- A1-24 ≠ differs, gunicorn:gthread+nginx: short lines (seen: 502)\n"
+        "\n"
+        f"{FACTS}"
+    )
+
+
+@pytest.mark.parametrize("render", [render_attacks, render_measured, render_server])
 def test_what_is_not_there_is_a_mistake(render):
     with pytest.raises(UsageError, match="A9"):
         render(table_of(a_finding()), "A9")

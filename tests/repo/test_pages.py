@@ -8,8 +8,12 @@ import pytest
 
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
+from serverlab.faults import FAULTS
 
 CATALOG = load_catalog(CHECKOUT)
+FAULT_PAGES = CHECKOUT / "docs/faults"
+BASE_ID = re.compile(r"[FS]-\d+")
+"""What faults that are variants of each other have in common: F-35 of F-35 and F-35m."""
 
 
 @pytest.mark.parametrize("name", [*CATALOG.servers, *CATALOG.edges])
@@ -36,3 +40,18 @@ def test_every_decision_is_listed() -> None:
     folder = CHECKOUT / "docs/decisions"
     listed = (folder / "README.md").read_text(encoding="utf-8")
     assert [each.name for each in sorted(folder.glob("0*.md")) if f"({each.name})" not in listed] == []
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_is_told_on_the_page_of_its_base_id(name: str) -> None:
+    base = BASE_ID.match(name)
+    assert base
+    text = (FAULT_PAGES / f"{base[0]}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {base[0]}: ")
+    assert re.search(rf"(?<![\w-]){name}(?![\w-])", text)
+
+
+def test_every_page_of_a_fault_is_that_of_one_that_there_is() -> None:
+    bases = {base[0] for name in FAULTS if (base := BASE_ID.match(name))}
+    pages = sorted(page.name for page in FAULT_PAGES.iterdir())
+    assert [page for page in pages if page.removesuffix(".md") not in bases] == []

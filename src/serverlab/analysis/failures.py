@@ -21,7 +21,7 @@ SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.VOID, Verdict.PASS)
 """The first of these that is there is the verdict of many; VOID is told as UNKNOWN."""
 
 WRONG = ("lost", "phantom", "duplicate", "torn", "stale")
-"""What no fault excuses, by field of Toll; duplicates count only where they are forbidden."""
+"""What no fault excuses, by field of Toll; a duplicate only where the experiment's writes are guarded."""
 
 NOT_TRIED = "not tried: the run was stopped before"
 SINCE = ("fault/", "after/")
@@ -50,7 +50,9 @@ def failure_table(run: FaultRun) -> FailureTable:
         cells=tuple(
             _skipped(fault, target, why)
             if (why := plan.skipped.get(f"{fault} {target}"))
-            else merged(fault, target, by_pair.get((fault, target), []))
+            else merged(
+                fault, target, by_pair.get((fault, target), []), guarded=plan.experiment.probing.guarded
+            )
             for fault in plan.faults
             for target in targets
         ),
@@ -79,8 +81,11 @@ def well_again(toll: Toll) -> bool | None:
     return False if toll.observed_s is not None and toll.observed_s >= WELL_FOR_S else None
 
 
-def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
-    """What the repetitions come to; numbers are of those that are not VOID."""
+def merged(fault: str, target: str, cells: Sequence[Cell], *, guarded: bool = True) -> FailureCell:
+    """What the repetitions come to; numbers are of those that are not VOID.
+
+    Unless ``guarded``, writes may be there more than once: how many are is told, and nothing is wrong with it.
+    """
     if not cells:
         return FailureCell(fault=fault, target=target, verdict=Verdict.UNKNOWN, reasons=(NOT_TRIED,))
     verdicts = Counter(cell.judgement.verdict for cell in cells)
@@ -94,7 +99,8 @@ def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
         verdict=Verdict.UNKNOWN if worst is Verdict.VOID else worst,
         reasons=tuple(dict.fromkeys(each.judgement.reason for each in cells if each.judgement.reason)),
         counted={each.value: count for each, count in verdicts.items()},
-        wrong={name: total for name in WRONG if (total := sum(getattr(toll, name) for toll in tolls))},
+        wrong=_wrong(tolls, guarded=guarded),
+        repeated=0 if guarded else sum(toll.duplicate for toll in tolls),
         failed=_spread_of(tolls, failed_since),
         unacknowledged=spread([float(toll.recovered) for toll in tolls]),
         longest_gap_s=_spread_of(tolls, lambda toll: toll.longest_gap_s),
@@ -112,6 +118,12 @@ def merged(fault: str, target: str, cells: Sequence[Cell]) -> FailureCell:
     )
 
 
+def _wrong(tolls: Sequence[Toll], *, guarded: bool) -> dict[str, int]:
+    """How often there was what no fault excuses, by field of Toll; what never was is left out."""
+    names = [name for name in WRONG if guarded or name != "duplicate"]
+    return {name: total for name in names if (total := sum(getattr(toll, name) for toll in tolls))}
+
+
 def _spread_of(tolls: Iterable[Toll], value: Callable[[Toll], float | None]) -> Spread | None:
     return spread([float(found) for toll in tolls if (found := value(toll)) is not None])
 
@@ -126,6 +138,7 @@ def _facts(run: FaultRun) -> tuple[Fact, ...]:
     load = (
         f"open: {exact(probing.reads_per_s)} reads and {exact(probing.writes_per_s)} writes per second, each on a "
         f"connection of its own, given up after {exact(probing.timeout_s)} s"
+        f"{'' if probing.guarded else '; what is written twice may be there twice'}"
     )
     return (
         Fact(label="Probes", value=load),

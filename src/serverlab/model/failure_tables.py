@@ -15,8 +15,9 @@ class FailureCell(Record, frozen=True):
     """One fault on one target, all repetitions together.
 
     ``verdict`` is the worst (FAIL, then UNKNOWN, which VOID counts as); ``counted`` says how often there was which.
-    ``wrong`` are rows and reads that no fault excuses, over all repetitions: ``{"lost": 2}``. The spreads are those of
-    the repetitions that are not VOID: ``failed`` attempts from the fault to the end, ``unacknowledged`` writes that
+    ``wrong`` are rows and reads that no fault excuses, over all repetitions: ``{"lost": 2}``; ``repeated`` are writes
+    that are there more than once where they may be, because the experiment does not guard them. The spreads are those
+    of the repetitions that are not VOID: ``failed`` attempts from the fault to the end, ``unacknowledged`` writes that
     were done although nobody was told, seconds and shares as in Toll. ``not_recovered`` counts repetitions in which it
     was not well again within the observation. ``cells`` are what it was merged from; none where it is n/a.
     """
@@ -27,6 +28,7 @@ class FailureCell(Record, frozen=True):
     reasons: tuple[str, ...] = ()
     counted: dict[str, int] = msgspec.field(default_factory=dict)
     wrong: dict[str, int] = msgspec.field(default_factory=dict)
+    repeated: Count = 0
     failed: Spread | None = None
     unacknowledged: Spread | None = None
     longest_gap_s: Spread | None = None

@@ -7,7 +7,7 @@ from string import ascii_lowercase
 
 from serverlab.analysis.failures import of_server
 from serverlab.errors import UsageError
-from serverlab.formatting import ABSENT, amount, exact, one_line, percent, seconds, span
+from serverlab.formatting import ABSENT, amount, exact, one_line, percent, plural, seconds, span
 from serverlab.model.failure_tables import FailureCell, FailureTable
 from serverlab.model.fault_runs import FaultFacts
 from serverlab.model.faults import Rule, Verdict
@@ -193,6 +193,8 @@ def _remarks(
             by_reason.setdefault(one_line(reason), []).append(name(cell))
     yield from (f"{', '.join(whose)}: {reason}" for reason, whose in by_reason.items())
     for cell in cells:
+        if cell.repeated:
+            yield f"{name(cell)}: {plural(cell.repeated, 'write')} there more than once, as they may be here"
         if cell.measured:
             numbers = ", ".join(
                 f"{key.replace('_', ' ')} {_spread(value, amount)}" for key, value in cell.measured.items()

@@ -1,9 +1,10 @@
 """What the repetitions of a fault on a target come to."""
 
+import msgspec
 import pytest
 
 from serverlab.analysis.failures import failed_since, failure_table, merged
-from serverlab.model.faults import Verdict
+from serverlab.model.faults import Probing, Verdict
 from tests.unit.broken import KILLED, a_cell, a_fault_run, a_toll
 from tests.unit.builders import GTHREAD, RUNSERVER
 
@@ -52,6 +53,23 @@ def test_numbers_of_void_cells_do_not_count():
 def test_what_no_fault_excuses_is_summed_and_not_averaged():
     cells = [a_cell(number, verdict=FAIL, toll=a_toll(lost=number, stale=1)) for number in (1, 2)]
     assert merged(KILLED, GTHREAD, cells).wrong == {"lost": 3, "stale": 2}
+
+
+def test_duplicates_are_wrong_only_where_writes_are_guarded_and_shown_elsewhere():
+    cells = [a_cell(number, toll=a_toll(duplicate=2, torn=1)) for number in (1, 2)]
+    guarded = merged(KILLED, GTHREAD, cells, guarded=True)
+    assert (guarded.wrong, guarded.repeated) == ({"duplicate": 4, "torn": 2}, 0)
+    free = merged(KILLED, GTHREAD, cells, guarded=False)
+    assert (free.wrong, free.repeated) == ({"torn": 2}, 4)
+
+
+def test_an_experiment_whose_writes_may_repeat_says_so_and_counts_no_duplicate_as_wrong():
+    guarded = a_fault_run([a_cell(1, toll=a_toll(duplicate=3))])
+    experiment = msgspec.structs.replace(guarded.plan.experiment, probing=Probing(guarded=False))
+    table = failure_table(a_fault_run(guarded.cells, experiment=experiment))
+    first = table.cells[0]
+    assert (first.verdict, first.wrong, first.repeated) == (PASS, {}, 3)
+    assert table.facts[0].value.endswith("given up after 5 s; what is written twice may be there twice")
 
 
 def test_a_repetition_that_did_not_recover_has_no_seconds_and_is_counted():

@@ -7,7 +7,7 @@ import pytest
 
 from serverlab.analysis.failures import failure_table
 from serverlab.errors import UsageError
-from serverlab.model.faults import Rule, Verdict
+from serverlab.model.faults import Probing, Rule, Verdict
 from serverlab.reports.failures import COLUMNS, render_fault, render_matrix, render_server, rule_in_words
 from serverlab.reports.timeline import phases, picture, picture_name
 from tests.unit.broken import KILLED, a_cell, a_fault_run, a_toll
@@ -60,6 +60,16 @@ def test_a_fault_is_told_with_its_rule_its_toll_and_why_it_was_not_passed():
         "- runserver:threaded: not recovered within 12 s",
         "- gunicorn:gthread: exit code 137",
     ]
+
+
+def test_writes_that_may_repeat_are_told_beside_the_table_and_not_in_it():
+    run = a_fault_run([a_cell(1, toll=a_toll(duplicate=2)), a_cell(1, target=RUNSERVER)])
+    experiment = msgspec.structs.replace(run.plan.experiment, probing=Probing(guarded=False))
+    lines = render_fault(failure_table(a_fault_run(run.cells, experiment=experiment)), KILLED).splitlines()
+    assert [line for line in lines if "more than once" in line] == [
+        "- gunicorn:gthread: 2 writes there more than once, as they may be here"
+    ]
+    assert [line.split(" | ")[1:3] for line in lines if line.startswith("| gunicorn")] == [["✓ pass", "0"]]
 
 
 @pytest.mark.parametrize("render", [render_matrix, render_fault])

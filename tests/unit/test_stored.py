@@ -19,8 +19,8 @@ SAID = f'[["{SECOND.replace("-", "")}", 2, 3], ["{FIRST.replace("-", "")}", 1, 2
 REFUSED = docker.errors.APIError("409 Client Error", explanation="the container is paused")
 
 
-def read(client, **changes):
-    return stored_rows(Engine(client), stack_settings(**changes))
+def read(client, *, note=lambda _: None, **changes):
+    return stored_rows(Engine(client), stack_settings(**changes), note=note)
 
 
 def client_with(**changes):
@@ -50,19 +50,34 @@ def test_sqlite_is_read_in_a_container_of_the_app_that_runs():
     assert client.containers.ran == []
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"status": "exited"},
-        {"status": "paused"},
+LOCKED = b"Traceback (most recent call last):\nsqlite3.OperationalError: database is locked\n"
+UNASKED = [
+    ({"status": "exited"}, "serverlab-app-1 is exited"),
+    ({"status": "paused"}, "serverlab-app-1 is paused"),
+    (
         {"executes": ExecResult(exit_code=137, output=b"")},
-        {"executes": REFUSED},
-    ],
-)
-def test_where_that_is_not_possible_its_volume_is_read_beside_it(changes):
+        "serverlab-app-1: reading ended with 137: it said nothing",
+    ),
+    (
+        {"executes": ExecResult(exit_code=1, output=LOCKED)},
+        "serverlab-app-1: reading ended with 1: sqlite3.OperationalError: database is locked",
+    ),
+    (
+        {"executes": ExecResult(exit_code=0, output=b"a warning\n")},
+        "serverlab-app-1: no rows were told: a warning",
+    ),
+    ({"executes": REFUSED}, "serverlab-app-1 could not be asked: 409 Client Error"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), UNASKED)
+def test_where_that_is_not_possible_its_volume_is_read_beside_it_and_it_is_noted_why(changes, why):
     client = client_with(**changes)
     client.containers.prints = SAID
-    assert read(client) == FOUND
+    notes: list[str] = []
+    assert read(client, note=notes.append) == FOUND
+    (note,) = notes
+    assert note.startswith(f"the database was read beside its app: {why}")
     (ran,) = client.containers.ran
     assert (ran["image"], ran["command"], ran["entrypoint"]) == (
         "serverlab/gunicorn:dev",
@@ -76,13 +91,31 @@ def test_where_that_is_not_possible_its_volume_is_read_beside_it(changes):
 def test_of_several_replicas_one_that_answers_is_enough():
     client = client_with(status="exited")
     client.add("app", executes=ExecResult(exit_code=0, output=SAID))
-    assert read(client) == FOUND
+    notes: list[str] = []
+    assert (read(client, note=notes.append), notes) == (FOUND, [])
+
+
+@pytest.mark.parametrize(("changes", "why"), UNASKED)
+def test_where_nobody_answers_it_is_told_why_the_app_did_not_either(changes, why):
+    client = client_with(**changes)
+    client.containers.prints = REFUSED
+    with pytest.raises(Unreadable) as unread:
+        read(client)
+    assert unread.value.what.startswith("the volume of serverlab-app-1 could not be read: 409 Client Error")
+    assert f"; {why}" in unread.value.what
 
 
 def test_a_volume_that_cannot_be_read_is_told():
     client = client_with(status="exited")
     client.containers.prints = REFUSED
     with pytest.raises(Unreadable, match="the volume of serverlab-app-1 could not be read: 409 Client Error"):
+        read(client)
+
+
+def test_a_volume_that_tells_no_rows_is_told():
+    client = client_with(status="exited")
+    client.containers.prints = b""
+    with pytest.raises(Unreadable, match="the volume of serverlab-app-1: no rows were told: it said nothing"):
         read(client)
 
 
@@ -105,6 +138,7 @@ def test_an_empty_database_holds_nothing():
     ("executes", "said"),
     [
         (ExecResult(exit_code=2, output=b"could not connect\n"), "psql ended with 2: could not connect"),
+        (ExecResult(exit_code=0, output=b"WARNING:  odd\n"), "no rows were told: WARNING:  odd"),
         (REFUSED, "could not be asked"),
     ],
 )

@@ -11,7 +11,7 @@ import docker.errors
 import requests.exceptions
 
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
-from serverlab.logs import Container, exit_code, follow, log_lines, tails
+from serverlab.logs import Container, exit_code, follow, log_lines, tails, whole_lines
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
 from serverlab.removal import DEADLINE_S, Thing, remove_all
 from serverlab.shell import NOT_FOUND, Shell, run_checked
@@ -37,6 +37,7 @@ __all__ = [
     "start_witness",
     "tails",
     "up",
+    "whole_lines",
 ]
 
 LABEL = "org.serverlab"
@@ -130,7 +131,7 @@ class Engine:
         interrupted command asked of it; for the same reason what is refused is tried again.
 
         Raises:
-            LabError: the engine still refuses after the deadline; with what it said.
+            EnvironmentLacks: the engine still refuses after the deadline; with what it said.
         """
         return remove_all(self._things, deadline_s=deadline_s)
 

@@ -22,6 +22,12 @@ def log_lines(container: Container, *, lines: int) -> list[str]:
     return [harmless(line) for line in text.decode(errors="replace").splitlines()]
 
 
+def whole_lines(container: Container) -> list[str]:
+    """The lines of a container's standard output so far; what is not ended yet is no line."""
+    text: bytes = container.logs(stdout=True, stderr=False)
+    return text.decode(errors="replace").split("\n")[:-1]
+
+
 def follow(container: Container) -> Iterator[str]:
     """The lines of a container's standard output, until it ends."""
     rest = b""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests.exceptions
 
-from serverlab.compose import Container, Engine, StackSettings, start_beside, tails
+from serverlab.compose import Container, Engine, StackSettings, start_beside, tails, whole_lines
 from serverlab.errors import TrialFailed
 from serverlab.ledger import BrokenLedger, Ledger, Opening, parse_ledger, read_opening
 from serverlab.model.faults import Probing
@@ -65,7 +65,7 @@ class Prober:
             raise ProberBroke(f"the prober did not end{tails([self.container])}") from None
         self.container.reload()
         try:
-            return parse_ledger(_lines(self.container), where=f"the ledger of {self.container.name}")
+            return parse_ledger(whole_lines(self.container), where=f"the ledger of {self.container.name}")
         except BrokenLedger as broken:
             raise ProberBroke(f"{broken.what}{tails([self.container])}", broken.hint) from None
 
@@ -136,15 +136,9 @@ def _own_boot_id() -> str:
 
 def _first_line(container: Container, *, deadline_s: float) -> str:
     while True:
-        if lines := _lines(container):
+        if lines := whole_lines(container):
             return lines[0]
         container.reload()
         if container.status == "exited" or time.monotonic() > deadline_s:
             raise ProberBroke(f"the prober did not begin{tails([container])}")
         time.sleep(0.05)
-
-
-def _lines(container: Container) -> list[str]:
-    """The whole lines on its standard output so far; what is not ended yet is no line."""
-    text: bytes = container.logs(stdout=True, stderr=False)
-    return text.decode(errors="replace").split("\n")[:-1]

@@ -257,6 +257,13 @@ def test_only_the_last_lines_of_a_log_are_shown(client):
     )
 
 
+def test_of_what_was_logged_so_far_a_line_without_its_end_is_none_yet(client):
+    container = client.add("prober")
+    for logged, lines in ((b"one\ntwo\nthr", ["one", "two"]), (b"on", []), (b"", [])):
+        container.logs = lambda logged=logged, **_: logged
+        assert compose.whole_lines(container) == lines
+
+
 def followed(client, *chunks):
     return list(compose.follow(client.add("load", output=lambda: chunks)))
 

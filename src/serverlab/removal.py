@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import docker.errors
 
-from serverlab.errors import LabError
+from serverlab.errors import EnvironmentLacks
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEADLINE_S = 30.0
@@ -30,7 +30,7 @@ def remove_all(look: Look, *, deadline_s: float = DEADLINE_S) -> list[str]:
     """Remove what there is until nothing is found any more, and return the names; no signal cuts it short.
 
     Raises:
-        LabError: the engine still refuses after the deadline; with what it said.
+        EnvironmentLacks: the engine still refuses after the deadline; with what it said.
     """
     removed: list[str] = []
     give_up = time.monotonic() + deadline_s
@@ -41,7 +41,7 @@ def remove_all(look: Look, *, deadline_s: float = DEADLINE_S) -> list[str]:
             if not gone and not refused:
                 return removed
             if refused and time.monotonic() > give_up:
-                raise LabError("left behind: " + "; ".join(refused), "Try `serverlab clean`.")
+                raise EnvironmentLacks("left behind: " + "; ".join(refused), "Try `serverlab clean`.")
             if not gone:
                 time.sleep(PAUSE_S)
 

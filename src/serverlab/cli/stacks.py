@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter, Token, validators
 
 from serverlab import compose, host, load, probe, seeding
+from serverlab.catalog.stacks import stack_of
 from serverlab.cli.context import Context, show, show_json
 from serverlab.compose import BY_HAND, LABEL, SERVICE_LABEL, Cache, Container, Database, StackSettings
 from serverlab.errors import EnvironmentLacks, UsageError
@@ -265,12 +266,11 @@ def _settings(
         raise UsageError(f"{target}: Daphne beside the server needs an edge", f"Try {target}+nginx")
     if realtime and "websocket" in catalog.capabilities(target):
         raise UsageError(f"{target}: the server speaks WebSocket itself", "Leave --realtime out.")
-    return StackSettings(
-        target=target,
-        protocol=catalog.variant(target).protocol,
-        keeps_connections=catalog.variant(target).keeps_connections,
+    return stack_of(
+        catalog,
+        target,
         cpus=cpus,
-        replicas=catalog.replicas(target, cpus=cpus, wanted=replicas),
+        replicas=replicas,
         split=host.assign_cores(cpus, host.cores_of(context.engine)),
         label=BY_HAND,
         database=db,

@@ -41,7 +41,8 @@ class LoadSetup(Record, frozen=True):
 class Ceiling(Record, frozen=True):
     """How many requests per second the generator got out of a server that does nothing, and its own cores meanwhile.
 
-    Both are None where it was tried in vain, for the ``reason``; ``tries`` is how often.
+    Both are None where it was tried in vain, for the ``reason``; ``tries`` is how often, ``wall_s`` what all of them
+    took (None in older runs).
     """
 
     setup: LoadSetup
@@ -50,6 +51,7 @@ class Ceiling(Record, frozen=True):
     generator_cores: float | None
     reason: str | None = None
     tries: int = 1
+    wall_s: float | None = None
 
 
 class Ceilings(Record, frozen=True):

@@ -101,7 +101,7 @@ def keep_packages(path: Path, lists: Mapping[str, Mapping[str, str]], *, server:
 def keep_ceiling(path: Path, ceiling: Ceiling) -> None:
     """Keep what the generator can ask at most; of a set-up the first one stays that is a number.
 
-    One that could not be measured gives way to the next, which then counts the tries of both.
+    One that could not be measured gives way to the next, which then counts the tries of both and what they took.
 
     Raises:
         UsageError: the file that is there is broken.
@@ -112,7 +112,11 @@ def keep_ceiling(path: Path, ceiling: Ceiling) -> None:
     if before is not None and before.rps is not None:
         return
     others = (each for each in kept.ceilings if each.setup != ceiling.setup)
-    now = msgspec.structs.replace(ceiling, tries=ceiling.tries + (before.tries if before else 0))
+    both = [ceiling, *([before] if before else [])]
+    walls_s = [each.wall_s for each in both if each.wall_s is not None]
+    now = msgspec.structs.replace(
+        ceiling, tries=sum(each.tries for each in both), wall_s=sum(walls_s) if walls_s else None
+    )
     with _writing(path / CEILINGS):
         _write_whole(path / CEILINGS, _pretty(Ceilings(ceilings=(*others, now))))
 

@@ -58,6 +58,13 @@ def test_a_number_takes_the_place_of_what_could_not_be_measured_and_nothing_take
     assert kept.settled(in_vain.setup)
 
 
+def test_what_all_tries_of_a_ceiling_took_is_counted(path):
+    for rps, wall_s in ((None, 4.0), (None, None), (9000.0, 5.0)):
+        store.keep_ceiling(path, msgspec.structs.replace(a_ceiling(rps), wall_s=wall_s))
+    (kept,) = store.read_ceilings(path).ceilings
+    assert (kept.tries, kept.wall_s) == (3, 9.0)
+
+
 def test_three_tries_in_vain_are_enough(path):
     for _ in range(3):
         store.keep_ceiling(path, a_ceiling(None))

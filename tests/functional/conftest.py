@@ -61,11 +61,17 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def fake(root):
+def kind():
+    """What the lab behind the command line is."""
+    return FakeLab
+
+
+@pytest.fixture
+def fake(root, kind):
     """The lab behind the command line; `fake.app` answers for its stacks."""
     app = FakeApp()
     with serving(app):
-        fake = FakeLab(root, app)
+        fake = kind(root, app)
         fake.shell.script |= DOCKER
         yield fake
 

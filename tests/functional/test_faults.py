@@ -7,17 +7,13 @@ import json
 import pytest
 
 from serverlab import store
-from serverlab.cli.context import Context
-from serverlab.compose import Engine
 from serverlab.errors import Exit
 from serverlab.faults import FAULTS
 from serverlab.model.faults import Rule
 from serverlab.runner.breaking import Machine
 from tests.checkout import write
-from tests.fake_app import FakeApp, serving
 from tests.fake_breaking import BREAKING, PLENTY, BreakableLab, StubFault, has_no_effect
 from tests.fake_lab import interrupt
-from tests.functional.conftest import DOCKER
 
 TOLD = """\
 verdict  fault  target              lost  failed  longest gap  recovery  why
@@ -35,24 +31,14 @@ n/a  F-00 runserver:threaded: it has one process
 
 
 @pytest.fixture
-def fake(root):
-    app = FakeApp()
-    with serving(app):
-        fake = BreakableLab(root, app)
-        fake.shell.script |= DOCKER
-        yield fake
+def kind():
+    return BreakableLab
 
 
 @pytest.fixture
-def context(fake):
-    return Context(
-        root=fake.root,
-        shell=fake.shell,
-        connect=lambda _shell: Engine(fake.client),
-        lock=fake.root / "lab.lock",
-        clock=fake.time.clock,
-        machine=PLENTY,
-    )
+def context(context, fake):
+    context.clock, context.machine = fake.time.clock, PLENTY
+    return context
 
 
 @pytest.fixture

@@ -8,7 +8,13 @@ from tests.fake_lab import FakeLab
 
 
 @pytest.fixture
-def fake(tmp_path):
+def kind():
+    """What the lab is."""
+    return FakeLab
+
+
+@pytest.fixture
+def fake(tmp_path, kind):
     app = FakeApp()
     with serving(app):
-        yield FakeLab(make_checkout(tmp_path), app)
+        yield kind(make_checkout(tmp_path), app)

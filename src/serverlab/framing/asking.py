@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
 import httpx2
+import msgspec
 
 from serverlab import sampler
 from serverlab.analysis.framing import kind_of, smuggled
@@ -18,7 +19,7 @@ from serverlab.compose import ENGINE_ERRORS, Engine, engine_failed
 from serverlab.errors import LabError
 from serverlab.framing.case import Case, Draft, Form, Seen
 from serverlab.framing.exchange import Received, exchange
-from serverlab.framing.record import Record, handed_on
+from serverlab.framing.record import Record, Rows, handed_on
 from serverlab.framing.replies import Reply
 from serverlab.model.framing import Answer, Framed, Kind, Logged
 from serverlab.model.security import Verdict
@@ -28,9 +29,8 @@ AT_ONCE = 4
 """Forms that are asked at the same time, where the server has threads enough that none waits for another."""
 
 ENOUGH_THREADS = 8
-SETTLE_S = 0.15
-"""How long the app may take to put on record what it got, after its connection is over."""
-
+UNSETTLED = "the app did not come to rest: what it got late may be missing"
+LATE = "the app got more of it after it was judged"
 BROKEN = (httpx2.HTTPError, OSError, LookupError, ValueError, LabError, *ENGINE_ERRORS)
 """What a case may break off with, because of what a stack answered or did not."""
 
@@ -84,6 +84,15 @@ class Asked:
     measured: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What the forms of a case came to; ``rows`` is all that came on record meanwhile, of earlier cases as well."""
+
+    answers: tuple[Answer, ...]
+    tokens: frozenset[str]
+    rows: Rows
+
+
 def place_of(engine: Engine, expected: Expectation) -> Place:
     """A running stack as a place to put cases to."""
     return Place(engine=engine, expected=expected, record=Record(engine, expected.settings))
@@ -92,18 +101,37 @@ def place_of(engine: Engine, expected: Expectation) -> Place:
 def found(place: Place, cases: Iterable[Case]) -> Iterator[Framed]:
     """What each case comes to, as soon as it is known.
 
+    A case of which something reaches the app after it was judged comes once more, with that for a problem.
+
     Raises:
         One of ENGINE_ERRORS: the container engine no longer answers as it should, which says nothing about a case.
     """
+    judged: dict[str, Framed] = {}
     for case in cases:
         before = time.monotonic()
         try:
-            answers, problem = ask(place, case), ""
+            seen = ask(place, case)
         except BROKEN as broke:
             if engine_failed(broke):
                 raise
-            answers, problem = (), f"broke off: {type(broke).__name__}: {broke}"
-        yield framed(case, place, answers, problem=problem, wall_s=time.monotonic() - before)
+            problem = f"broke off: {type(broke).__name__}: {broke}"
+            yield framed(case, place, (), problem=problem, wall_s=time.monotonic() - before)
+            continue
+        yield from late(judged, seen.rows)
+        problem = "" if seen.rows.settled else UNSETTLED
+        line = framed(case, place, seen.answers, problem=problem, wall_s=time.monotonic() - before)
+        judged |= dict.fromkeys(seen.tokens, line)
+        yield line
+
+
+def late(judged: Mapping[str, Framed], rows: Rows) -> Iterator[Framed]:
+    """The lines, by their forms' tokens, of cases of which something is among the rows, with that for a problem."""
+    roles: dict[str, list[str]] = {}
+    for token, request in rows.requests:
+        if token in judged:
+            roles.setdefault(judged[token].case, []).append(request.role)
+    for line in {each.case: each for each in judged.values() if each.case in roles}.values():
+        yield msgspec.structs.replace(line, problem=f"{LATE}: {', '.join(roles[line.case])}")
 
 
 def framed(case: Case, place: Place, answers: tuple[Answer, ...], *, problem: str, wall_s: float) -> Framed:
@@ -127,24 +155,34 @@ def unasked(
     )
 
 
-def ask(place: Place, case: Case) -> tuple[Answer, ...]:
-    """What came of each form of the case."""
+def ask(place: Place, case: Case) -> Found:
+    """What came of each form of the case, judged when an honest request that was sent after all is on record."""
     together = [form for form in case.forms if not form.alone]
     with ThreadPoolExecutor(max_workers=place.at_once) as pool:
         asked = list(pool.map(lambda form: ask_form(place, form), together))
     asked += [measured(place, form) for form in case.forms if form.alone]
-    time.sleep(SETTLE_S)
-    rows, lines = place.record.rows(), place.record.edge_lines()
+    rows, lines = place.record.rows(_last_asked(place)), place.record.edge_lines()
     answers = {
         each.form.name: judge(
             each,
-            [logged for token, logged in rows if token == each.token],
+            [logged for token, logged in rows.requests if token == each.token],
             behind_edge=place.behind_edge,
             passed=handed_on(lines, each.token) if place.behind_edge else None,
         )
         for each in asked
     }
-    return tuple(answers[form.name] for form in case.forms)
+    return Found(
+        answers=tuple(answers[form.name] for form in case.forms),
+        tokens=frozenset(each.token for each in asked),
+        rows=rows,
+    )
+
+
+def _last_asked(place: Place) -> str:
+    """Send an honest request the way that all others went, and return its marker."""
+    draft = place.draft()
+    _innocent(place, draft)
+    return draft.marker("other")
 
 
 def ask_form(place: Place, form: Form) -> Asked:

@@ -26,9 +26,13 @@ class Draft:
     token: str
     access: str = ""
 
+    def marker(self, role: str) -> str:
+        """What the app keeps of a request of that role."""
+        return f"{self.token}-{role}"
+
     def address(self, role: str = "first", path: str = ECHO) -> str:
         """A request target that carries the marker of a role; the app logs it, and answers it below /lab/echo."""
-        return f"{path}{'&' if '?' in path else '?'}marker={self.token}-{role}"
+        return f"{path}{'&' if '?' in path else '?'}marker={self.marker(role)}"
 
     def request(
         self,
@@ -44,7 +48,7 @@ class Draft:
 
         A ``target`` of its own has no marker; a header then carries it.
         """
-        marked = [f"X-Lab-Marker: {self.token}-{role}"] if target is not None else []
+        marked = [f"X-Lab-Marker: {self.marker(role)}"] if target is not None else []
         first = f"{method} {self.address(role) if target is None else target}{version}"
         head = [first, *([f"Host: {self.host}"] if host else []), *marked, *lines, "", ""]
         return "\r\n".join(head).encode("latin-1") + body

@@ -12,14 +12,40 @@ from serverlab.compose import Engine, StackSettings
 from serverlab.model.framing import Logged
 
 PYTHON = "/venv/bin/python"
+DATABASE = "/data/db.sqlite3"
+QUIET_S = 0.15
+"""How long nothing may have changed in the app's table before it counts as settled."""
+
+MOST_S = 5.0
+"""How long that is waited for."""
+
 READ = """
-import json, sqlite3, sys
-with sqlite3.connect("/data/db.sqlite3", timeout=20) as database:
-    print(json.dumps(database.execute(
-        "SELECT id, marker, method, path, body_bytes, body_sha256 FROM lab_echo WHERE id > ? ORDER BY id",
-        [int(sys.argv[1])]).fetchall()))
+import contextlib, json, sqlite3, sys, time
+path, awaited, quiet_s, most_s, last = sys.argv[1], sys.argv[2], *map(float, sys.argv[3:])
+rows, settled, changed_s = None, False, 0.0
+give_up_s = time.monotonic() + most_s
+with contextlib.closing(sqlite3.connect(path, timeout=20)) as database:
+    while not settled and (rows is None or time.monotonic() < give_up_s):
+        before, rows = rows, database.execute(
+            "SELECT id, marker, method, path, body_bytes, body_sha256 FROM lab_echo WHERE id > ? ORDER BY id",
+            [last]).fetchall()
+        now_s = time.monotonic()
+        changed_s = changed_s if rows == before else now_s
+        settled = now_s - changed_s >= quiet_s and any(row[1] == awaited for row in rows)
+        time.sleep(0 if settled else 0.02)
+print(json.dumps([settled, rows]))
 """
+"""Reads the rows after ``last`` once the awaited marker is among them and they have not changed for a while."""
+
 EDGE_LINE = re.compile(r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) \d+ (?P<upstream>\S+)')
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Token and request of each that the app has got; more may come where it had not ``settled`` within MOST_S."""
+
+    requests: tuple[tuple[str, Logged], ...]
+    settled: bool
 
 
 @dataclass
@@ -31,19 +57,20 @@ class Record:
     _last: int = 0
     _since: float = 0.0
 
-    def rows(self) -> list[tuple[str, Logged]]:
-        """Token and request of each that the app has got since the last time.
+    def rows(self, awaited: str) -> Rows:
+        """What the app has got since the last time, once it has the request with the ``awaited`` marker and is quiet.
 
         Raises:
             OSError: the table cannot be read.
         """
         container = self.engine.service("app")
-        done = container.exec_run([PYTHON, "-I", "-S", "-c", READ, str(self._last)])
+        given = [DATABASE, awaited, str(QUIET_S), str(MOST_S), str(self._last)]
+        done = container.exec_run([PYTHON, "-I", "-S", "-c", READ, *given])
         if done.exit_code:
             raise OSError(done.output.decode(errors="replace").strip().splitlines()[-1])
-        found = json.loads(done.output)
+        settled, found = json.loads(done.output)
         self._last = max([self._last, *(row[0] for row in found)])
-        return [logged(row) for row in found]
+        return Rows(requests=tuple(map(logged, found)), settled=settled)
 
     def edge_lines(self) -> list[tuple[str, bool]]:
         """Request line and whether it was handed on, of each that the edge has logged since the last time."""

@@ -58,7 +58,10 @@ class Answer(Record, frozen=True):
 
 
 class Framed(Record, frozen=True):
-    """One line of ``answers.jsonl``: all forms of one case on one target. ``problem`` is why there are none."""
+    """One line of ``answers.jsonl``: all forms of one case on one target.
+
+    ``problem`` is why there are none, or why what there is may not be all.
+    """
 
     case: str
     title: str

@@ -6,9 +6,11 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from tests.fake_engine import ExecResult
 
 MARKER = re.compile(rb"marker=([0-9a-f]+-\w+)")
 
@@ -70,6 +72,13 @@ def careful(head: bytes) -> int | None:
     ):
         return None
     return int(lengths[0]) if lengths and lengths[0].isdigit() else None if lengths else 0
+
+
+def told(rows: Sequence[Sequence[object]], argv: Sequence[str]) -> ExecResult:
+    """What an app that is quiet prints when it is asked for these rows as `serverlab.framing.record` does."""
+    *_, awaited, _quiet_s, _most_s, last = argv
+    later = [row for row in rows if int(str(row[0])) > int(last)]
+    return ExecResult(0, json.dumps([any(row[1] == awaited for row in later), later]).encode())
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from serverlab.framing import CASES, exchange, limits
 from serverlab.framing.asking import Asked, Place, found, judge, place_of
 from serverlab.framing.case import Case, Form
 from serverlab.framing.exchange import Received
+from serverlab.framing.record import Rows
 from serverlab.framing.replies import Reply
 from serverlab.framing.rules import refused
 from serverlab.model.definitions import Target
 from serverlab.model.framing import Kind, Logged
 from serverlab.model.security import Verdict
 from tests.fake_engine import ExecResult, FakeClient
-from tests.unit.framing.smuggler import Planted, by_length, careful, serving
+from tests.unit.framing.smuggler import Planted, by_length, careful, serving, told
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +34,7 @@ def _impatient(monkeypatch):
 def a_place(planted: Planted, port: int, *, threads: int = 0) -> Place:
     client = FakeClient()
     container = client.add("app", ports={8000: port})
-    container.exec_run = lambda argv: ExecResult(
-        0, json.dumps([row for row in planted.rows if row[0] > int(argv[-1])]).encode()
-    )
+    container.exec_run = lambda argv: told(planted.rows, argv)
     settings = SimpleNamespace(target=Target(server="gunicorn", variant="gthread", edge=None))
     place = place_of(
         Engine(client), SimpleNamespace(settings=settings, variant=SimpleNamespace(threads=threads))
@@ -81,15 +80,68 @@ def test_a_case_that_breaks_off_is_told_and_the_next_one_is_asked(monkeypatch):
         place = a_place(planted, port, threads=1)
         readings = iter([LabError("the stack has no container 'app'", ""), None])
 
-        def rows(record):
+        def rows(_record, _awaited):
             if error := next(readings):
                 raise error
-            return []
+            return Rows(requests=(), settled=True)
 
         monkeypatch.setattr(type(place.record), "rows", rows)
         first, second = found(place, [CASES["H-07"], CASES["H-08"]])
     assert first.problem == "broke off: LabError: the stack has no container 'app'"
     assert (first.answers, second.problem, len(second.answers)) == ((), "", 1)
+
+
+def test_what_reaches_the_app_after_its_case_was_judged_is_a_problem_of_that_case():
+    """The request that is smuggled in comes on record only when the next case is being asked."""
+    planted, readings = Planted(by_length), []
+
+    def slow(argv):
+        hidden = [row for row in planted.rows if row[1].endswith("-smug")]
+        late = readings[0] if len(readings) == 1 else []
+        readings.append(hidden)
+        settled, rows = json.loads(told([row for row in planted.rows if row not in hidden], argv).output)
+        return ExecResult(0, json.dumps([settled, rows + late]).encode())
+
+    with serving(planted) as port:
+        place = a_place(planted, port, threads=1)
+        place.engine.service("app").exec_run = slow
+        lines = list(found(place, [CASES["H-04"], CASES["H-07"]]))
+    assert [line.case for line in lines] == ["H-04", "H-04", "H-07"]
+    first, again, other = lines
+    assert (first.problem, {answer.smuggled for answer in first.answers}) == ("", {""})
+    assert again.problem.startswith("the app got more of it after it was judged: smug")
+    assert (again.answers, other.problem) == (first.answers, "")
+
+
+def test_an_app_that_does_not_come_to_rest_is_a_problem_beside_what_was_seen():
+    planted = Planted(careful)
+
+    def restless(argv):
+        _, rows = json.loads(told(planted.rows, argv).output)
+        return ExecResult(0, json.dumps([False, rows]).encode())
+
+    with serving(planted) as port:
+        place = a_place(planted, port)
+        place.engine.service("app").exec_run = restless
+        (line,) = found(place, [CASES["H-14"]])
+    assert line.problem == "the app did not come to rest: what it got late may be missing"
+    assert [answer.requests for answer in line.answers] == [2, 2]
+
+
+def test_the_records_are_read_when_a_request_that_was_sent_after_all_is_among_them():
+    planted, awaited = Planted(careful), []
+
+    def read(argv):
+        awaited.append((argv[-4], planted.rows[-1][1]))
+        return told(planted.rows, argv)
+
+    with serving(planted) as port:
+        place = a_place(planted, port)
+        place.engine.service("app").exec_run = read
+        list(found(place, [CASES["H-14"]]))
+    ((marker, last_row),) = awaited
+    assert marker == last_row
+    assert marker.endswith("-other")
 
 
 def broken_by(error, monkeypatch):
@@ -98,7 +150,7 @@ def broken_by(error, monkeypatch):
     with serving(planted) as port:
         place = a_place(planted, port)
 
-        def rows(_record):
+        def rows(_record, _awaited):
             raise error
 
         monkeypatch.setattr(type(place.record), "rows", rows)

@@ -11,6 +11,7 @@ from serverlab.errors import Exit
 from serverlab.framing import exchange
 from tests.fake_engine import ExecResult
 from tests.fake_lab import interrupt
+from tests.unit.framing.smuggler import told
 
 
 @pytest.fixture(autouse=True)
@@ -32,11 +33,8 @@ def recorded(fake):
         status, document = plain(method, path.partition("?")[0], token)
         return status, {**document, "marker": marker}
 
-    def read(argv):
-        return ExecResult(0, json.dumps([row for row in rows if row[0] > int(argv[-1])]).encode())
-
     def prepare():
-        fake.app_container.exec_run = read
+        fake.app_container.exec_run = lambda argv: told(rows, argv)
 
     fake.app.answer = answer
     for number in range(1, 4):
@@ -81,6 +79,21 @@ def test_a_stack_that_does_not_start_is_not_shown_and_exit_code_1(cli, recorded)
     outcome = cli("http", "gunicorn", "--only", "H-27")
     assert outcome.code == Exit.VERDICT_FAILED
     assert outcome.out.startswith("? gunicorn:gthread  H-27  no stack: gunicorn:gthread did not start")
+
+
+def test_a_stack_that_is_not_what_it_should_be_is_asked_nothing_and_exit_code_1(cli, recorded):
+    recorded.trouble["up 1"] = lambda: setattr(recorded.app, "server_header", "another")
+    outcome = cli("http", "gunicorn", "--only", "H-27,H-20")
+    assert outcome.code == Exit.VERDICT_FAILED
+    assert [(each["case"], each["answers"], each["problem"]) for each in lines_in(recorded.root)] == [
+        (
+            case,
+            [],
+            "no stack: gunicorn:gthread is not what it should be: Server header: 'another', expected ^gunicorn$",
+        )
+        for case in ("H-20", "H-27")
+    ]
+    assert recorded.client.is_empty
 
 
 def test_a_run_goes_on_with_what_is_missing(cli, recorded):

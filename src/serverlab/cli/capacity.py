@@ -20,12 +20,14 @@ from serverlab.compose import Cache, Database
 from serverlab.errors import Exit, UsageError
 from serverlab.formatting import plural
 from serverlab.model.capacity import Asked, Outcome, Purpose, Search
+from serverlab.model.ceilings import MOST_TRIES, Connections
 from serverlab.model.definitions import Workload
 from serverlab.model.records import Plan
 from serverlab.reports.capacity import FORMATS
 from serverlab.runner import provenance
 from serverlab.runner.capacity import formed_by, resume_search, start_search, unsearched
-from serverlab.runner.run import SETUP_S, images_of
+from serverlab.runner.run import images_of
+from serverlab.runner.timing import SETUP_S, ceilings_left_s
 
 USUAL_RATE, USUAL_SHARE = 400.0, 0.9
 """What a plan is timed with: what a server answers per second, and how much of that within the objectives."""
@@ -157,7 +159,7 @@ def _planned(plan: Plan) -> str:
         f"{plural(len(cells), 'search', 'searches')} of about {plural(len(usual), 'trial')} each, "
         f"{capacity.most_trials(search)} at most\n"
         f"about {_minutes(_usual_s(plan, cells, usual))} "
-        f"at some {USUAL_RATE:g} requests/s and with no trial VOID, {_minutes(_most_s(plan, cells))} at most"
+        f"at some {USUAL_RATE:g} requests/s and with no trial VOID, {_minutes(_most_s(plan, cells, usual))} at most"
     )
     lines = [
         plan.experiment.question,
@@ -174,15 +176,28 @@ def _minutes(seconds: float) -> str:
 
 
 def _usual_s(plan: Plan, cells: Sequence[Cell], trials: Sequence[Asked]) -> float:
-    """How long the searches take where each makes these trials."""
+    """How long the searches take where each makes these trials, with the ceilings of the generator."""
+    asking = _asking(plan, cells, trials)
+    return sum(SETUP_S + each.warmup_s + each.duration_s for each, _ in asking) + ceilings_left_s(asking)
+
+
+def _most_s(plan: Plan, cells: Sequence[Cell], trials: Sequence[Asked]) -> float:
+    """How long the searches take at most: every rate is the lowest, no answer comes, and all that may be VOID is.
+
+    Each ceiling is then measured in vain as often as it is tried, with connections that are kept and with new ones.
+    """
+    searches_s = sum(_most_of_one_s(search_of(plan), plan.workloads[cell.workload]) for cell in cells)
+    return searches_s + MOST_TRIES * len(Connections) * ceilings_left_s(_asking(plan, cells, trials))
+
+
+def _asking(plan: Plan, cells: Sequence[Cell], trials: Sequence[Asked]) -> list[tuple[Workload, int]]:
+    """The workload of each trial with the budget of its stack."""
     search = search_of(plan)
-    formed = [formed_by(plan.workloads[cell.workload], search, asked) for cell in cells for asked in trials]
-    return sum(SETUP_S + each.warmup_s + each.duration_s for each in formed)
-
-
-def _most_s(plan: Plan, cells: Sequence[Cell]) -> float:
-    """How long the searches take at most: every rate is the lowest, no answer comes, and all that may be VOID is."""
-    return sum(_most_of_one_s(search_of(plan), plan.workloads[cell.workload]) for cell in cells)
+    return [
+        (formed_by(plan.workloads[cell.workload], search, asked), cell.cpus)
+        for cell in cells
+        for asked in trials
+    ]
 
 
 def _most_of_one_s(search: Search, workload: Workload) -> float:

@@ -18,11 +18,13 @@ from serverlab.cli.judging import print_table
 from serverlab.cli.until import read_until, refuse_beside_resume
 from serverlab.compose import Cache, Database
 from serverlab.errors import CommandFailed, EnvironmentLacks, NotEnoughEvidence, UsageError
+from serverlab.model.ceilings import Ceilings
 from serverlab.model.definitions import Experiment
 from serverlab.model.records import ImageFacts, Plan, Trial, Until
 from serverlab.model.runs import Run
 from serverlab.runner import provenance, resume_run, start_run
-from serverlab.runner.run import images_of, seconds_left
+from serverlab.runner.run import images_of
+from serverlab.runner.timing import seconds_left
 
 Flag = Annotated[bool, Parameter(negative="")]
 
@@ -66,7 +68,8 @@ class Runs:
         until
             Add rounds until every row is this precise: 'ratio ±5%', or 'rps ±5%'; the exit code is 5 if it is not.
         budget
-            Add no round that would make the trials of the run take longer than this: 60min (the default), 2h, 90s.
+            Add no round that would make the run take longer than this, with the generator's ceilings: 60min (the
+            default), 2h, 90s.
         resume
             Go on with this run (EXPERIMENT/RUN or its path) as it began, instead of starting one.
         dry_run
@@ -141,11 +144,13 @@ def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Exp
 def _show_left(context: Context, name: str, until: Until | None, *, json: bool) -> None:
     _, run = _resumed(context, name, until)
     left = msgspec.structs.replace(run.plan, trials=store.pending(run), until=until or run.plan.until)
-    _show_plan(left, json=json, made=run.trials)
+    _show_plan(left, json=json, made=run.trials, ceilings=run.ceilings)
 
 
-def _show_plan(plan: Plan, *, json: bool, made: Sequence[Trial] = ()) -> None:
-    estimate_s = seconds_left(plan.trials, plan, made)
+def _show_plan(
+    plan: Plan, *, json: bool, made: Sequence[Trial] = (), ceilings: Ceilings | None = None
+) -> None:
+    estimate_s = seconds_left(plan.trials, plan, made, ceilings or Ceilings())
     if json:
         show_json({"plan": plan, "estimated_s": estimate_s})
         return

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
-from serverlab import compose, host, probe, store
+from serverlab import host, store
 from serverlab.analysis.security import judged
 from serverlab.attacks.profiles import PROFILES
 from serverlab.attacks.running import finding, findings
 from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.catalog import Catalog
+from serverlab.catalog.stacks import stack_of
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import Interrupted, TrialFailed
 from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit, ImageFacts
 from serverlab.model.security import Finding, Verdict
-from serverlab.runner.run import Describe, Lab, clear_the_machine, needing_the_engine
+from serverlab.runner.ending import leaving_nothing, needing_the_engine
+from serverlab.runner.run import Describe, Lab, clear_the_machine
+from serverlab.runner.standing import running
 from serverlab.runner.trial import expectation
 
 
@@ -43,7 +46,10 @@ def start_assault(
         clear_the_machine(lab)
         split = host.assign_cores(1, cores)
         path = begin(lab, split, describe=describe)
-        with needing_the_engine(hint=f"What was found until then is in {path}"):
+        with (
+            needing_the_engine(hint=f"What was found until then is in {path}"),
+            leaving_nothing(lab.engine, say=lab.say),
+        ):
             try:
                 for number, target in enumerate(targets, start=1):
                     lab.say(f"target {number}/{len(targets)} · {target}")
@@ -51,8 +57,6 @@ def start_assault(
                         _tell(lab, found)
             except KeyboardInterrupt:
                 raise Interrupted(f"stopped; what was found is in {path}") from None
-            finally:
-                lab.engine.remove_all()
     return path
 
 
@@ -79,15 +83,8 @@ def stage_settings(
 ) -> StackSettings:
     """The stack that attacks of the profile are put to; each call makes new keys."""
     chosen = PROFILES[profile]
-    return StackSettings(
-        target=target,
-        protocol=catalog.variant(target).protocol,
-        keeps_connections=catalog.variant(target).keeps_connections,
-        cpus=1,
-        replicas=catalog.replicas(target, cpus=1, wanted=chosen.replicas),
-        split=split,
-        label=label,
-        **chosen.stack(),
+    return stack_of(
+        catalog, target, cpus=1, split=split, label=label, replicas=chosen.replicas, **chosen.stack()
     )
 
 
@@ -121,23 +118,13 @@ def _attacked(
         settings = stage_settings(lab.catalog, target, profile, split=split, label=label)
         try:
             with (
-                _running(lab, settings),
+                running(lab.shell, lab.engine, lab.root, settings),
                 closing(stage_of(lab.catalog, lab.engine, settings, rounds=rounds)) as stage,
             ):
                 yield from findings(stage, these)
         except TrialFailed as broke:
             outcome = Outcome(Verdict.UNKNOWN, "no stack", broke.what)
             yield from (finding(attack, target, outcome, wall_s=0.0) for attack in these)
-
-
-@contextmanager
-def _running(lab: Lab, settings: StackSettings) -> Iterator[None]:
-    try:
-        compose.up(lab.shell, lab.engine, lab.root, settings)
-        probe.wait_ready(lab.engine, settings)
-        yield
-    finally:
-        lab.engine.remove_all()
 
 
 def _tell(lab: Lab, found: Finding) -> None:

@@ -15,7 +15,7 @@ from serverlab import host, store
 from serverlab.catalog import Catalog, make_fault_plan
 from serverlab.catalog.breaking import fault_hashes, seconds_of
 from serverlab.compose import ENGINE_ERRORS, Engine
-from serverlab.errors import EnvironmentLacks, Interrupted, UsageError
+from serverlab.errors import Interrupted
 from serverlab.faults.fault import Fault
 from serverlab.formatting import plural
 from serverlab.lock import only_lab
@@ -25,8 +25,10 @@ from serverlab.model.faults import Cell, Happening, PlannedCell, Timeline
 from serverlab.model.records import CoreSplit, Environment
 from serverlab.runner import noise
 from serverlab.runner.cell import Clock, Journal, Yard, cell_settings, try_cell
+from serverlab.runner.ending import engine_lost, leaving_nothing
 from serverlab.runner.noise import Work
-from serverlab.runner.run import Describe, Lab, clear_the_machine, refuse_unlike
+from serverlab.runner.resuming import refuse_changed, refuse_unlike
+from serverlab.runner.run import Describe, Lab, clear_the_machine
 from serverlab.runner.trial import expectation
 
 SETUP_S = 3.0
@@ -183,46 +185,37 @@ def resume_faults(
         clear_the_machine(lab)
         run = store.read_fault_run(path)
         refuse_unlike(run.environment, describe(run.environment.run, run.environment.core_splits))
-        _refuse_changed(run.plan, lab.catalog)
+        refuse_changed(run.plan.name, run.plan.hashes, now=_hashes_now(run.plan, lab.catalog))
         for problem in run.problems:
             lab.say(f"{problem}")
         underway = _Underway(lab, path, run.plan, run.environment, faults, clock, machine)
         return _try_all(underway, store.pending_cells(run))
 
 
-def _refuse_changed(plan: FaultPlan, catalog: Catalog) -> None:
+def _hashes_now(plan: FaultPlan, catalog: Catalog) -> dict[str, str]:
     targets = [Target.parse(name) for name in plan.experiment.targets]
-    now = fault_hashes(catalog, targets, experiment_hash=plan.hashes.get("experiment", ""))
-    changed = [key for key, digest in now.items() if plan.hashes.get(key) != digest]
-    if changed:
-        raise UsageError(
-            f"run of {plan.name} cannot be resumed: the files of {', '.join(changed)} changed since it began",
-            "Cells of one run have to be alike; put the files back, or start a new run.",
-        )
+    return fault_hashes(catalog, targets, experiment_hash=plan.hashes.get("experiment", ""))
 
 
 def _try_all(run: _Underway, pending: Sequence[PlannedCell]) -> Broken:
     lab, path, done = run.lab, run.path, 0
     began_s = run.clock.now()
     try:
-        for planned in pending:
-            left = pending[done:]
-            if why := run.why_stop(planned, spent_s=run.clock.now() - began_s):
-                return Broken(path, f"{why}; {plural(len(left), 'cell')} still to be tried")
-            left_s = _minutes(seconds_left(run.plan, left))
-            lab.say(f"cell {done + 1}/{len(pending)} · {_named(planned)} · {left_s} left")
-            lab.say(f"    {outcome(_try_and_save(run, planned))}")
-            done += 1
+        with leaving_nothing(lab.engine, say=lab.say):
+            for planned in pending:
+                left = pending[done:]
+                if why := run.why_stop(planned, spent_s=run.clock.now() - began_s):
+                    return Broken(path, f"{why}; {plural(len(left), 'cell')} still to be tried")
+                left_s = _minutes(seconds_left(run.plan, left))
+                lab.say(f"cell {done + 1}/{len(pending)} · {_named(planned)} · {left_s} left")
+                lab.say(f"    {outcome(_try_and_save(run, planned))}")
+                done += 1
     except KeyboardInterrupt:
         saved = f"{plural(done, 'cell')} of this call saved in {path}"
-        raise Interrupted(f"stopped; {saved}", _go_on(path)) from None
+        raise Interrupted(f"stopped; {saved}", f"Go on with: {_go_on(path)}") from None
     except ENGINE_ERRORS as broke:
-        raise EnvironmentLacks(
-            f"the container engine no longer answers as it should: {broke}",
-            f"{plural(done, 'cell')} saved. When it runs again: {_go_on(path)}",
-        ) from None
-    finally:
-        lab.engine.remove_all()
+        hint = f"{plural(done, 'cell')} saved. When it runs again: {_go_on(path)}"
+        raise engine_lost(broke, hint=hint) from None
     return Broken(path)
 
 
@@ -282,7 +275,7 @@ def journal_of(path: Path, planned: PlannedCell, *, label: str) -> Journal:
 
 
 def _go_on(path: Path) -> str:
-    return f"Go on with: serverlab faults --resume {path.parent.name}/{path.name}"
+    return f"serverlab faults --resume {path.parent.name}/{path.name}"
 
 
 def _named(planned: PlannedCell) -> str:

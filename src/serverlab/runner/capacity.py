@@ -15,17 +15,17 @@ from serverlab.model.capacity import Answer, Asked, Probe, Search
 from serverlab.model.definitions import Arrival, Spacing, Workload
 from serverlab.model.records import Environment, Plan, PlannedTrial, Trial
 from serverlab.model.runs import Run
+from serverlab.runner.resuming import refuse_changed, refuse_unlike
 from serverlab.runner.run import (
     Describe,
     Lab,
     bench_of,
     check_disk,
     clear_the_machine,
+    hashes_now,
     keeping,
     make_and_save,
     outcome,
-    refuse_changed,
-    refuse_unlike,
 )
 
 LONGEST_WARMUP_S = 10.0
@@ -60,7 +60,7 @@ def resume_search(lab: Lab, path: Path, *, describe: Describe) -> Path:
         run = store.read_run(path)
         search_of(run.plan)
         refuse_unlike(run.environment, describe(run.environment.run, run.environment.core_splits))
-        refuse_changed(run.plan, lab.catalog)
+        refuse_changed(run.plan.name, run.plan.hashes, now=hashes_now(run.plan, lab.catalog))
         for problem in run.problems:
             lab.say(f"{problem}")
         _search_all(lab, path)

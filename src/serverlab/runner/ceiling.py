@@ -6,6 +6,7 @@ generator with the same users. A workload of heavier requests has a lower ceilin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from serverlab.model.ceilings import Ceiling, Connections, LoadSetup
 from serverlab.model.definitions import Arrival, Protocol, Target, Workload
 from serverlab.model.records import CoreSplit, LoadResult
 from serverlab.model.stacks import NullSettings
+from serverlab.runner.ending import leaving_nothing
 from serverlab.runner.trial import Bench
 
 WARMUP_S = 0.5
@@ -48,15 +50,25 @@ def keep_ceiling(bench: Bench, path: Path, setup: LoadSetup | None, *, split: Co
 
 def measure_ceiling(bench: Bench, setup: LoadSetup, *, split: CoreSplit, label: str) -> Ceiling:
     """What the generator got out of a server that does nothing, or why that is not known; no container stays."""
-    moment = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        _check_built(bench)
-        seen, cores = _measured(bench, setup, _null_stack(setup, split=split, label=label))
-    except NOT_MEASURED as broke:
-        return Ceiling(setup=setup, measured_at=moment, rps=None, generator_cores=None, reason=broke.what)
-    finally:
-        bench.engine.remove_all()
-    return Ceiling(setup=setup, measured_at=moment, rps=seen.ok / seen.window_s, generator_cores=cores)
+    began_s, moment = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    rps: float | None = None
+    cores: float | None = None
+    reason: str | None = None
+    with leaving_nothing(bench.engine):
+        try:
+            _check_built(bench)
+            seen, cores = _measured(bench, setup, _null_stack(setup, split=split, label=label))
+            rps = seen.ok / seen.window_s
+        except NOT_MEASURED as broke:
+            reason = broke.what
+    return Ceiling(
+        setup=setup,
+        measured_at=moment,
+        rps=rps,
+        generator_cores=cores,
+        reason=reason,
+        wall_s=time.monotonic() - began_s,
+    )
 
 
 def _check_built(bench: Bench) -> None:

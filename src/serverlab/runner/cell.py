@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from serverlab import compose, probe, prober, seeding, stored
 from serverlab.analysis.bounds import bounded
 from serverlab.analysis.judging import course, judge
 from serverlab.catalog import Catalog
+from serverlab.catalog.stacks import stack_of
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.faults.fault import Fault, NotEffective, NotUndone, Scene
@@ -32,7 +33,9 @@ from serverlab.model.faults import (
 )
 from serverlab.model.records import CoreSplit
 from serverlab.runner import noise
+from serverlab.runner.ending import leaving_nothing
 from serverlab.runner.noise import Work
+from serverlab.runner.standing import refuse_unproven
 from serverlab.runner.trial import expectation
 from serverlab.shell import Shell
 
@@ -125,18 +128,7 @@ def cell_settings(
     """The stack that the fault is injected into; each call makes new keys."""
     wanted = dict(fault.stack())
     app = {**LAB_FAULTS, **wanted.pop("app", {})}
-    replicas = catalog.replicas(target, cpus=cpus, wanted=wanted.pop("replicas", None))
-    plain = StackSettings(
-        target=target,
-        protocol=catalog.variant(target).protocol,
-        keeps_connections=catalog.variant(target).keeps_connections,
-        cpus=cpus,
-        replicas=replicas,
-        split=split,
-        label=label,
-        app=app,
-    )
-    return replace(plain, **wanted)
+    return stack_of(catalog, target, cpus=cpus, split=split, label=label, app=app, **wanted)
 
 
 def try_cell(
@@ -163,18 +155,19 @@ def try_cell(
         journal(what, detail)
         journalled.append(what)
 
-    try:
-        with _void_says_why(evidence):
-            _gather(yard, fault, facts.timeline, settings, evidence, probing=probing, journal=write_down)
-        judgement = _judged(evidence, facts, probing)
-        if judgement.verdict is not Verdict.PASS:
-            evidence.log_tail = _logged(yard.engine)
-    except KeyboardInterrupt as stopped:
-        interruption, judgement = stopped, Judgement(verdict=Verdict.VOID, reason=INTERRUPTED)
-    finally:
-        yard.engine.remove_all()
+    def end_journal() -> None:
         if journalled and journalled[-1] is not Happening.REMOVED:
             journal(Happening.REMOVED, "with its stack")
+
+    try:
+        with leaving_nothing(yard.engine, then=end_journal):
+            with _void_says_why(evidence):
+                _gather(yard, fault, facts.timeline, settings, evidence, probing=probing, journal=write_down)
+            judgement = _judged(evidence, facts, probing)
+            if judgement.verdict is not Verdict.PASS:
+                evidence.log_tail = _logged(yard.engine)
+    except KeyboardInterrupt as stopped:
+        interruption, judgement = stopped, Judgement(verdict=Verdict.VOID, reason=INTERRUPTED)
     cell = Cell(
         planned=planned,
         judgement=judgement,
@@ -217,7 +210,7 @@ def _gather(
     compose.up(yard.shell, yard.engine, yard.root, settings)
     probe.wait_ready(yard.engine, settings)
     seeding.store_passwords(yard.engine, settings)
-    _prove(yard, expected)
+    refuse_unproven(yard.engine, expected)
     _refuse_entries(yard, settings)
     at_work = prober.start_prober(
         yard.shell,
@@ -251,7 +244,7 @@ def _gather(
     evidence.ledger = at_work.stop()
     evidence.happened(Happening.ENDED, yard.clock.now())
     try:
-        evidence.rows = stored.stored_rows(yard.engine, settings)
+        evidence.rows = stored.stored_rows(yard.engine, settings, note=evidence.notes.append)
     except stored.Unreadable as broke:
         evidence.unread = f"the database could not be read: {broke.what}"
 
@@ -277,13 +270,6 @@ def _break(yard: Yard, fault: Fault, scene: Scene, evidence: Evidence, *, journa
         raise NotUndone(left)
     evidence.happened(Happening.REMOVED, clock.now())
     journal(Happening.REMOVED, "")
-
-
-def _prove(yard: Yard, expected: probe.Expectation) -> None:
-    proof, _ = probe.examine(yard.engine, expected)
-    if not proof.ok:
-        failed = "; ".join(f"{check.name}: {check.detail}" for check in proof.checks if not check.ok)
-        raise TrialFailed(f"{expected.settings.target} is not what it should be: {failed}")
 
 
 def _probed_s(timeline: Timeline) -> float:

@@ -11,14 +11,18 @@ from pathlib import Path
 import httpx2
 
 from serverlab import compose, host, probe, seeding
+from serverlab.catalog import Catalog
+from serverlab.catalog.stacks import stack_of
 from serverlab.compose import StackSettings
-from serverlab.errors import TrialFailed, UsageError
+from serverlab.errors import TrialFailed
 from serverlab.lock import only_lab
 from serverlab.model.crosscheck import Crosscheck, CrossPlan, Measurement, Pace, Tool
 from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit
 from serverlab.runner import gates
-from serverlab.runner.run import Describe, Lab, check_disk, clear_the_machine, keeping, refuse_unlike
+from serverlab.runner.resuming import refuse_changed, refuse_unlike
+from serverlab.runner.run import Describe, Lab, check_disk, clear_the_machine, keeping
+from serverlab.runner.standing import running
 from serverlab.runner.trial import expectation
 from serverlab.runner.witnessing import CPUS, WORKLOAD, Stand, half_of, measured_by
 from serverlab.store.crosschecks import append_measurement, create_crosscheck, read_crosscheck
@@ -60,7 +64,7 @@ def resume_crosscheck(lab: Lab, path: Path, *, describe: Describe) -> Path:
         clear_the_machine(lab)
         check = read_crosscheck(path)
         refuse_unlike(check.environment, describe(check.environment.run, check.environment.core_splits))
-        _refuse_changed(check.plan, lab)
+        refuse_changed(check.plan.name, check.plan.hashes, now=_hashes_now(check.plan, lab.catalog))
         for problem in check.problems:
             lab.say(f"{problem}")
         _measure_all(lab, path, check)
@@ -88,14 +92,8 @@ def pending(check: Crosscheck) -> list[tuple[int, str]]:
     return [each for each in in_order(check.plan) if done[each] < due]
 
 
-def _refuse_changed(plan: CrossPlan, lab: Lab) -> None:
-    now = lab.catalog.hashes(targets=[Target.parse(name) for name in plan.targets], workloads=[WORKLOAD])
-    changed = [key for key, digest in now.items() if plan.hashes.get(key) != digest]
-    if changed:
-        raise UsageError(
-            f"{plan.name} cannot be resumed: the files of {', '.join(changed)} changed since it began",
-            "Measurements of one run have to be alike; put the files back, or start a new one.",
-        )
+def _hashes_now(plan: CrossPlan, catalog: Catalog) -> dict[str, str]:
+    return catalog.hashes(targets=[Target.parse(name) for name in plan.targets], workloads=[WORKLOAD])
 
 
 def in_order(plan: CrossPlan) -> Iterator[tuple[int, str]]:
@@ -118,25 +116,29 @@ def on_one_stack(
     lab: Lab, path: Path, plan: CrossPlan, name: str, number: int, *, split: CoreSplit
 ) -> list[Measurement]:
     """All measurements of one target in one round; where the stack is not what it should be, each of them is VOID."""
-    settings = _settings(lab, Target.parse(name), split=split, label=f"{plan.name}-{path.name}")
+    settings = stack_of(
+        lab.catalog,
+        Target.parse(name),
+        cpus=CPUS,
+        split=split,
+        label=f"{plan.name}-{path.name}",
+        app={"LAB_ACCESS_LIFETIME_S": str(TOKEN_LIFETIME_S)},
+    )
     wrong: tuple[str, ...] = ()
     made: list[Measurement] = []
     try:
-        compose.up(lab.shell, lab.engine, lab.root, settings)
-        probe.wait_ready(lab.engine, settings)
-        seeding.store_passwords(lab.engine, settings)
-        before = probe.prove(lab.engine, expectation(lab.catalog, settings))
-        wrong = tuple(gates.of_proofs(before, None))
-        if not wrong:
-            compose.start_witness(lab.shell, lab.root, settings)
-            stand = Stand(lab, path, settings, plan, token=_token(lab, settings), round=number, target=name)
-            made = _by_all(stand)
-            after = probe.prove(lab.engine, expectation(lab.catalog, settings))
-            wrong = tuple(gates.of_proofs(before, after))
+        with running(lab.shell, lab.engine, lab.root, settings):
+            seeding.store_passwords(lab.engine, settings)
+            before = probe.prove(lab.engine, expectation(lab.catalog, settings))
+            wrong = tuple(gates.of_proofs(before, None))
+            if not wrong:
+                compose.start_witness(lab.shell, lab.root, settings)
+                token = _token(lab, settings)
+                made = _by_all(Stand(lab, path, settings, plan, token=token, round=number, target=name))
+                after = probe.prove(lab.engine, expectation(lab.catalog, settings))
+                wrong = tuple(gates.of_proofs(before, after))
     except TrialFailed as broke:
         wrong = (broke.what,)
-    finally:
-        lab.engine.remove_all()
     return _all_void(made, number, name, wrong) if wrong else made
 
 
@@ -176,20 +178,6 @@ def _all_void(made: list[Measurement], number: int, target: str, wrong: tuple[st
         for pace, tools in PACES.items()
         for tool in tools
     ]
-
-
-def _settings(lab: Lab, target: Target, *, split: CoreSplit, label: str) -> StackSettings:
-    variant = lab.catalog.variant(target)
-    return StackSettings(
-        target=target,
-        protocol=variant.protocol,
-        keeps_connections=variant.keeps_connections,
-        cpus=CPUS,
-        replicas=lab.catalog.replicas(target, cpus=CPUS),
-        split=split,
-        label=label,
-        app={"LAB_ACCESS_LIFETIME_S": str(TOKEN_LIFETIME_S)},
-    )
 
 
 def _token(lab: Lab, settings: StackSettings) -> str:

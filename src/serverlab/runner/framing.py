@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-from serverlab import compose, host, probe
-from serverlab.catalog import Catalog
-from serverlab.compose import StackSettings
+from serverlab import host
+from serverlab.catalog.stacks import stack_of
 from serverlab.errors import Interrupted, TrialFailed
 from serverlab.formatting import plural
 from serverlab.framing.asking import found, place_of, unasked
@@ -18,7 +16,10 @@ from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
 from serverlab.model.framing import Framed
 from serverlab.model.records import CoreSplit, ImageFacts
-from serverlab.runner.run import Describe, Lab, clear_the_machine, needing_the_engine, refuse_unlike
+from serverlab.runner.ending import leaving_nothing, needing_the_engine
+from serverlab.runner.resuming import refuse_unlike
+from serverlab.runner.run import Describe, Lab, clear_the_machine
+from serverlab.runner.standing import refuse_unproven, running
 from serverlab.runner.trial import expectation
 from serverlab.store import framing_runs
 
@@ -47,7 +48,7 @@ def start_framing(
         split = host.assign_cores(1, cores)
         path, done = _begun(lab, split, describe, resume)
         go_on = f"What was found is saved. When it runs again: serverlab http --resume {path.name}"
-        with needing_the_engine(hint=go_on):
+        with needing_the_engine(hint=go_on), leaving_nothing(lab.engine, say=lab.say):
             try:
                 for number, target in enumerate(targets, start=1):
                     left = [case for case in cases if (str(target), case.id) not in done]
@@ -56,20 +57,22 @@ def start_framing(
                         _tell(lab, each)
             except KeyboardInterrupt:
                 raise Interrupted(f"stopped; what was found is in {path}") from None
-            finally:
-                lab.engine.remove_all()
     return path
 
 
 def framed_target(
     lab: Lab, path: Path, target: Target, cases: Sequence[Case], *, split: CoreSplit
 ) -> Iterator[Framed]:
-    """Put the cases to a fresh stack of the target; each is saved before it is handed out. No stack is left behind."""
-    settings = stack_settings(lab.catalog, target, split=split, label=f"http-{path.name}")
+    """Put the cases to a fresh stack of the target; each is saved before it is handed out. No stack is left behind.
+
+    A stack that does not start, or is not what it should be, is asked nothing, and every case says why.
+    """
+    settings = stack_of(lab.catalog, target, cpus=1, split=split, label=f"http-{path.name}", app=APP)
+    expected = expectation(lab.catalog, settings)
     try:
-        with _running(lab, settings):
-            place = place_of(lab.engine, expectation(lab.catalog, settings))
-            for each in found(place, cases):
+        with running(lab.shell, lab.engine, lab.root, settings):
+            refuse_unproven(lab.engine, expected)
+            for each in found(place_of(lab.engine, expected), cases):
                 framing_runs.append_framed(path, each)
                 yield each
     except TrialFailed as broke:
@@ -77,21 +80,6 @@ def framed_target(
             each = unasked(case, str(target), problem=f"no stack: {broke.what}")
             framing_runs.append_framed(path, each)
             yield each
-
-
-def stack_settings(catalog: Catalog, target: Target, *, split: CoreSplit, label: str) -> StackSettings:
-    """The stack that cases are put to."""
-    variant = catalog.variant(target)
-    return StackSettings(
-        target=target,
-        protocol=variant.protocol,
-        keeps_connections=variant.keeps_connections,
-        cpus=1,
-        replicas=catalog.replicas(target, cpus=1),
-        split=split,
-        label=label,
-        app=APP,
-    )
 
 
 def images_asked(images: Mapping[str, ImageFacts], targets: Sequence[Target]) -> dict[str, ImageFacts]:
@@ -111,16 +99,6 @@ def _begun(
     before = framing_runs.read_differential(resume)
     refuse_unlike(before.environment, describe(before.environment.run, before.environment.core_splits))
     return resume, {(each.target, each.case) for each in before.found if not each.problem}
-
-
-@contextmanager
-def _running(lab: Lab, settings: StackSettings) -> Iterator[None]:
-    try:
-        compose.up(lab.shell, lab.engine, lab.root, settings)
-        probe.wait_ready(lab.engine, settings)
-        yield
-    finally:
-        lab.engine.remove_all()
 
 
 def _tell(lab: Lab, each: Framed) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from serverlab import analysis, host, store
 from serverlab.catalog import Catalog, with_a_round_more
 from serverlab.compose import BY_HAND, ENGINE_ERRORS, Cache, Database, Engine
-from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence, UsageError
+from serverlab.errors import EnvironmentLacks, Interrupted, NotEnoughEvidence
 from serverlab.formatting import harmless, plural
 from serverlab.lock import LOCK, only_lab
 from serverlab.model.definitions import Target
@@ -28,17 +28,16 @@ from serverlab.model.records import (
     Trial,
     Until,
 )
-from serverlab.model.runs import Run
 from serverlab.runner import ceiling
+from serverlab.runner.ending import engine_lost, leaving_nothing, needing_the_engine
 from serverlab.runner.leftovers import end_journals
+from serverlab.runner.resuming import refuse_changed, refuse_unlike
+from serverlab.runner.timing import seconds_left, seconds_of
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.shell import Shell
 
 NEEDED_BYTES = 1 << 30
 """Free disk that a run asks for before it begins."""
-
-SETUP_S = 8.0
-"""What a trial is expected to take beside warm-up and window, until the first ones have been timed."""
 
 Describe = Callable[[str, Mapping[str, CoreSplit]], Environment]
 """Makes the environment of the run with that name."""
@@ -93,7 +92,7 @@ def resume_run(lab: Lab, path: Path, *, describe: Describe, until: Until | None 
         run = store.read_run(path)
         now = describe(run.environment.run, run.environment.core_splits)
         refuse_unlike(run.environment, now)
-        refuse_changed(run.plan, lab.catalog)
+        refuse_changed(run.plan.name, run.plan.hashes, now=hashes_now(run.plan, lab.catalog))
         for problem in run.problems:
             lab.say(f"{problem}")
         if until is not None:
@@ -107,28 +106,17 @@ def clear_the_machine(lab: Lab) -> None:
     """Remove what a killed run left behind.
 
     Raises:
-        EnvironmentLacks: a stack that a person started is alive.
+        EnvironmentLacks: a stack that a person started is alive, or the engine does not answer.
     """
-    alive = lab.engine.labels()
-    if BY_HAND in alive or "by-hand" in alive:
-        raise EnvironmentLacks(
-            "a stack is up; one stack at a time", "`make down` stops it, `make ps` shows it."
-        )
-    if alive:
-        lab.say(f"removing what an earlier run left behind: {', '.join(lab.engine.remove_all())}")
-    end_journals(lab.results, lab.engine, lab.say)
-
-
-def seconds_left(pending: Sequence[PlannedTrial], plan: Plan, measured: Sequence[Trial]) -> float:
-    """How long the pending trials will take, judged by those that have been made."""
-    overheads = [trial.wall_s - _load_s(trial.planned, plan) for trial in measured]
-    overhead = sum(overheads) / len(overheads) if overheads else SETUP_S
-    return sum(_load_s(planned, plan) + overhead for planned in pending)
-
-
-def _load_s(planned: PlannedTrial, plan: Plan) -> float:
-    workload = plan.workloads[planned.workload]
-    return workload.warmup_s + workload.duration_s
+    with needing_the_engine(hint="Nothing was begun; try again when it runs (`serverlab doctor`)."):
+        alive = lab.engine.labels()
+        if BY_HAND in alive or "by-hand" in alive:
+            raise EnvironmentLacks(
+                "a stack is up; one stack at a time", "`make down` stops it, `make ps` shows it."
+            )
+        if alive:
+            lab.say(f"removing what an earlier run left behind: {', '.join(lab.engine.remove_all())}")
+        end_journals(lab.results, lab.engine, lab.say)
 
 
 def _add_rounds(lab: Lab, path: Path) -> None:
@@ -146,12 +134,6 @@ def _add_rounds(lab: Lab, path: Path) -> None:
         lab.say(f"rounds {wanted}")
 
 
-def seconds_of(run: Run, plan: Plan) -> float:
-    """What the run's trials took, and what those take that the plan has beyond the run's."""
-    spent_s = sum(trial.wall_s for trial in run.trials)
-    return spent_s + seconds_left(plan.trials[len(run.plan.trials) :], plan, run.trials)
-
-
 def _widest(wanted: analysis.Precision) -> str:
     return f"{plural(len(wanted.wide), 'row')} not yet within {wanted.until}"
 
@@ -164,7 +146,7 @@ def _measure_all(
     with keeping(lab, path, made, verb="run"):
         for index, planned in enumerate(pending):
             check_disk(path)
-            left = seconds_left(pending[index:], plan, made)
+            left = seconds_left(pending[index:], plan, made, store.read_ceilings(path))
             lab.say(f"trial {index + 1}/{len(pending)} · {_named(planned)} · {_clock(left)} left")
             make_and_save(bench, path, plan, environment, planned, made=made)
             lab.say(f"    {outcome(made[-1])}")
@@ -179,29 +161,15 @@ def keeping(lab: Lab, path: Path, made: Sequence[object], *, verb: str) -> Itera
     """Whatever ends the trials that are ``made`` within: no container is left, and it is said how to go on."""
     go_on = f"serverlab {verb} --resume {path.parent.name}/{path.name}"
     try:
-        yield
+        with leaving_nothing(lab.engine, say=lab.say):
+            yield
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; {len(made)} trials of this run are saved in {path}", f"Go on with: {go_on}"
         ) from None
     except ENGINE_ERRORS as broke:
-        raise EnvironmentLacks(
-            f"the container engine no longer answers as it should: {broke}",
-            f"{len(made)} trials are saved. When it runs again: {go_on}",
-        ) from None
-    finally:
-        lab.engine.remove_all()
-
-
-@contextmanager
-def needing_the_engine(*, hint: str) -> Iterator[None]:
-    """Raise EnvironmentLacks with the hint where the container engine no longer answers as it should."""
-    try:
-        yield
-    except ENGINE_ERRORS as broke:
-        raise EnvironmentLacks(
-            f"the container engine no longer answers as it should: {broke}", hint
-        ) from None
+        hint = f"{len(made)} trials are saved. When it runs again: {go_on}"
+        raise engine_lost(broke, hint=hint) from None
 
 
 def bench_of(lab: Lab) -> Bench:
@@ -261,36 +229,10 @@ def check_disk(path: Path) -> None:
         )
 
 
-def refuse_unlike(before: Environment, now: Environment) -> None:
-    """Raise UsageError where trials made now would not be like those of before."""
-    compared = (
-        "lab_version",
-        "kernel",
-        "cpu_model",
-        "cores",
-        "engine",
-        "images",
-        "database",
-        "cache",
-    )
-    unlike = [key for key in compared if getattr(before, key) != getattr(now, key)]
-    if unlike:
-        raise UsageError(
-            f"run {before.run} cannot be resumed: {', '.join(unlike)} changed since it began",
-            "Trials of one run have to be alike; start a new run.",
-        )
-
-
-def refuse_changed(plan: Plan, catalog: Catalog) -> None:
-    """Raise UsageError where the files that the plan is about are not what they were."""
+def hashes_now(plan: Plan, catalog: Catalog) -> dict[str, str]:
+    """What the files that the plan is about are now, as in its ``hashes``."""
     targets = [Target.parse(name) for name in plan.experiment.targets]
-    now = catalog.hashes(targets=targets, workloads=list(plan.workloads))
-    changed = [key for key, digest in now.items() if plan.hashes.get(key) != digest]
-    if changed:
-        raise UsageError(
-            f"run of {plan.name} cannot be resumed: the files of {', '.join(changed)} changed since it began",
-            "Trials of one run have to be alike; put the files back, or start a new run.",
-        )
+    return catalog.hashes(targets=targets, workloads=list(plan.workloads))
 
 
 def _named(planned: PlannedTrial) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from typing import Any
 from serverlab import compose, held, load, probe, sampler, seeding, vitals
 from serverlab.calibration import core_speed
 from serverlab.catalog import Catalog
+from serverlab.catalog.stacks import stack_of
 from serverlab.compose import SERVICE_LABEL, Cache, Container, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.load import Generated
@@ -22,6 +23,7 @@ from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
 from serverlab.model.usage import NetworkCounts, Usage
 from serverlab.runner import deaths, gates
+from serverlab.runner.ending import leaving_nothing
 from serverlab.shell import Shell
 from serverlab.vitals import Vitals
 
@@ -89,13 +91,10 @@ def settings_of(
     label: str,
 ) -> StackSettings:
     """The stack that the trial is made on."""
-    target = Target.parse(planned.target)
-    settings = StackSettings(
-        target=target,
-        protocol=catalog.variant(target).protocol,
-        keeps_connections=catalog.variant(target).keeps_connections,
+    settings = stack_of(
+        catalog,
+        Target.parse(planned.target),
         cpus=planned.cpus,
-        replicas=catalog.replicas(target, cpus=planned.cpus),
         split=environment.core_splits[str(planned.cpus)],
         label=label,
         database=Database(environment.database),
@@ -143,23 +142,14 @@ def run_trial(
         time.monotonic(),
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    try:
-        _gather(bench, planned, workload, settings, evidence)
-    except TrialFailed as broke:
-        evidence.void.append(broke.what)
-    finally:
-        evidence.void += gates.of_proofs(evidence.before, evidence.after)
-        evidence.void += gates.of_packages(
-            evidence.packages_before, evidence.packages_after, earlier=packages
-        )
-        evidence.void += gates.of_load(evidence.load, evidence.usage, cpus=planned.cpus)
-        evidence.void += gates.of_counts(evidence.load, arrival=workload.arrival)
-        evidence.void += gates.of_arrivals(evidence.load, workload)
-        evidence.void += gates.of_clock(evidence.clock_jump_s)
+    with ThreadPoolExecutor(1) as beside, leaving_nothing(bench.engine):
+        try:
+            _gather(bench, planned, workload, settings, evidence)
+        except TrialFailed as broke:
+            evidence.void.append(broke.what)
+        evidence.void += _gated(evidence, planned, workload, packages)
         evidence.log_tail = evidence.log_tail or (_logged(bench.engine) if evidence.void else ())
-        with ThreadPoolExecutor(1) as beside:  # the lab would only wait for the engine meanwhile
-            raw = beside.submit(evidence.raw)
-            bench.engine.remove_all()
+        raw = beside.submit(evidence.raw)  # the lab would only wait for the engine meanwhile
     trial = Trial(
         planned=planned,
         state=State.VOID if evidence.void else State.MEASURED,
@@ -186,6 +176,18 @@ def run_trial(
     stated = (evidence.packages_before, evidence.packages_after)
     lists = {probe.digest_of(packages): packages for packages in stated if packages}
     return Made(trial=trial, raw=raw.result(), packages=lists)
+
+
+def _gated(
+    evidence: Evidence, planned: PlannedTrial, workload: Workload, packages: Mapping[str, str] | None
+) -> Iterator[str]:
+    """Why the numbers may not be used, as far as the gates see it."""
+    yield from gates.of_proofs(evidence.before, evidence.after)
+    yield from gates.of_packages(evidence.packages_before, evidence.packages_after, earlier=packages)
+    yield from gates.of_load(evidence.load, evidence.usage, cpus=planned.cpus)
+    yield from gates.of_counts(evidence.load, arrival=workload.arrival)
+    yield from gates.of_arrivals(evidence.load, workload)
+    yield from gates.of_clock(evidence.clock_jump_s)
 
 
 def _gather(

@@ -13,15 +13,13 @@ import pytest
 
 from serverlab import store
 from serverlab.catalog import read_fault_experiment
-from serverlab.errors import Interrupted, UsageError
+from serverlab.errors import EnvironmentLacks, Interrupted, UsageError
 from serverlab.faults import FAULTS
 from serverlab.ledger import parse_ledger
 from serverlab.model.fault_runs import StopConditions
 from serverlab.model.faults import Happening, Rule, Timeline, Verdict
 from serverlab.runner.breaking import Machine, facts_of, plan_faults, resume_faults, start_faults
 from serverlab.runner.noise import Work
-from tests.checkout import make_checkout
-from tests.fake_app import FakeApp, serving
 from tests.fake_breaking import (
     PLENTY,
     BreakableLab,
@@ -37,10 +35,8 @@ STEPS = [Happening.JOURNALLED, Happening.INJECTED, Happening.REMOVED]
 
 
 @pytest.fixture
-def fake(tmp_path):
-    app = FakeApp()
-    with serving(app):
-        yield BreakableLab(make_checkout(tmp_path), app)
+def kind():
+    return BreakableLab
 
 
 def describe(**changes):
@@ -333,6 +329,36 @@ def test_ctrl_c_while_a_fault_is_on_undoes_it_and_ends_its_journal(fake):
         [Happening.BEGAN, Happening.JOURNALLED, Happening.INJECTED],
     )
     assert fake.client.is_empty
+
+
+def stop_answering(fake):
+    def gone(**_options):
+        raise docker.errors.APIError("500 Server Error")
+
+    fake.client.containers.list = gone
+
+
+def test_ctrl_c_stays_ctrl_c_where_nothing_can_be_removed_and_its_journal_is_left_open(fake):
+    def break_off():
+        stop_answering(fake)
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="0 cells of this call saved"):
+        start(fake, StubFault(does={"inject": break_off}), targets=("gunicorn",))
+    assert fake.said[-1] == (
+        "not all that is ours could be removed, the next start tries again: 500 Server Error"
+    )
+    assert [step for _, step in journal(fake)] == [Happening.JOURNALLED]
+    (cell,) = saved(fake).cells
+    assert cell.interrupted
+
+
+def test_an_engine_that_removes_nothing_after_a_cell_ends_the_run_and_says_how_to_go_on(fake):
+    with pytest.raises(EnvironmentLacks, match="no longer answers as it should: 500") as ended:
+        start(fake, StubFault(does={"undo": lambda: stop_answering(fake)}))
+    assert ended.value.hint == (
+        f"0 cells saved. When it runs again: serverlab faults --resume {saved(fake).name}"
+    )
 
 
 def test_a_run_of_other_files_is_not_gone_on_with(fake):

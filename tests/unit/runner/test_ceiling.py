@@ -61,6 +61,7 @@ def test_a_run_measures_the_ceiling_of_a_set_up_once(fake, plan):
     (kept,) = store.read_run(path).ceilings.ceilings
     assert kept.setup == a_setup(users=16)
     assert kept.rps > 0
+    assert kept.wall_s > 0
     assert len(fake.ceilings) == 1
     assert len(store.read_run(path).trials) == len(plan.trials)
 

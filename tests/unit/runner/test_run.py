@@ -11,10 +11,10 @@ from serverlab.errors import EnvironmentLacks, Exit, Interrupted, NotEnoughEvide
 from serverlab.lock import only_lab
 from serverlab.model.records import ImageFacts, State, Until
 from serverlab.runner import resume_run, run, start_run
-from serverlab.runner.run import images_of, seconds_left, seconds_of
+from serverlab.runner.run import images_of
 from tests.checkout import QUICK, write
 from tests.fake_lab import a_result, interrupt
-from tests.unit.builders import GTHREAD, a_plan, a_run, a_trial, a_workload, an_environment, planned
+from tests.unit.builders import GTHREAD, a_plan, a_workload, an_environment
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_a_measured_trial_is_a_line_of_less_than_4_kib(fake, plan):
 def test_every_trial_is_named_with_what_is_left_and_what_came_out(fake, plan):
     start(fake, plan)
     first = plan.trials[0]
-    assert fake.said[0] == f"trial 1/4 · round 1 · {first.target} · profile · 1 CPU · 1:04 left"
+    assert fake.said[0] == f"trial 1/4 · round 1 · {first.target} · profile · 1 CPU · 1:09 left"
     assert fake.said[1].endswith(" requests/s, 0 errors")
     assert len(fake.said) == 8
 
@@ -310,6 +310,46 @@ def test_an_engine_that_stops_answering_ends_the_run_with_what_was_saved(fake, p
     assert len(saved(fake).trials) == 2
 
 
+def removing_nothing(fake, *, then):
+    """The engine lists no container any more, and then that happens."""
+
+    def gone(**_options):
+        raise docker.errors.APIError("500 Server Error")
+
+    def happens():
+        fake.client.containers.list = gone
+        then()
+
+    return happens
+
+
+def test_an_engine_that_removes_nothing_in_the_end_is_told_and_the_trials_are_saved(fake, plan):
+    fake.trouble["ceiling"] = removing_nothing(fake, then=lambda: None)
+    with pytest.raises(EnvironmentLacks, match="no longer answers as it should: 500 Server Error") as ended:
+        start(fake, plan)
+    assert (
+        ended.value.hint
+        == f"1 trials are saved. When it runs again: serverlab run --resume {saved(fake).name}"
+    )
+
+
+def test_ctrl_c_stays_ctrl_c_where_nothing_can_be_removed(fake, plan):
+    fake.trouble["up 3"] = removing_nothing(fake, then=interrupt)
+    with pytest.raises(Interrupted, match="stopped; 2 trials of this run are saved"):
+        start(fake, plan)
+    assert fake.said[-1] == (
+        "not all that is ours could be removed, the next start tries again: 500 Server Error"
+    )
+
+
+def test_an_engine_that_does_not_answer_when_a_run_begins_is_told(fake, plan):
+    removing_nothing(fake, then=lambda: None)()
+    with pytest.raises(EnvironmentLacks, match="no longer answers") as refused:
+        start(fake, plan)
+    assert refused.value.hint.startswith("Nothing was begun")
+    assert fake.shell.calls == []
+
+
 def test_a_second_lab_is_refused(fake, plan):
     lab = fake.lab
     with only_lab(lab.lock), pytest.raises(EnvironmentLacks, match="another lab is at work"):
@@ -334,26 +374,6 @@ def test_what_a_killed_run_left_behind_is_removed_and_told(fake, plan):
     start(fake, plan)
     assert fake.said[0] == "removing what an earlier run left behind: serverlab-app-1"
     assert fake.client.removed[0] == "serverlab-app-1"
-
-
-def test_the_time_left_is_the_load_and_an_expected_overhead_until_a_trial_was_timed():
-    plan = a_plan(rounds=2, workload=a_workload(warmup_s=2.0, duration_s=6.0))
-    assert seconds_left(plan.trials, plan, []) == 4 * (8.0 + 8.0)
-
-
-def test_the_time_left_follows_what_the_measured_trials_took():
-    plan = a_plan(rounds=2, workload=a_workload(warmup_s=2.0, duration_s=6.0))
-    measured = [a_trial(wall_s=10.0), a_trial(wall_s=14.0)]
-    assert seconds_left(plan.trials[2:], plan, measured) == 2 * (8.0 + 4.0)
-    assert seconds_left((), plan, measured) == 0
-
-
-def test_every_workload_counts_with_its_own_length():
-    short, long = a_workload(warmup_s=1.0, duration_s=1.0), a_workload(warmup_s=1.0, duration_s=9.0)
-    plan = a_plan(rounds=1, workloads=("profile", "wait"), targets=("gunicorn:gthread",))
-    plan = msgspec.structs.replace(plan, workloads={"profile": short, "wait": long})
-    measured = [a_trial(wall_s=5.0, workload="profile")]
-    assert seconds_left([planned(workload="wait")], plan, measured) == 10.0 + 3.0
 
 
 def test_only_images_that_the_trials_use_belong_to_a_run():
@@ -424,12 +444,6 @@ def test_a_round_that_would_exceed_the_budget_is_not_added_and_the_wide_rows_are
         "rounds added until ratio ±5% or 0.0001 min of trials: not reached in 2 rounds: "
         "runserver:threaded, profile, 1 core: no interval"
     )
-
-
-def test_a_longer_plan_takes_what_was_spent_and_what_its_new_trials_will():
-    short, long = a_plan(rounds=1), a_plan(rounds=3)
-    measured = [a_trial(wall_s=15.0), a_trial("runserver:threaded", wall_s=19.0)]
-    assert seconds_of(a_run(measured, plan=short), long) == 34.0 + 4 * 17.0
 
 
 @pytest.mark.parametrize("moment", ["up 7", "measured 8"])

@@ -2,9 +2,9 @@
 
 Run as ``python -m shared.flood`` beside a stack. With a rate, a request is due again and again whatever became of those
 before it, each on a connection of its own, as by people who do not know of each other; nobody is patient for longer
-than ``timeout_s``. Without one, ``users`` ask again as soon as they are answered: that is what the stack can do. Lines
-on stdout say what is counted, twice a second and at the end. It ends by itself, or on SIGTERM, and lets go of every
-connection then.
+than ``timeout_s``. Without one, ``users`` ask again as soon as they are answered: that is what the stack can do. Who is
+not answered sends the same again, as often and as soon as is set. Lines on stdout say what is counted, twice a second
+and at the end. It ends by itself, or on SIGTERM, and lets go of every connection then.
 """
 
 from __future__ import annotations
@@ -14,31 +14,32 @@ import contextlib
 import os
 import re
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
-from shared import bounds
+from shared import sender
 from shared.chain import Chain
 from shared.exchange import Exchange
+from shared.retries import Retries
+from shared.sender import SettingsError
 
-FORMAT = 1
+FORMAT = 2
 TELL_EVERY_S = 0.5
 LONGEST_S = 120.0
 MOST_OPEN = 2000
-"""Connections at once. What is due beyond them is not sent, and counted as due: no setting lifts this bound."""
+"""Requests at once. What is due beyond them is not sent, and counted as due: no setting lifts this bound."""
 
-
-class SettingsError(ValueError):
-    """A variable of the environment does not hold what it should."""
+MOST_RETRIES = 5
+UNAVAILABLE = 503
 
 
 @dataclass(frozen=True)
 class Settings:
     """What is sent where, from ``LAB_FLOOD_URL``, ``_PATH``, ``_BODY`` and so on.
 
-    ``per_s`` requests are due each second; where it is 0, ``users`` ask in turn. A ``body`` is JSON, sent by POST.
+    ``per_s`` requests are due each second; where it is 0, ``users`` ask in turn. A ``body`` is JSON, sent by POST. What
+    was not answered is sent again as Retries says; ``retry_budget`` is None where its variable is empty.
     """
 
     url: str
@@ -48,6 +49,9 @@ class Settings:
     users: int
     timeout_s: float
     duration_s: float
+    retries: int
+    backoff_s: float
+    retry_budget: float | None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -61,6 +65,7 @@ class Settings:
             raise SettingsError(f"LAB_FLOOD_URL={url}: must be http://HOST:PORT")
         if not re.fullmatch(r"/[!-~]*", path):
             raise SettingsError(f"LAB_FLOOD_PATH={path}: must be a path")
+        bounded = bool(environment.get("LAB_FLOOD_RETRY_BUDGET"))
         return cls(
             url=url,
             path=path,
@@ -69,6 +74,9 @@ class Settings:
             users=int(_number(environment, "LAB_FLOOD_USERS", least=1, most=MOST_OPEN)),
             timeout_s=_number(environment, "LAB_FLOOD_TIMEOUT_S", least=0.01, most=LONGEST_S),
             duration_s=_number(environment, "LAB_FLOOD_DURATION_S", least=0.01, most=LONGEST_S),
+            retries=int(_number(environment, "LAB_FLOOD_RETRIES", least=0, most=MOST_RETRIES)),
+            backoff_s=_number(environment, "LAB_FLOOD_BACKOFF_S", least=0, most=LONGEST_S),
+            retry_budget=_number(environment, "LAB_FLOOD_RETRY_BUDGET", least=0, most=1) if bounded else None,
         )
 
     @property
@@ -96,8 +104,10 @@ def _number(environment: Mapping[str, str], name: str, *, least: float, most: fl
 class Counts:
     """What became of the requests so far.
 
-    ``due`` by the schedule; ``begun`` are those whose connection was begun, ``taken`` those that were handed over,
-    ``ok`` those that were answered with 200 in time and whole. ``refused`` found MOST_OPEN connections open.
+    ``due`` by the schedule; ``begun`` are those that were sent at all, ``ok`` those that were answered with 200 in time
+    and whole, be it when they were sent again, ``failed`` those that were given up; what is let go of at the end is
+    neither. ``refused`` found MOST_OPEN of them open, those that wait before a retry included. ``retried`` counts what
+    was sent again, ``taken`` whatever was handed over, ``unavailable`` answers of 503.
     """
 
     due: int = 0
@@ -106,6 +116,9 @@ class Counts:
     ok: int = 0
     refused: int = 0
     most_open: int = 0
+    failed: int = 0
+    retried: int = 0
+    unavailable: int = 0
 
 
 @dataclass
@@ -120,6 +133,12 @@ class Flood:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     counts: Counts = field(default_factory=Counts)
     _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _retries: Retries = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have the whole budget for retries."""
+        chosen = self.settings
+        self._retries = Retries(chosen.retries, chosen.backoff_s, chosen.retry_budget)
 
     async def run(self) -> None:
         """Send until the duration is over or ``stopping`` is set; then let go of all that is open."""
@@ -171,36 +190,43 @@ class Flood:
         return task
 
     async def _ask(self) -> None:
+        """Send a request until it is answered or may not be sent again."""
+        self._retries.request_begun()
+        made = 0
+        while not await self._is_answered():
+            if not self._retries.take(made):
+                self.counts.failed += 1
+                return
+            await asyncio.sleep(self._retries.pause_s(made))
+            made += 1
+            self.counts.retried += 1
+
+    async def _is_answered(self) -> bool:
+        """Whether it is answered as it should be when it is sent once."""
         exchange = Exchange(self.clock)
         await exchange.perform(self.address, self.settings.request, timeout_s=self.settings.timeout_s)
+        right = exchange.status == 200 and not exchange.cause
         self.counts.taken += exchange.handed_over
-        self.counts.ok += exchange.status == 200 and not exchange.cause
+        self.counts.ok += right
+        self.counts.unavailable += exchange.status == UNAVAILABLE
+        return right
 
 
-async def flood(settings: Settings, write: Callable[[str], object]) -> None:
-    """Send as the settings say, and hand each line of what is counted to ``write``."""
+async def flood(settings: Settings, write: sender.Write) -> None:
+    """Send as the settings say, and hand each line of what is counted to ``write``.
+
+    Raises:
+        SettingsError: nobody knows the host.
+        OutOfBounds: it is on no network of ours.
+    """
     loop = asyncio.get_running_loop()
-    parts = urlsplit(settings.url)
-    (address, *_) = bounds.addresses_of(parts.hostname or "") or [""]
-    if not address:
+    address = sender.address_of(settings.url)
+    if address is None:
         raise SettingsError(f"LAB_FLOOD_URL={settings.url}: nobody knows this host")
-    crowd = Flood(settings, (address, parts.port or 80), Chain(write), loop.time)
+    crowd = Flood(settings, address, Chain(write), loop.time)
     loop.add_signal_handler(signal.SIGTERM, crowd.stopping.set)
     await crowd.run()
 
 
-def _print(line: str) -> None:
-    sys.stdout.write(line)
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    try:
-        chosen = Settings.read(os.environ)
-        bounds.check(chosen.url)
-        asyncio.run(flood(chosen, _print))
-    except bounds.OutOfBounds as refused:
-        sys.stderr.write(f"flood: {refused}\n")
-        sys.exit(bounds.EXIT_REFUSED)
-    except SettingsError as wrong:
-        sys.exit(f"flood: {wrong}")
+    sender.run("flood", lambda write: flood(Settings.read(os.environ), write))

@@ -7,14 +7,13 @@ becomes a line on stdout when it has ended; the last line says how many there we
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import json
 import os
 import random
 import signal
-import socket
-import sys
 import threading
 import time
 import uuid
@@ -25,9 +24,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared import bounds
+from shared import bounds, sender
 from shared.chain import Chain
 from shared.exchange import Exchange
+from shared.sender import SettingsError
 
 FORMAT = 1
 RECENT = 50
@@ -35,10 +35,6 @@ RESOLVE_EVERY_S = 0.5
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 UNDECIDED = (408, 499)
 """Of the answers of 4xx those that a server also gives after it has handed a request on."""
-
-
-class SettingsError(ValueError):
-    """A variable of the environment does not hold what it should."""
 
 
 @dataclass(frozen=True)
@@ -126,29 +122,29 @@ def _json(body: bytes) -> Mapping[str, Any]:
 class Address:
     """Where a host is at the moment. A thread asks again and again, so that no attempt waits for a name server.
 
-    A container that is started again may have another address; while a name is unknown the last one is kept.
+    A container that is started again may have another address; while a name is unknown, or belongs to somebody who is
+    not on a network of ours, the last one is kept.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, lookup: bounds.Lookup | None = None) -> None:
         """Know nothing yet."""
-        parts = urlsplit(url)
-        self.host, self.port = parts.hostname or "", parts.port or 80
+        self._url, self._lookup = url, lookup
         self.current: tuple[str, int] | None = None
 
     def ask(self) -> None:
-        """Look the name up once."""
-        try:
-            found = socket.getaddrinfo(self.host, self.port, socket.AF_INET, socket.SOCK_STREAM)
-        except OSError:
-            return
-        address = found[0][4]
-        self.current = (str(address[0]), int(address[1]))
+        """Look the name up once.
+
+        Raises:
+            OutOfBounds: it is on no network of ours.
+        """
+        self.current = sender.address_of(self._url, lookup=self._lookup) or self.current
 
     def keep_asking(self) -> None:
         """Look it up for as long as this process lives."""
         while True:
             time.sleep(RESOLVE_EVERY_S)
-            self.ask()
+            with contextlib.suppress(bounds.OutOfBounds):
+                self.ask()
 
 
 class Prober:
@@ -234,8 +230,12 @@ class Prober:
         return f"POST /lab/ledger/{guard} HTTP/1.1\r\n{head}{form}\r\n{body}".encode()
 
 
-async def probe(settings: Settings, write: Callable[[str], object]) -> None:
-    """Probe as the settings say, and hand each line of the ledger to ``write``."""
+async def probe(settings: Settings, write: sender.Write) -> None:
+    """Probe as the settings say, and hand each line of the ledger to ``write``.
+
+    Raises:
+        OutOfBounds: the host is on no network of ours.
+    """
     loop = asyncio.get_running_loop()
     address = Address(settings.url)
     address.ask()
@@ -245,18 +245,5 @@ async def probe(settings: Settings, write: Callable[[str], object]) -> None:
     await prober.run()
 
 
-def _print(line: str) -> None:
-    sys.stdout.write(line)
-    sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    try:
-        chosen = Settings.read(os.environ)
-        bounds.check(chosen.url)
-        asyncio.run(probe(chosen, _print))
-    except bounds.OutOfBounds as refused:
-        sys.stderr.write(f"prober: {refused}\n")
-        sys.exit(bounds.EXIT_REFUSED)
-    except SettingsError as wrong:
-        sys.exit(f"prober: {wrong}")
+    sender.run("prober", lambda write: probe(Settings.read(os.environ), write))

@@ -17,7 +17,7 @@ from serverlab.model.base import Count, Record
 
 SERVICE = "flood"
 FILE = "flood.yml"
-FORMAT = 1
+FORMAT = 2
 PAUSE_S = 0.1
 STOPPED_WITHIN_S = 10.0
 
@@ -33,6 +33,9 @@ class Wanted:
     users: int
     timeout_s: float
     duration_s: float
+    retries: int = 0
+    backoff_s: float = 0.0
+    retry_budget: float | None = None
 
     def variables(self) -> dict[str, str]:
         """The container's environment."""
@@ -44,6 +47,9 @@ class Wanted:
             "USERS": str(self.users),
             "TIMEOUT_S": f"{self.timeout_s:g}",
             "DURATION_S": f"{self.duration_s:g}",
+            "RETRIES": str(self.retries),
+            "BACKOFF_S": f"{self.backoff_s:g}",
+            "RETRY_BUDGET": "" if self.retry_budget is None else f"{self.retry_budget:g}",
         }
         return {f"LAB_FLOOD_{name}": value for name, value in told.items()}
 
@@ -60,6 +66,9 @@ class Opening(Record, frozen=True):
     users: Count
     timeout_s: float
     duration_s: float
+    retries: Count = 0
+    backoff_s: float = 0.0
+    retry_budget: float | None = None
 
 
 class Counts(Record, frozen=True):
@@ -71,6 +80,9 @@ class Counts(Record, frozen=True):
     ok: Count
     refused: Count
     most_open: Count
+    failed: Count = 0
+    retried: Count = 0
+    unavailable: Count = 0
     at_s: float | None = None
     ended_s: float | None = None
     stopped: bool | None = None
@@ -78,11 +90,15 @@ class Counts(Record, frozen=True):
 
 @dataclass(frozen=True)
 class Told:
-    """What the sender told last, and for how long it had sent by then; ``ended`` says that it was its last line."""
+    """What the sender told last, and for how long it had sent by then; ``ended`` says that it was its last line.
+
+    ``course`` is what it told twice a second, each with its moment ``at_s`` of the machine's steady clock.
+    """
 
     seconds: float
     counts: Counts
     ended: bool
+    course: tuple[Counts, ...] = ()
 
 
 def parse_told(text: str) -> Told | None:
@@ -91,24 +107,35 @@ def parse_told(text: str) -> Told | None:
     Raises:
         TrialFailed: a line is changed, missing or of another kind.
     """
-    chain, opening, counts = Chain(), None, None
+    opening, counted = _parsed(text)
+    if opening is not None and opening.flood != FORMAT:
+        raise TrialFailed(f"the sender speaks format {opening.flood}", "Build the images: `make images`.")
+    if opening is None or not counted:
+        return None
+    last = counted[-1]
+    until_s = last.at_s if last.ended_s is None else last.ended_s
+    if until_s is None or until_s <= opening.began_s:
+        raise TrialFailed("what the sender tells has no time")
+    return Told(
+        until_s - opening.began_s,
+        last,
+        ended=last.ended_s is not None,
+        course=tuple(each for each in counted if each.at_s is not None),
+    )
+
+
+def _parsed(text: str) -> tuple[Opening | None, list[Counts]]:
+    chain, opening, counted = Chain(), None, []
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             body = chain.unlocked(line)
             if opening is None:
                 opening = msgspec.json.decode(body, type=Opening)
             else:
-                counts = msgspec.json.decode(body, type=Counts)
+                counted.append(msgspec.json.decode(body, type=Counts))
         except ValueError as broken:
             raise TrialFailed(f"what the sender tells, line {number}: {broken}") from None
-    if opening is not None and opening.flood != FORMAT:
-        raise TrialFailed(f"the sender speaks format {opening.flood}", "Build the images: `make images`.")
-    if opening is None or counts is None:
-        return None
-    until_s = counts.at_s if counts.ended_s is None else counts.ended_s
-    if until_s is None or until_s <= opening.began_s:
-        raise TrialFailed("what the sender tells has no time")
-    return Told(until_s - opening.began_s, counts, ended=counts.ended_s is not None)
+    return opening, counted
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,13 @@ CAPACITY_LOST_AT_MOST = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overload(Fault):
-    """``factor`` times as many people sign in as the stack can sign in; nobody waits for longer than ``patience_s``.
+class SigningIn(Fault):
+    """People sign in, as a multiple or a share of how many the stack can sign in; nobody waits beyond ``patience_s``.
 
     Signing in costs the processor some 25 ms, so that one sender can ask for ten times of it. What the stack can do is
-    found out first, by ``users`` who ask in turn, and is no part of what is judged.
+    found out first, by ``users`` who ask in turn for ``measured_s``, and is no part of what is judged.
     """
 
-    factor: float
     users: int = 16
     measured_s: float = 4.0
     patience_s: float = 2.0
@@ -41,12 +40,56 @@ class Overload(Fault):
         """Passwords are hashed as dearly as in service."""
         return {"app": {"LAB_CHEAP_HASHER": "off"}}
 
+    def left_behind(self, scene: Scene) -> str | None:
+        """A sender that still runs."""
+        return "the sender still runs" if scene.engine.containers(flooding.SERVICE) else None
+
+    def capacity_rps(self, scene: Scene) -> float:
+        """How many a second the stack signs in.
+
+        Raises:
+            NotEffective: nobody.
+        """
+        with flooding.started(scene, self.wanted(scene, per_s=0, duration_s=self.measured_s)) as sender:
+            told = sender.ended(within_s=self.measured_s + MARGIN_S)
+        if not told.counts.ok:
+            raise NotEffective("nobody could sign in before there was any overload")
+        return told.counts.ok / told.seconds
+
+    def wanted(self, scene: Scene, *, per_s: float, duration_s: float) -> flooding.Wanted:
+        """What the sender is to do; each fails once and for all."""
+        return flooding.Wanted(
+            url=scene.settings.inner_url,
+            path=LOGIN,
+            body=json.dumps({"username": USER, "password": PASSWORD}),
+            per_s=per_s,
+            users=self.users,
+            timeout_s=self.patience_s,
+            duration_s=duration_s,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overload(SigningIn):
+    """``factor`` times as many people sign in as the stack can sign in."""
+
+    factor: float
+
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
         """Find out what the stack can do, then send more than that; undone by ending the sender."""
-        capacity_rps = self._capacity_rps(scene)
+        with self.overloaded(scene, capacity_rps=self.capacity_rps(scene)) as seen:
+            yield seen
+
+    @contextmanager
+    def overloaded(self, scene: Scene, *, capacity_rps: float) -> Iterator[str]:
+        """Send more than the capacity while the block runs, and measure what came of it.
+
+        Raises:
+            NotEffective: less was sent than had to be, or what came of it is not what was to.
+        """
         per_s = self.factor * capacity_rps
-        wanted = self._wanted(scene, per_s=per_s, duration_s=scene.hold_s + MARGIN_S)
+        wanted = self.wanted(scene, per_s=per_s, duration_s=scene.hold_s + MARGIN_S)
         scene.acted()
         with flooding.started(scene, wanted) as sender:
             seen = await_effect(
@@ -59,28 +102,16 @@ class Overload(Fault):
             told = sender.stop()
             scene.lifted()
         _measure(scene, told, capacity_rps=capacity_rps, due_rps=per_s)
+        if why := self.unlike(told, due_rps=per_s):
+            raise NotEffective(why)
 
-    def left_behind(self, scene: Scene) -> str | None:
-        """A sender that still runs."""
-        return "the sender still runs" if scene.engine.containers(flooding.SERVICE) else None
-
-    def _capacity_rps(self, scene: Scene) -> float:
-        with flooding.started(scene, self._wanted(scene, per_s=0, duration_s=self.measured_s)) as sender:
-            told = sender.ended(within_s=self.measured_s + MARGIN_S)
-        if not told.counts.ok:
-            raise NotEffective("nobody could sign in before there was any overload")
-        return told.counts.ok / told.seconds
-
-    def _wanted(self, scene: Scene, *, per_s: float, duration_s: float) -> flooding.Wanted:
-        return flooding.Wanted(
-            url=scene.settings.inner_url,
-            path=LOGIN,
-            body=json.dumps({"username": USER, "password": PASSWORD}),
-            per_s=per_s,
-            users=self.users,
-            timeout_s=self.patience_s,
-            duration_s=duration_s,
-        )
+    def unlike(self, told: flooding.Told, *, due_rps: float) -> str | None:
+        """Why it was not this overload, or None."""
+        sent_rps = told.counts.begun / told.seconds
+        if sent_rps >= SENT_SHARE * due_rps:
+            return None
+        open_ = told.counts.most_open
+        return f"{sent_rps:.0f} requests/s were sent, {due_rps:.0f} were due: at most {open_} were open"
 
 
 FAULTS = tuple(
@@ -108,11 +139,7 @@ def _sent(told: flooding.Told | None, per_s: float) -> str | None:
 
 
 def _measure(scene: Scene, told: flooding.Told, *, capacity_rps: float, due_rps: float) -> None:
-    """Keep what was asked for and what was answered.
-
-    Raises:
-        NotEffective: less was sent than had to be.
-    """
+    """Keep what was asked for and what was answered."""
     counts, seconds = told.counts, told.seconds
     answered_rps = counts.ok / seconds
     scene.measure(
@@ -120,11 +147,7 @@ def _measure(scene: Scene, told: flooding.Told, *, capacity_rps: float, due_rps:
         due_rps=round(due_rps, 1),
         sent_rps=round(counts.begun / seconds, 1),
         answered_rps=round(answered_rps, 1),
+        answered_503_rps=round(counts.unavailable / seconds, 1),
         capacity_lost_share=round(max(0.0, 1 - answered_rps / capacity_rps), 3),
         most_open=counts.most_open,
     )
-    if counts.begun < SENT_SHARE * due_rps * seconds:
-        raise NotEffective(
-            f"{counts.begun / seconds:.0f} requests/s were sent, {due_rps:.0f} were due: at most "
-            f"{counts.most_open} connections were open"
-        )

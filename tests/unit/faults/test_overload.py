@@ -21,7 +21,7 @@ NONE = {"due": 0, "begun": 0, "taken": 0, "ok": 0, "refused": 0, "most_open": 0}
 
 def opening(per_s):
     return {
-        "flood": 1,
+        "flood": 2,
         "began_s": 100.0,
         "url": "http://app:8000",
         "path": "/api/auth/jwt/login/",
@@ -65,7 +65,8 @@ class Flooded:
         def stop(signal=None):
             assert signal == "SIGTERM"
             sender.status = "exited"
-            sent = {"due": 4000, "begun": 10 * self.sends_rps, "ok": 10 * self.ok_rps, "most_open": 900}
+            sent = {"due": 4000, "begun": 10 * self.sends_rps, "ok": 10 * self.ok_rps}
+            sent |= {"most_open": 900, "unavailable": 25}
             lines.append({"ended_s": 110.0, "stopped": True, **NONE, **sent})
 
         sender.kill = stop
@@ -91,6 +92,7 @@ def test_ten_times_what_was_answered_is_sent_and_what_is_lost_of_it_measured(flo
         "due_rps": 400.0,
         "sent_rps": 400.0,
         "answered_rps": 10.0,
+        "answered_503_rps": 2.5,
         "capacity_lost_share": 0.75,
         "most_open": 900,
     }
@@ -121,7 +123,7 @@ def test_what_is_not_sent_in_the_end_is_no_overload(flooded):
     injected = FAULTS["F-40c"].inject(flooded.scene)
     injected.__enter__()
     flooded.sends_rps = 350
-    with pytest.raises(NotEffective, match="350 requests/s were sent, 400 were due: at most 900 connections"):
+    with pytest.raises(NotEffective, match="350 requests/s were sent, 400 were due: at most 900 were open"):
         injected.__exit__(None, None, None)
 
 
@@ -139,7 +141,7 @@ def test_the_same_is_asked_at_every_overload():
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (text(opening(1.0) | {"flood": 2}), "speaks format 2"),
+        (text(opening(1.0) | {"flood": 1}), "speaks format 1"),
         (text(opening(1.0), {"other": 1}), "line 2"),
         (text(opening(1.0), NONE), "has no time"),
         (text(opening(1.0))[:-8] + "\n", "line 1: it is cut short"),
@@ -148,6 +150,13 @@ def test_the_same_is_asked_at_every_overload():
 def test_what_a_sender_told_is_taken_only_if_it_is_whole(told, why):
     with pytest.raises(TrialFailed, match=why):
         parse_told(told)
+
+
+def test_what_was_told_twice_a_second_is_kept_in_its_order():
+    counted = [{"at_s": 100.5, **NONE, "ok": 5}, {"at_s": 101.0, **NONE, "ok": 9}]
+    told = parse_told(text(opening(1.0), *counted, {"ended_s": 101.2, "stopped": True, **NONE, "ok": 11}))
+    assert [(each.at_s, each.ok) for each in told.course] == [(100.5, 5), (101.0, 9)]
+    assert (told.ended, told.counts.ok, round(told.seconds, 3)) == (True, 11, 1.2)
 
 
 def test_a_line_that_is_not_ended_is_none():

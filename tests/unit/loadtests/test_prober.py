@@ -13,9 +13,11 @@ import pytest
 from serverlab.ledger import parse_ledger
 from serverlab.model.faults import Kind, Outcome, Probing
 from serverlab.prober import variables_of
+from shared.bounds import OutOfBounds
 from shared.chain import Chain
 from shared.exchange import Exchange
-from shared.prober import Address, Prober, Settings, SettingsError, judged, schedule
+from shared.prober import Address, Prober, Settings, judged, schedule
+from shared.sender import SettingsError
 
 KEY = "0b8e0a44-6a4b-4b5e-9d0a-1f2a3b4c5d6e"
 READ, MISSING = f'{{"key": "{KEY}"}}', '{"detail": "No such entry."}'
@@ -203,6 +205,19 @@ def test_where_nobody_listens_attempts_certainly_fail():
         return exchange
 
     assert judged("write", KEY, asyncio.run(run())) == ("fail", "refused")
+
+
+def test_an_address_is_asked_for_again_and_the_last_one_of_ours_is_kept():
+    found = [["127.0.0.2"], [], ["8.8.8.8"], ["127.0.0.3"]]
+    address = Address("http://app:8000", lookup=lambda _: found.pop(0))
+    address.ask()
+    address.ask()
+    assert address.current == ("127.0.0.2", 8000)
+    with pytest.raises(OutOfBounds, match=r"8\.8\.8\.8"):
+        address.ask()
+    assert address.current == ("127.0.0.2", 8000)
+    address.ask()
+    assert address.current == ("127.0.0.3", 8000)
 
 
 def test_a_name_that_nobody_knows_is_unreachable():

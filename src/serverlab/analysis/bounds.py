@@ -32,4 +32,4 @@ def bounded(judgement: Judgement, measured: Mapping[str, float], rule: Rule) -> 
 def _broken(measured: Mapping[str, float], rule: Rule) -> Iterator[str]:
     for name, most in rule.measured_at_most.items():
         if measured.get(name, most) > most:
-            yield f"{name} {measured[name]:g}, at most {most:g} is asked"
+            yield rule.said.get(name, f"{name} {measured[name]:g}, at most {most:g} is asked")

@@ -115,7 +115,8 @@ class Rule(Record, frozen=True):
     ``recovers``: it is well again (docs/failures.md) within the observation. ``failures_at_most``: attempts that were
     not OK, from the injection to the end. ``longest_gap_s``: without any success. ``goodput_at_least``: successes per
     second under the fault as a share of those before. None is not asked. ``measured_at_most`` bounds what the fault
-    itself measures, by its name (``in_flight_lost``). ``must_lose`` makes it a control of the instrument, and none of a
+    itself measures, by its name (``in_flight_lost``); ``said`` has the words for one that is broken, where its number
+    says too little. ``must_lose`` makes it a control of the instrument, and none of a
     server's: it passes where acknowledged writes are lost, and shows nothing where none is.
     """
 
@@ -124,6 +125,7 @@ class Rule(Record, frozen=True):
     longest_gap_s: float | None = None
     goodput_at_least: float | None = None
     measured_at_most: dict[str, float] = msgspec.field(default_factory=dict)
+    said: dict[str, str] = msgspec.field(default_factory=dict)
     must_lose: bool = False
 
 

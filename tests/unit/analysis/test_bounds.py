@@ -47,3 +47,13 @@ def test_a_bound_that_is_broken_fails_and_one_that_was_not_measured_leaves_it_op
 def test_a_rule_without_bounds_changes_nothing():
     judgement = a_judgement(Verdict.PASS)
     assert bounded(judgement, {"killed": 1}, Rule()) is judgement
+
+
+def test_a_bound_may_be_told_in_words():
+    rule = Rule(measured_at_most={"ill": 0, "killed": 0}, said={"ill": "ILL: it is not well"})
+    found = bounded(a_judgement(Verdict.PASS), {"ill": 1, "killed": 1}, rule)
+    assert (found.verdict, found.reason) == (
+        Verdict.FAIL,
+        "ILL: it is not well; killed 1, at most 0 is asked",
+    )
+    assert bounded(a_judgement(Verdict.PASS), {"ill": 0, "killed": 0}, rule).verdict is Verdict.PASS

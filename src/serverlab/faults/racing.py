@@ -43,10 +43,15 @@ else:
 
 @dataclass(frozen=True, kw_only=True)
 class KeepAliveRace(OnTheWay):
-    """The app ends idle connections sooner than the edge, which hears of it late, as over a network of some length."""
+    """The app ends idle connections sooner than the edge, which hears of it late, as over a network of some length.
+
+    It is held for as long as one such end takes wherever it can be had (PATIENCE_S), and a burst after it.
+    """
 
     way: Proxied = Proxied.UPSTREAM
     idle_s: int = 2
+    hold_s: float = 10.0
+    needs: tuple[str, ...] = ("idle_timeout",)
 
     def stack(self) -> Mapping[str, Any]:
         """A server that is told to keep idle connections for so long."""
@@ -63,19 +68,28 @@ class KeepAliveRace(OnTheWay):
         """Send bursts just after connections have become too old; count 502s among their answers."""
         proxy = proxy_of(scene.engine, scene.settings)
         kept_s = _kept_s(scene)
+        before = proxy.traffic().unheard
         over = threading.Event()
-        with (
-            ThreadPoolExecutor(1) as pool,
-            proxy.harmed([Toxic("latency", attributes={"latency": LATENCY_MS})]),
-        ):
-            bursts = pool.submit(_bursts, scene, over, after_s=kept_s + LATENCY_MS / 2000)
-            try:
-                yield f"the app ends idle connections after {kept_s:.2f} s, the edge hears of it {LATENCY_MS} ms later"
-            finally:
-                over.set()
+        scene.acted()
+        with ThreadPoolExecutor(1) as pool:
+            with proxy.harmed([Toxic("latency", attributes={"latency": LATENCY_MS})]):
+                bursts = pool.submit(_bursts, scene, over, after_s=kept_s + LATENCY_MS / 2000)
+                try:
+                    yield (
+                        f"the app ends idle connections after {kept_s:.2f} s, "
+                        f"the edge hears of it {LATENCY_MS} ms later"
+                    )
+                finally:
+                    over.set()
+            scene.lifted()
             statuses = bursts.result()
-        scene.lifted()
-        scene.measure(bad_gateways=statuses.count(BAD_GATEWAY), asked_in_bursts=len(statuses))
+        unheard = proxy.traffic().unheard - before
+        bad = statuses.count(BAD_GATEWAY)
+        scene.measure(bad_gateways=bad, asked_in_bursts=len(statuses), sent_too_late=unheard)
+        if not statuses:
+            raise NotEffective(f"no second burst in {scene.hold_s:g} s: connections are kept for {kept_s:g} s")
+        if not unheard and not bad:
+            raise NotEffective("no request met a connection that the app had ended")
 
 
 def _kept_s(scene: Scene) -> float:

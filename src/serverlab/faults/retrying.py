@@ -47,12 +47,14 @@ class RetryStorm(OnTheWay):
         try:
             with nginx.rewritten(edge, REPEATED):
                 nginx.reload(edge)
+                scene.acted()
                 with proxy.harmed([Toxic("limit_data", attributes={"bytes": 0})]):
                     statuses = _sent(scene, keys)
                     if (seen := touched_since(proxy, before)) is None:
                         raise NotEffective("no answer was lost")
                     copies = {guarded: postgres.copies(scene, each) for guarded, each in keys.items()}
                     yield f"{seen}; {SENT} entries each: {told_of(scene, copies)} ({statuses})"
+                scene.lifted()
         finally:
             try:
                 nginx.put_back(edge)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverlab import sampler
+from serverlab.faults import nginx
 from serverlab.faults.clients import (
     PAUSE_S,
     SERVICE,
@@ -68,6 +69,11 @@ class Slow(Fault):
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
         """Start the clients and wait until all connections have been tried; undone by having them let go."""
+        with nginx.has_room(scene), self._holding(scene) as seen:
+            yield seen
+
+    @contextmanager
+    def _holding(self, scene: Scene) -> Iterator[str]:
         before_mib = _memory_mib(scene)
         wanted = Wanted(
             kind=self.kind,
@@ -77,6 +83,7 @@ class Slow(Fault):
             pace_s=self.pace_s,
             clients=self.clients,
         )
+        scene.acted()
         with slow_clients(scene, wanted) as clients:
             first = _await_settled(clients)
             if not first.held and not (self.answered and first.ended):
@@ -84,7 +91,9 @@ class Slow(Fault):
             held = plural(first.held, "connection")
             yield f"{held} held, {first.waiting} not taken, {first.ended} closed by the server"
             scene.measure(memory_before_mib=before_mib, memory_mib=_memory_mib(scene))
-            scene.measure(**measured(clients.stop(), first=first))
+            told = clients.stop()
+            scene.lifted()
+            scene.measure(**measured(told, first=first))
 
     def left_behind(self, scene: Scene) -> str | None:
         """A slow client."""

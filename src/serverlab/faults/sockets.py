@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
+from serverlab.compose import StackDied
 from serverlab.faults import nginx, returning
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene
 from serverlab.faults.processes import app_containers, is_running
@@ -60,8 +61,9 @@ class SocketsOfAStoppedServer(Sockets):
                 yield f"the server ended after {took_s:.1f} s, and {lost} of {len(links)} sockets with it"
             finally:
                 returning.start(scene, containers)
+                started = time.monotonic()
                 returning.await_ready(scene)
-            scene.measure(reconnected_after_s=round(_until_one_opens(scene), 3))
+            scene.measure(reconnected_after_s=round(_until_one_opens(scene, since=started), 3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class SocketsOfAReloadedEdge(Sockets):
             scene.acted()
             yield nginx.reload(nginx.container_of(scene), told=scene.lifted)
             scene.measure(sockets=len(links), sockets_lost=_lost(links))
-        scene.measure(reconnected_after_s=round(_until_one_opens(scene), 3))
+        scene.measure(reconnected_after_s=round(_until_one_opens(scene, since=time.monotonic()), 3))
 
 
 @contextmanager
@@ -128,19 +130,27 @@ def _has_ended(link: ClientConnection) -> bool:
     return False
 
 
-def _until_one_opens(scene: Scene) -> float:
-    """The seconds from now until a socket can be opened; BACK_S where none can in that time, which is noted."""
-    began = time.monotonic()
+def _until_one_opens(scene: Scene, *, since: float) -> float:
+    """The seconds from then until a socket can be opened; where none can for BACK_S from now that is noted.
+
+    They are then those for which none could.
+    """
 
     def again() -> str | None:
         try:
-            with _opened(front_url(scene.engine, scene.settings)):
+            url = front_url(scene.engine, scene.settings)
+        except (
+            StackDied
+        ):  # the engine's answer: it has ended; what else the engine says is no word on the server
+            return None
+        try:
+            with _opened(url):
                 return "opened"
         except BROKEN:
             return None
 
-    back = returning.await_return(scene, "a socket is opened again", again, within_s=BACK_S, pause_s=0.1)
-    return time.monotonic() - began if back else BACK_S
+    returning.await_return(scene, "a socket is opened again", again, within_s=BACK_S, pause_s=0.1)
+    return time.monotonic() - since
 
 
 FAULTS: tuple[Fault, ...] = (

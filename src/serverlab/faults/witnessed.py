@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from serverlab.compose import Container, start_witness
-from serverlab.faults import slowhttptest
+from serverlab.faults import nginx, slowhttptest
 from serverlab.faults.clients import SPARE_S, STARTED_WITHIN_S, STOPPED_WITHIN_S
 from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect, await_undone
 from serverlab.faults.processes import Process, is_running, processes, run, send
@@ -33,9 +33,15 @@ class Witnessed(Fault):
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
         """Start it and wait until all its connections have been tried; undone by ending it, whose word is then read."""
+        with nginx.has_room(scene), self._holding(scene) as seen:
+            yield seen
+
+    @contextmanager
+    def _holding(self, scene: Scene) -> Iterator[str]:
         start_witness(scene.shell, scene.root, scene.settings)
         container = scene.engine.service(SERVICE)
         try:
+            scene.acted()
             self._start(scene, container)
             yield await_effect(
                 f"{slowhttptest.NAME} has tried its connections",
@@ -43,7 +49,7 @@ class Witnessed(Fault):
                 within_s=STARTED_WITHIN_S,
                 pause_s=PAUSE_S,
             )
-            _measure(scene, _ended(container))
+            _measure(scene, _ended(container, then=scene.lifted))
         finally:
             container.remove(force=True, v=True)
 
@@ -82,8 +88,8 @@ def _running(container: Container) -> list[Process]:
     return [each for each in processes(container) if each.command.startswith(f"{slowhttptest.NAME} ")]
 
 
-def _ended(container: Container) -> Observed:
-    """End it and return what it saw.
+def _ended(container: Container, *, then: Callable[[], None]) -> Observed:
+    """End it and return what it saw; ``then`` is called as soon as it has ended, before that is read.
 
     Raises:
         NotEffective: it had ended before, though the server had not closed all its connections.
@@ -98,6 +104,7 @@ def _ended(container: Container) -> Observed:
         within_s=STOPPED_WITHIN_S,
         pause_s=PAUSE_S,
     )
+    then()
     end = slowhttptest.read_end(run(container, READ, slowhttptest.SAID))
     if not before and end != slowhttptest.ALL_CLOSED:
         raise NotEffective(f"{slowhttptest.NAME} ended before it was told to: {end}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -54,7 +54,35 @@ def removed(monkeypatch):
 
 
 def test_its_entries_are_removed_although_the_edge_keeps_its_workers(removed):
-    scene = SimpleNamespace(engine=None, settings=None)
+    scene = SimpleNamespace(engine=None, settings=None, acted=lambda: None)
     with pytest.raises(NotUndone, match="nginx has other workers"), FAULTS["F-42"].inject(scene):
         pass
     assert len(set(removed)) == 2 * SENT
+
+
+def test_the_act_is_the_loss_of_answers_and_not_the_reloads_around_it(removed, monkeypatch):
+    done = []
+    proxy = SimpleNamespace(traffic=lambda: SimpleNamespace(touched=0), harmed=lambda _: harmed(done))
+    monkeypatch.setattr(retrying, "proxy_of", lambda *_: proxy)
+    monkeypatch.setattr(retrying, "touched_since", lambda *_: "they touched 40 pieces")
+    monkeypatch.setattr(postgres, "copies", lambda _scene, keys: [2] * len(keys))
+    monkeypatch.setattr(nginx, "reload", lambda _edge: done.append("reloaded"))
+    monkeypatch.setattr(nginx, "put_back", lambda _edge: done.append("put back"))
+    scene = SimpleNamespace(
+        engine=None,
+        settings=None,
+        acted=lambda: done.append("acted"),
+        lifted=lambda: done.append("lifted"),
+        measure=lambda **_: None,
+    )
+    with FAULTS["F-42"].inject(scene):
+        pass
+    assert done == ["reloaded", "acted", "harmed", "whole", "lifted", "put back"]
+    assert len(set(removed)) == 2 * SENT
+
+
+@contextmanager
+def harmed(done):
+    done.append("harmed")
+    yield
+    done.append("whole")

@@ -11,6 +11,7 @@ from serverlab.cli.context import CHECKOUT
 from serverlab.errors import TrialFailed
 from serverlab.faults import FAULTS, clients, slow
 from serverlab.faults.fault import NotEffective, NotUndone
+from serverlab.model.faults import Happening
 from serverlab.runner.breaking import why_not
 from tests.fake_slow import HELD, OPENING, ROWS, SETTLED, Stage, ended, row
 
@@ -56,6 +57,18 @@ def test_clients_are_held_counted_and_gone(stage):
         "closed_without_answer": 1,
         "closed_with_408": 1,
     }
+
+
+def test_the_act_begins_before_they_are_started_and_is_over_when_they_have_let_go(stage):
+    marks = []
+    stage.brings = lambda: stage.client_that_tells(*SETTLED, then=ended(*ROWS))
+    scene = replace(
+        stage.scene,
+        mark=lambda what: marks.append((what, len(stage.services()), "closed_by_server" in stage.measured)),
+    )
+    with replace(stage.fault, connections=3).inject(scene):
+        pass
+    assert marks == [(Happening.ACTED, 1, False), (Happening.LIFTED, 2, False)]
 
 
 def test_they_are_told_what_to_do_and_end_by_themselves(stage):

@@ -7,7 +7,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import requests
 
+from serverlab.compose import StackDied
 from serverlab.faults import FAULTS, nginx, sockets
 from serverlab.faults.fault import NotEffective
 
@@ -62,3 +64,46 @@ def test_sockets_that_cannot_all_be_opened_make_it_void(feed, scene):
     with refused, RELOADED.inject(scene):
         pass
     assert feed.open == 0
+
+
+@pytest.fixture
+def opens(feed, monkeypatch):
+    """Says what asking for the stack's address brings, again and again until a socket is opened."""
+    monkeypatch.setattr(sockets, "BACK_S", 0.05)
+    answers = []
+
+    def front(_engine, _settings):
+        found = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(sockets, "front_url", front)
+    return answers
+
+
+@pytest.fixture
+def noting(scene):
+    scene.engine = scene.settings = None
+    scene.notes = []
+    scene.note = scene.notes.append
+    return scene
+
+
+def test_an_engine_that_does_not_answer_is_no_socket_that_could_not_be_opened(opens, noting):
+    opens.append(requests.exceptions.ConnectionError("no engine"))
+    with pytest.raises(requests.exceptions.ConnectionError, match="no engine"):
+        sockets._until_one_opens(noting)
+
+
+def test_a_server_that_has_ended_lets_nobody_open_a_socket(opens, noting):
+    opens.append(StackDied("container app publishes no port 8000"))
+    assert sockets._until_one_opens(noting) == 0.05
+    (note,) = noting.notes
+    assert "a socket is opened again: not seen within" in note
+
+
+def test_a_server_that_takes_a_socket_again_is_back(opens, noting):
+    opens.extend([StackDied("container app publishes no port 8000"), "http://stack.test:2"])
+    assert sockets._until_one_opens(noting) < 5
+    assert noting.notes == []

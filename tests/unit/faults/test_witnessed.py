@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.faults import witnessed as module
 from serverlab.faults.fault import NotEffective
+from serverlab.model.faults import Happening
 from tests.fake_slow import FakeWitness, Stage
 
 
@@ -48,6 +51,20 @@ def test_the_witness_is_ended_and_its_word_is_kept(catalog):
         "witness_unavailable_share": 1.0,
     }
     assert stage.services() == ["serverlab-app-1"]
+
+
+def test_the_act_is_what_slowhttptest_does_and_not_its_container(catalog):
+    stage, found = witnessed(catalog, "cancelled")
+    marks = []
+    scene = replace(
+        stage.scene,
+        mark=lambda what: marks.append(
+            (what, len(found[0].words), len(found[0].signals), bool(stage.measured))
+        ),
+    )
+    with stage.fault.inject(scene):
+        pass
+    assert marks == [(Happening.ACTED, 0, 0, False), (Happening.LIFTED, 1, 1, False)]
 
 
 def test_a_witness_that_ended_before_it_was_told_to_attacked_nobody(catalog):

@@ -165,13 +165,13 @@ ATTACKS: tuple[Attack, ...] = (
         "the database is away",
         "503, JSON, soon; 200 when it is back",
         database_away,
-        profile="postgres",
+        profile="services",
     ),
     Attack(
         "A4-09",
         "Redis is away, with the sessions and the limits",
         "sessions 503, log-ins 429, tokens 200",
         cache_away,
-        profile="redis",
+        profile="services",
     ),
 )

@@ -76,7 +76,7 @@ def _stateless() -> Mapping[str, str]:
 
 
 def _in_redis() -> Mapping[str, str]:
-    return {"LAB_SESSION_STORE": "cache", "LAB_LOGIN_LIMITS": "on", "LAB_JWT_VERIFY": "stateless"}
+    return {"LAB_SESSION_STORE": "cache", "LAB_LOGIN_LIMITS": "on"}
 
 
 def _new_rsa_key(kid: str) -> RSAKey:
@@ -93,14 +93,10 @@ PROFILES = {
         "limits, Argon2id",
         _guarded,
     ),
-    "postgres": Profile(
-        "as open, PostgreSQL in the place of SQLite",
-        _open,
-        database=Database.POSTGRES,
-    ),
-    "redis": Profile(
-        "sessions and limits in Redis, tokens believed without a query",
+    "services": Profile(
+        "as open, PostgreSQL in the place of SQLite, sessions and limits in Redis",
         _in_redis,
+        database=Database.POSTGRES,
         cache=Cache.REDIS,
     ),
     "replicated": Profile("as open, two replicas with one database", _open, targets=REPLICATED, replicas=2),

@@ -132,7 +132,7 @@ class Trial:
             self._emit_result(connections)
             self.environment.process_exit_code = EXIT_OK
         except GeneratorBrokenError as broken:
-            logger.error("%s", broken)
+            emit("broken", reason=str(broken))
         finally:
             self.environment.runner.quit()
 

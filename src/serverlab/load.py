@@ -119,18 +119,21 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
     container = engine.service("load")
     stop = threading.Timer(_deadline_s(workload), container.kill)
     stop.start()
+    reason = "the generator ended without a result"
     try:
         for line in follow(container):
             event = _event(line)
             on_event(event)
             if event.get("event") == "result":
                 return Generated(result=read_result(event), line=line)
+            if event.get("event") == "broken":
+                reason = f"the generator gave up: {event['reason']}"
     finally:
         stop.cancel()
     container.wait(timeout=30)
     container.reload()
     said = tails([container]) or "\n".join(log_lines(container, lines=12))
-    raise GeneratorBroke(f"the generator ended without a result{said}")
+    raise GeneratorBroke(f"{reason}{said}")
 
 
 def cut_short(engine: Engine) -> None:

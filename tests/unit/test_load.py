@@ -244,6 +244,12 @@ def test_a_generator_that_ends_without_a_result_is_told_with_its_last_lines(gene
     assert generator.waited == [30]
 
 
+def test_a_generator_that_gives_up_says_why(generator):
+    with pytest.raises(load.GeneratorBroke) as broke:
+        await_result(generator, line(event="broken", reason="3 of 16 users ready in 20 s"))
+    assert broke.value.what.splitlines()[0] == "the generator gave up: 3 of 16 users ready in 20 s"
+
+
 def test_a_result_cut_short_is_no_result(generator):
     with pytest.raises(load.GeneratorBroke, match="ended without a result"):
         await_result(generator, line(**a_result())[:-40])

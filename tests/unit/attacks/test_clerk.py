@@ -22,6 +22,7 @@ class Engine:
         self.folder = folder
         self.commands = []
         self.processes = []
+        self.threads = []
 
     def exec_create(self, _container, command, *, stdin):
         assert stdin
@@ -38,7 +39,8 @@ class Engine:
             [sys.executable, *self.commands[-1][1:-1], program], stdin=theirs, stdout=subprocess.PIPE
         )
         self.processes.append(process)
-        threading.Thread(target=self.hand_on, args=(process, theirs)).start()
+        self.threads.append(threading.Thread(target=self.hand_on, args=(process, theirs)))
+        self.threads[-1].start()
         link = socket.SocketIO(ours, "rb")
         link._response = SimpleNamespace(close=ours.close)
         return link
@@ -61,6 +63,9 @@ def engine(tmp_path):
     for process in engine.processes:
         process.kill()
         process.wait()
+    for thread in engine.threads:
+        thread.join()
+    for process in engine.processes:
         process.stdout.close()
 
 

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from serverlab.faults import database, edge, exhausting, network, overload, release, rolling, slow, sockets
+from serverlab.faults import (
+    database,
+    edge,
+    exhausting,
+    metastable,
+    network,
+    overload,
+    release,
+    repeating,
+    rolling,
+    shedding,
+    slow,
+    sockets,
+)
+from serverlab.faults.deadlock import Deadlock
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
 from serverlab.faults.process import Crash, Frozen, Killed, Nothing, Reload, the_master, the_worker
@@ -130,6 +144,18 @@ _ALL: Iterable[Fault] = (
         hold_s=6.0,
         rule=Rule(failures_at_most=0, longest_gap_s=2.0, goodput_at_least=0.9),
     ),
+    Deadlock(
+        id="F-07",
+        title="deadlock in the app",
+        what=(
+            "Requests wait for a lock that nobody releases: three times as many as the server works on at once, or "
+            "three times eight where nothing bounds that. The clients leave, and nothing else is undone. LAB_TIMEOUT "
+            "is 3 s, for who heeds it."
+        ),
+        environment=IMPATIENT,
+        hold_s=6.0,
+        rule=Rule(longest_gap_s=5.0),
+    ),
     Leak(
         id="F-08",
         title="memory leak",
@@ -186,9 +212,12 @@ FAULTS: dict[str, Fault] = {
     for each in (
         *_ALL,
         *rolling.FAULTS,
+        *repeating.FAULTS,
         *release.FAULTS,
         *exhausting.FAULTS,
         *overload.FAULTS,
+        *metastable.FAULTS,
+        *shedding.FAULTS,
         *database.FAULTS,
         *network.FAULTS,
         *edge.FAULTS,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from serverlab.attacks.stage import LEAKS, Attack, Outcome, Stage, said
-from serverlab.attacks.visitor import Visitor, judged, newcomer
+from serverlab.attacks.visitor import Visitor, judged
 from serverlab.model.records import Check
 from serverlab.probe import PASSWORD, Answer
 
@@ -120,7 +120,7 @@ def database_away(stage: Stage) -> Outcome:
 
 def cache_away(stage: Stage) -> Outcome:
     """Redis is stopped, where sessions are and attempts to sign in are counted: tokens do not notice."""
-    session, token = newcomer(stage), newcomer(stage, "jwt")
+    session, token = _signed_in(stage, "user02"), _signed_in(stage, "user03", "jwt")
     credentials = {"username": session.username, "password": session.password}
     with away(stage, "cache"):
         during = told(
@@ -134,8 +134,14 @@ def cache_away(stage: Stage) -> Outcome:
                 Asked("the page", 200, lambda: stage.ask("GET", "/")),
             ]
         )
-    again = Visitor(stage, username=session.username, password=session.password)
+    again = Visitor(stage, username=session.username)
     return _outcome(during, again="a new session", back_after_s=back_s(lambda: again.log_in().status_code))
+
+
+def _signed_in(stage: Stage, username: str, way: str = "session") -> Visitor:
+    visitor = Visitor(stage, way=way, username=username)
+    visitor.log_in().raise_for_status()
+    return visitor
 
 
 def _asked(visitor: Visitor, path: str = "") -> Answer:

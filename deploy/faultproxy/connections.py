@@ -87,6 +87,7 @@ class Flow:
         self._writer = writer
         self._connection = connection
         self._count = count
+        self.ended = False
         self._held: asyncio.Queue[Piece] = asyncio.Queue(HELD_CHUNKS)
         self._doses: list[Dose] = []
         for toxic in toxics:
@@ -112,6 +113,7 @@ class Flow:
         data = b"."
         while data:
             data = await self._reader.read(CHUNK_BYTES)
+            self.ended = not data
             await self._held.put(Piece(data, asyncio.get_running_loop().time()))
 
     async def _write(self) -> None:
@@ -128,6 +130,7 @@ class Flow:
             async for part in first.act(piece):
                 await self._through(part, others)
         elif piece.data:
+            self._connection.handed_on(self)
             self._writer.write(piece.data)
             self._count(len(piece.data))
             await self._writer.drain()
@@ -136,9 +139,13 @@ class Flow:
 class Connection:
     """A client's connection and the one that was made for it."""
 
-    def __init__(self, touched: Callable[[], None]) -> None:
-        """Nothing flows yet; ``touched`` is called whenever a toxic has had something to do."""
+    def __init__(self, touched: Callable[[], None], *, unheard: Callable[[], None] = lambda: None) -> None:
+        """Nothing flows yet; ``touched`` is called whenever a toxic has had something to do.
+
+        ``unheard`` is called for each piece that is handed on to an upstream that has ended its half.
+        """
         self.touched = touched
+        self._unheard = unheard
         self._ended = asyncio.Event()
         self._reset = False
         self.flows: dict[str, Flow] = {}
@@ -147,6 +154,11 @@ class Connection:
         """End it, whatever it is doing; a reset is not taken back."""
         self._reset = self._reset or reset
         self._ended.set()
+
+    def handed_on(self, flow: Flow) -> None:
+        """A piece of the flow is handed on."""
+        if flow is self.flows["upstream"] and self.flows["downstream"].ended:
+            self._unheard()
 
     async def run(self, *writers: asyncio.StreamWriter) -> None:
         """Have both flows run until both are over, or one breaks, or it is ended; close both ends."""

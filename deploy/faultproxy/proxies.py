@@ -30,7 +30,8 @@ class Conflict(Exception):
 class Traffic:
     """What has gone through a proxy since it was made; ``open`` connections are there now.
 
-    ``touched`` counts how often a toxic delayed, cut or dropped a piece, or ended a connection.
+    ``touched`` counts how often a toxic delayed, cut or dropped a piece, or ended a connection; ``unheard`` the pieces
+    that a client sent to an upstream that had ended its half already.
     """
 
     accepted: int = 0
@@ -39,6 +40,7 @@ class Traffic:
     upstream_bytes: int = 0
     downstream_bytes: int = 0
     touched: int = 0
+    unheard: int = 0
 
 
 class Proxy:
@@ -139,7 +141,7 @@ class Proxy:
             self.traffic.open -= 1
 
     async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(self._touch)
+        connection = Connection(self._touch, unheard=self._miss)
         there_reader, there_writer = await self._connected()
         if self._server is None:  # it was disabled in the meantime
             close(writer, reset=False)
@@ -186,6 +188,9 @@ class Proxy:
             self.traffic.upstream_bytes += size
         else:
             self.traffic.downstream_bytes += size
+
+    def _miss(self) -> None:
+        self.traffic.unheard += 1
 
 
 class Proxies:

@@ -45,7 +45,10 @@ class Toxic:
 
 @dataclass(frozen=True)
 class Traffic:
-    """What has gone through since the stack was started; ``touched`` counts what toxics had to do with."""
+    """What has gone through since the stack was started; ``touched`` counts what toxics had to do with.
+
+    ``unheard`` counts the pieces that were sent to an upstream that had ended its half already.
+    """
 
     accepted: int
     failed: int
@@ -53,6 +56,7 @@ class Traffic:
     upstream_bytes: int
     downstream_bytes: int
     touched: int
+    unheard: int = 0
 
 
 class FaultProxy:

@@ -8,7 +8,15 @@ from faultproxy.proxies import Conflict, address_of
 
 from tests.fault_proxy import live
 
-QUIET = {"accepted": 0, "failed": 0, "open": 0, "upstream_bytes": 0, "downstream_bytes": 0, "touched": 0}
+QUIET = {
+    "accepted": 0,
+    "failed": 0,
+    "open": 0,
+    "upstream_bytes": 0,
+    "downstream_bytes": 0,
+    "touched": 0,
+    "unheard": 0,
+}
 LATENCY = {
     "name": "latency_downstream",
     "type": "latency",

@@ -96,8 +96,45 @@ def test_without_a_toxic_everything_goes_through_and_is_counted():
             "upstream_bytes": 1 << 20,
             "downstream_bytes": 1 << 20,
             "touched": 0,
+            "unheard": 0,
         },
     )
+
+
+async def one_answer(reader, writer):
+    """What was said first, back, and then the end of this half; what is said afterwards is not looked at."""
+    writer.write(await reader.read(65536))
+    writer.write_eof()
+    await reader.read(-1)
+    writer.close()
+
+
+def test_what_is_said_to_an_upstream_that_has_ended_is_counted_while_its_end_is_on_its_way():
+    async def scenario():
+        async with through(toxic("slow_close", delay=60_000), serve=one_answer) as client:
+            await client.said(b"x")
+            (connection,) = client.proxy._connections
+            await until(lambda: connection.flows["downstream"].ended)
+            before = client.proxy.traffic.unheard
+            client.writer.write(b"y")
+            await until(lambda: client.proxy.traffic.upstream_bytes == 2)
+            return before, client.proxy.traffic.unheard
+
+    assert run(scenario()) == (0, 1)
+
+
+def test_a_client_that_has_ended_its_half_is_still_answered():
+    async def late(reader, writer):
+        writer.write(await reader.read(-1))
+        writer.close()
+
+    async def scenario():
+        async with through(serve=late) as client:
+            client.writer.write(b"x")
+            client.writer.write_eof()
+            return await client.rest(), client.proxy.traffic.unheard
+
+    assert run(scenario()) == (b"x", 0)
 
 
 def test_latency_delays_every_piece_and_adds_up_over_both_streams():

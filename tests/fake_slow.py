@@ -71,6 +71,7 @@ class Stage:
     def __init__(self, catalog, fault, target="gunicorn:gthread"):
         self.client, self.measured, self.notes = FakeClient(), {}, []
         self.client.add("app")
+        self.edge = self.client.add("edge") if "+" in target else None
         self.shell = FakeShell({"docker compose": Answer(does=self._bring)})
         self.brings = lambda: None
         self.fault = FAULTS[fault]

@@ -8,14 +8,17 @@ from contextlib import contextmanager
 
 from serverlab.compose import Container
 from serverlab.errors import TrialFailed
-from serverlab.faults.fault import Scene, await_effect, await_undone
+from serverlab.faults.fault import NotEffective, Scene, await_effect, await_undone
 from serverlab.faults.processes import Process, processes, run, send
+from serverlab.formatting import plural
 
 SERVICE = "edge"
 CONFIGURATION = "/tmp/nginx/nginx.conf"  # noqa: S108 - the container's own tmpfs
 RELOADED = "nginx has other workers"
 RELOADED_WITHIN_S = 10.0
 PAUSE_S = 0.05
+
+NO_ROOM = "No space left on device"
 
 REWRITE = """
 import json, pathlib, sys
@@ -118,6 +121,23 @@ def rewritten(container: Container, changes: Mapping[str, str]) -> Iterator[None
 def logged(container: Container, text: str) -> int:
     """How many of its log lines have the text."""
     return sum(text in line for line in container.logs().decode(errors="replace").splitlines())
+
+
+@contextmanager
+def has_room(scene: Scene) -> Iterator[None]:
+    """Have an edge, where there is one, keep whole answers in its temporary files while the block runs.
+
+    Raises:
+        NotEffective: on leaving the block, it says in its log that there was no room for one.
+    """
+    if scene.expected.edge is None:
+        yield
+        return
+    container = container_of(scene)
+    before = logged(container, NO_ROOM)
+    yield
+    if short := logged(container, NO_ROOM) - before:
+        raise NotEffective(f"the edge gave up {plural(short, 'answer')}: {NO_ROOM} in its log")
 
 
 def _named(pids: set[int]) -> str:

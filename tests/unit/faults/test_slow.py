@@ -165,7 +165,29 @@ def test_a_fault_of_several_clients_needs_all_of_them(catalog):
         stage.fault.inject(stage.scene),
     ):
         pass
-    assert stage.services() == ["serverlab-app-1"]
+    assert stage.services() == ["serverlab-app-1", "serverlab-edge-1"]
+
+
+@pytest.mark.parametrize("before", [[], ["[crit] pwritev() failed (28: No space left on device)"]])
+def test_answers_that_the_edge_has_no_room_for_hold_nobody(catalog, before):
+    stage = Stage(catalog, "S-04", "gunicorn:sync+nginx")
+    stage.edge.logged = before
+    stage.brings = lambda: stage.client_that_tells(*SETTLED, then=ended(*ROWS))
+    said = "[crit] 20#20: *6 pwritev() /tmp/nginx/proxy/1 failed (28: No space left on device)"
+    with (
+        pytest.raises(NotEffective, match="the edge gave up 2 answers: No space left on device in its log"),
+        replace(stage.fault, connections=3).inject(stage.scene),
+    ):
+        stage.edge.logged = [*before, said, "[notice] signal", said]
+    assert stage.services() == ["serverlab-app-1", "serverlab-edge-1"]
+
+
+def test_what_the_edge_had_no_room_for_before_is_not_held_against_the_clients(catalog):
+    stage = Stage(catalog, "S-04", "gunicorn:sync+nginx")
+    stage.edge.logged = ["[crit] pwritev() failed (28: No space left on device)"]
+    stage.brings = lambda: stage.client_that_tells(*SETTLED, then=ended(*ROWS))
+    with replace(stage.fault, connections=3).inject(stage.scene) as seen:
+        assert seen == "3 connections held, 0 not taken, 0 closed by the server"
 
 
 def test_several_clients_are_counted_together(catalog):

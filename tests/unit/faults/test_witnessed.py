@@ -27,8 +27,8 @@ def _nobody_waits_long(monkeypatch):
     monkeypatch.setattr(module, "PAUSE_S", 0.001)
 
 
-def witnessed(catalog, name, **options):
-    stage = Stage(catalog, "S-01w")
+def witnessed(catalog, name, target="gunicorn:gthread", **options):
+    stage = Stage(catalog, "S-01w", target)
     found = []
     stage.brings = lambda: found.append(FakeWitness(stage.client.add("witness"), name, **options))
     return stage, found
@@ -65,6 +65,16 @@ def test_the_act_is_what_slowhttptest_does_and_not_its_container(catalog):
     with stage.fault.inject(scene):
         pass
     assert marks == [(Happening.ACTED, 0, 0, False), (Happening.LIFTED, 1, 1, False)]
+
+
+def test_answers_that_the_edge_has_no_room_for_hold_nobody(catalog):
+    stage, _ = witnessed(catalog, "cancelled", "gunicorn:gthread+nginx")
+    with (
+        pytest.raises(NotEffective, match="the edge gave up 1 answer: No space left on device in its log"),
+        stage.fault.inject(stage.scene),
+    ):
+        stage.edge.logged = ["[crit] 20#20: *6 pwritev() failed (28: No space left on device)"]
+    assert stage.services() == ["serverlab-app-1", "serverlab-edge-1"]
 
 
 def test_a_witness_that_ended_before_it_was_told_to_attacked_nobody(catalog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -93,17 +94,48 @@ def noting(scene):
 def test_an_engine_that_does_not_answer_is_no_socket_that_could_not_be_opened(opens, noting):
     opens.append(requests.exceptions.ConnectionError("no engine"))
     with pytest.raises(requests.exceptions.ConnectionError, match="no engine"):
-        sockets._until_one_opens(noting)
+        sockets._until_one_opens(noting, since=0)
 
 
 def test_a_server_that_has_ended_lets_nobody_open_a_socket(opens, noting):
     opens.append(StackDied("container app publishes no port 8000"))
-    assert sockets._until_one_opens(noting) == 0.05
+    assert sockets._until_one_opens(noting, since=time.monotonic()) >= 0.05
     (note,) = noting.notes
     assert "a socket is opened again: not seen within" in note
 
 
 def test_a_server_that_takes_a_socket_again_is_back(opens, noting):
     opens.extend([StackDied("container app publishes no port 8000"), "http://stack.test:2"])
-    assert sockets._until_one_opens(noting) < 5
+    assert sockets._until_one_opens(noting, since=time.monotonic()) < 5
     assert noting.notes == []
+
+
+def test_how_long_nobody_could_connect_again_counts_from_when_the_server_was_told_to_start(
+    opens, noting, monkeypatch
+):
+    opens.append("http://stack.test:2")
+    now, measured = [0.0], {}
+
+    class App:
+        def stop(self, *, timeout):
+            now[0] += 2
+
+    def ready(_scene):
+        now[0] += 7
+
+    noting.measure = measured.update
+    monkeypatch.setattr(sockets, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(sockets, "app_containers", lambda _: [App()])
+    monkeypatch.setattr(sockets, "is_running", lambda _: False)
+    monkeypatch.setattr(sockets, "_lost", len)
+    monkeypatch.setattr(sockets.returning, "start", lambda *_: None)
+    monkeypatch.setattr(sockets.returning, "await_ready", ready)
+    with replace(FAULTS["F-63"], sockets=2).inject(noting) as seen:
+        assert seen == "the server ended after 2.0 s, and 2 of 2 sockets with it"
+        now[0] += 10
+    assert measured == {
+        "sockets": 2,
+        "sockets_lost": 2,
+        "stopped_after_s": 2.0,
+        "reconnected_after_s": 7.0,
+    }

@@ -106,11 +106,13 @@ class CommitCut(OnTheWay):
         try:
             with proxy.harmed([Toxic("cut_at", attributes={"hex": COMMITTED.hex()})]):
                 first = _sent(scene, key)
+                if (seen := touched_since(proxy, before)) is None or first in WRITTEN:
+                    raise NotEffective(f"the commit was not cut off: its sender got {first}")
                 if postgres.copies(scene, [key])[0] != 1:
                     raise NotEffective(
                         f"the entry that was to be committed and not told is not there ({first})"
                     )
-                yield f"an entry is committed and its sender got {first}; {touched_since(proxy, before)}"
+                yield f"an entry is committed and its sender got {first}; {seen}"
             scene.lifted()
             again = _sent(scene, key)
             copies = postgres.copies(scene, [key])[0]
@@ -176,6 +178,8 @@ def _sent(scene: Scene, key: str) -> int:
         return answered(client.post, LEDGER, json={"key": key}).status or 0
 
 
+WRITTEN = (200, 201)
+"""What the sender of an entry is told that is there."""
 SILENT = tuple(Toxic("timeout", stream, {"timeout": 0}) for stream in ("upstream", "downstream"))
 LONGER_THAN_EVERY_TIME_OUT_S = 40.0
 """LAB_TIMEOUT is 30 seconds, and the edge waits for 35."""

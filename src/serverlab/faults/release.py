@@ -101,9 +101,10 @@ FAULTS = (
 
 
 def started(scene: Scene, like: Container, changes: Mapping[str, str]) -> Container:
-    """A container as this one, with other variables; it carries our label, and not the name of the app's service."""
+    """A container as this one, on its cores, with other variables; it has our label, and not the service's name."""
     like.reload()
     config, networks = like.attrs["Config"], like.attrs["NetworkSettings"]["Networks"]
+    budget = like.attrs["HostConfig"]
     given = dict(each.split("=", 1) for each in config["Env"])
     return scene.engine.client.containers.run(
         config["Image"],
@@ -117,8 +118,11 @@ def started(scene: Scene, like: Container, changes: Mapping[str, str]) -> Contai
         tmpfs={"/tmp": "mode=1777,size=64m"},  # noqa: S108 - the container's own
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
-        mem_limit="1g",
-        pids_limit=512,
+        cpuset_cpus=budget["CpusetCpus"],
+        nano_cpus=budget["NanoCpus"],
+        mem_limit=budget["Memory"],
+        memswap_limit=budget["MemorySwap"],
+        pids_limit=budget["PidsLimit"],
     )
 
 

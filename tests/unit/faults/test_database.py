@@ -144,7 +144,7 @@ class CuttingProxy:
 def cut(database, monkeypatch):
     """Statuses of the entry that is sent by way of a proxy; it is there ``copies`` times until it is removed."""
     proxy = CuttingProxy()
-    found = SimpleNamespace(copies=1, sent=[], proxy=proxy, stays=False)
+    found = SimpleNamespace(copies=1, sent=[], proxy=proxy, stays=False, first=500)
 
     def told(statement, other):
         if not statement.startswith("SELECT key"):
@@ -155,7 +155,7 @@ def cut(database, monkeypatch):
 
     def sent(_scene, key):
         found.sent.append((key, proxy.at_work))
-        return 200 if len(found.sent) == 2 else 500
+        return 200 if len(found.sent) == 2 else found.first
 
     database.prints = SimpleNamespace(get=told)
     monkeypatch.setattr(database_faults, "proxy_of", lambda *_: proxy)
@@ -174,6 +174,18 @@ def test_an_entry_that_was_committed_and_cut_off_is_sent_again_and_counted(scene
 def test_an_entry_that_was_not_committed_is_no_cut(scene, cut):
     cut.copies = 0
     with pytest.raises(NotEffective, match="is not there"), FAULTS["F-24"].inject(scene):
+        pass
+
+
+def test_a_sender_who_is_told_of_the_commit_was_not_cut_off(scene, cut):
+    cut.first = 201
+    with pytest.raises(NotEffective, match="not cut off: its sender got 201"), FAULTS["F-24"].inject(scene):
+        pass
+
+
+def test_a_toxic_that_touched_nothing_cut_nothing_off(scene, cut):
+    cut.proxy.traffic = lambda: SimpleNamespace(touched=1)
+    with pytest.raises(NotEffective, match="not cut off"), FAULTS["F-24"].inject(scene):
         pass
 
 

@@ -17,6 +17,10 @@ from tests.fake_scene import FakeStack
 BEHIND = "gunicorn:gthread+nginx"
 
 
+BUDGET = {"CpusetCpus": "0", "NanoCpus": 10**9, "Memory": 1 << 30, "MemorySwap": 1 << 30, "PidsLimit": 512}
+LIMITS = ("cpuset_cpus", "nano_cpus", "mem_limit", "memswap_limit", "pids_limit")
+
+
 @pytest.fixture
 def rolled(monkeypatch):
     """The fault, a scene for it, and what was done, in its order; the release answers with the status that is set."""
@@ -26,6 +30,7 @@ def rolled(monkeypatch):
         stack = FakeStack(app)
         first, second = stack.server.container, stack.client.add("app", ports={8000: app.port})
         attrs = {**first.attrs, "Config": {"Image": "serverlab/gunicorn:dev", "Env": ["A=1=2"], "Cmd": None}}
+        attrs["HostConfig"] = BUDGET
         attrs["NetworkSettings"] = {**attrs["NetworkSettings"], "Networks": {"serverlab_lab": {}}}
         monkeypatch.setattr(type(first), "attrs", attrs)
         first.stop = lambda timeout: done.append(f"stop within {timeout} s")
@@ -37,6 +42,7 @@ def rolled(monkeypatch):
 
         def run(image, command, **options):
             done.append((image, options["environment"], options["labels"], options["network"]))
+            assert [options[name] for name in LIMITS] == [*BUDGET.values()]
             return bad
 
         @contextmanager

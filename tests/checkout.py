@@ -42,6 +42,19 @@ link = "https://gunicorn.org/design/"
 variants = ["gthread"]
 """
 
+GUNICORN_ASGI = """\
+
+[variants.asgi]
+title = "event loops"
+track = "production"
+interface = "asgi"
+capabilities = ["websocket"]
+command = ["gunicorn"]
+workers = { per_cpu = 1 }
+threads = 0
+"""
+"""A variant of Gunicorn that calls the app otherwise and can do more; not part of the checkout as it is made."""
+
 RUNSERVER = """\
 format = 1
 title = "runserver"

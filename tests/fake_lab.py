@@ -127,7 +127,8 @@ class FakeLab:
             self.client.add("edge", run=run, ports={8080: self.app.port, 8443: self.app.port})
         self.client.add_network(labels={"org.serverlab": run})
         self.client.add_volume(labels={"org.serverlab": run})
-        interface = catalog.servers[target.server].interface.value
+        server = catalog.servers[target.server]
+        interface = server.interface_of(catalog.variant(target)).value
         multithread = catalog.variant(target).threads != 1 if interface == "wsgi" else None
         self.app.identity = identity_of(
             interface=interface,
@@ -137,7 +138,7 @@ class FakeLab:
             multithread=multithread,
             cache="redis" if overlays & {"redis.yml"} else "database",
             realtime=bool(overlays & {"realtime.yml"})
-            or "websocket" in catalog.servers[target.server].capabilities,
+            or "websocket" in server.capabilities_of(catalog.variant(target)),
             **to_be_stated({name: given[name] for name in SWITCHES if name in given}),
         )
         self.app.server_header = "nginx" if has_edge else HEADERS[target.server]

@@ -64,16 +64,26 @@ class Expectation:
         return self.settings.workers or self.variant.workers.for_cpus(self.settings.cpus)
 
     @property
+    def interface(self) -> Interface:
+        """How the server calls the app."""
+        return self.server.interface_of(self.variant)
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server itself can do, without its edge."""
+        return self.server.capabilities_of(self.variant)
+
+    @property
     def speaks_websocket(self) -> bool:
         """Whether the server itself, and not one beside it, holds the WebSockets."""
-        return "websocket" in self.server.capabilities
+        return "websocket" in self.capabilities
 
     @property
     def multithread(self) -> bool | None:
         """What the app is told about threads; ASGI has no word for it."""
         if self.identity.multithread is not None:
             return self.identity.multithread
-        return self.variant.threads != 1 if self.server.interface is Interface.WSGI else None
+        return self.variant.threads != 1 if self.interface is Interface.WSGI else None
 
 
 def front_url(engine: Engine, settings: StackSettings) -> str:
@@ -211,7 +221,7 @@ def _server_processes(engine: Engine, expected: Expectation) -> tuple[int, ...]:
 
 def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[Check]:
     wanted = {
-        "interface": expected.server.interface.value,
+        "interface": expected.interface.value,
         "variant": expected.settings.target.variant,
         "cpus": expected.settings.cpus,
         "workers": expected.workers_each,

@@ -45,6 +45,7 @@ def start(engine: Engine) -> Start:
         *,
         cpus: int = 1,
         replicas: int | None = None,
+        workers: int | None = None,
         database: Database = Database.SQLITE,
         cache: Cache = Cache.DATABASE,
         realtime: bool = False,
@@ -64,6 +65,7 @@ def start(engine: Engine) -> Start:
             cache=cache,
             realtime=realtime,
             app=app or {},
+            workers=workers,
             shared_data=shared_data,
             proxied=proxied,
         )

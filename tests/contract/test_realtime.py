@@ -1,4 +1,4 @@
-"""The live feed on running containers: one process, replicas that share Redis, and Daphne beside a WSGI server."""
+"""The live feed on running containers: one process, processes or replicas that share Redis, Daphne beside a server."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ ACCESS_LIFETIME_S = 5
 STACKS: dict[str, dict[str, Any]] = {
     "daphne:production": {},
     "daphne:production+nginx": {"cache": Cache.REDIS, "replicas": 2},
+    "gunicorn:asgi+nginx": {"cache": Cache.REDIS, "workers": 2},
     "gunicorn:gthread+nginx": {"realtime": True},
 }
 

@@ -9,9 +9,10 @@ import pytest
 from serverlab import probe
 from serverlab.catalog import load_catalog
 from serverlab.compose import Database, Engine, StackDied
+from serverlab.model.definitions import Target
 from serverlab.model.records import Check
 from serverlab.runner.trial import expectation
-from tests.checkout import make_checkout
+from tests.checkout import GUNICORN, GUNICORN_ASGI, make_checkout, write
 from tests.fake_app import KEY, FakeApp, identity_of, serving
 from tests.fake_engine import FakeClient
 from tests.unit.test_compose import stack_settings
@@ -187,6 +188,17 @@ def version_of(app, engine, expected, catalog):
 def test_a_stack_that_is_something_else_is_found_out(app, engine, expected, said, failure):
     app.identity = identity_of(**said)
     assert failures(engine, expected) == [failure]
+
+
+def test_a_variant_with_an_interface_of_its_own_is_held_to_that_and_to_the_feed(app, engine, tmp_path):
+    write(tmp_path, "deploy/gunicorn/server.toml", GUNICORN + GUNICORN_ASGI)
+    target = Target(server="gunicorn", variant="asgi", edge=None)
+    expected = expectation(load_catalog(tmp_path), stack_settings(jwt_key=KEY, target=target))
+    said = {"variant": "asgi", "multithread": None, "realtime": True}
+    app.identity = identity_of(interface="asgi", **said)
+    assert failures(engine, expected) == []
+    app.identity = identity_of(interface="wsgi", **said)
+    assert failures(engine, expected) == ["identity: interface: wsgi, expected asgi"]
 
 
 def test_postgresql_is_what_the_app_calls_it(app, engine, expected):

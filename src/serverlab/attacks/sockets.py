@@ -31,7 +31,7 @@ def served(attack: Callable[[Stage], Outcome]) -> Callable[[Stage], Outcome]:
     """The attack on servers that serve WebSockets; N/A on all others."""
 
     def asked(stage: Stage) -> Outcome:
-        if stage.expected.server.interface is Interface.WSGI:
+        if stage.expected.interface is Interface.WSGI:
             return not_applicable("serves WSGI, no WebSocket")
         try:
             return attack(stage)
@@ -239,7 +239,7 @@ def split_headers(stage: Stage) -> Outcome:
 
 def no_sockets_here(stage: Stage) -> Outcome:
     """A handshake where only WSGI is served."""
-    if stage.expected.server.interface is not Interface.WSGI:
+    if stage.expected.interface is not Interface.WSGI:
         return not_applicable("serves WebSockets")
     before = time.monotonic()
     try:

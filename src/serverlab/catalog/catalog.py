@@ -86,11 +86,25 @@ class Catalog:
 
     def capabilities(self, target: Target) -> frozenset[str]:
         """What the target can do: what its server or its edge can; what an edge hands on, only if both can."""
-        of_server = frozenset(self.servers[target.server].capabilities)
+        of_server = self.servers[target.server].capabilities_of(self.variant(target))
         if target.edge is None:
             return of_server
         of_edge = frozenset(self.edges[target.edge].capabilities)
         return (of_server | of_edge) - HANDED_ON | (of_server & of_edge & HANDED_ON)
+
+    def declared_by(self, capability: str) -> list[str]:
+        """The servers and edges that declare the capability, with their variant where only that one does."""
+        able: list[str] = []
+        for name, server in self.servers.items():
+            if capability in server.capabilities:
+                able.append(name)
+            else:
+                able += [
+                    f"{name}:{variant}"
+                    for variant, settings in server.variants.items()
+                    if capability in settings.capabilities
+                ]
+        return able + [name for name, edge in self.edges.items() if capability in edge.capabilities]
 
     def lacking(self, target: Target, workload: str) -> str | None:
         """The first capability that the workload needs and the target has not, or None."""

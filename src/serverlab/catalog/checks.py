@@ -18,6 +18,7 @@ from serverlab.model.definitions import (
     Server,
     Signals,
     Target,
+    Variant,
     Workload,
 )
 from serverlab.model.switches import OF_WORKLOADS, SWITCHES
@@ -69,10 +70,21 @@ def _variant_mistakes(server: Server) -> Iterator[str]:
     for name, variant in server.variants.items():
         if variant.identity:
             yield from _regex_mistakes(variant.identity, where=f"variants.{name}.identity")
+        yield from _capability_mistakes(variant.capabilities, where=f"variants.{name}.capabilities")
+        yield from _said_twice(server, variant, where=f"variants.{name}")
         if not variant.workers.for_cpus(1):
             yield f"variants.{name}.workers: no worker at all for one core"
         if not variant.keeps_connections and variant.protocol.value != "http":
             yield f"variants.{name}.keeps_connections: means nothing where {variant.protocol.value} is spoken"
+
+
+def _said_twice(server: Server, variant: Variant, *, where: str) -> Iterator[str]:
+    """What a variant says that its server says already: one of the two would be changed without the other."""
+    if variant.interface is server.interface:
+        yield f"{where}.interface: {server.interface.value} is what the server says already; leave it out"
+    for capability in variant.capabilities:
+        if capability in server.capabilities:
+            yield f"{where}.capabilities: {capability} is among the server's already; leave it out"
 
 
 def _difference_mistakes(server: Server) -> Iterator[str]:

@@ -116,10 +116,7 @@ def _about(catalog: Catalog, target: Target) -> str:
 
 
 def _who_can(catalog: Catalog, name: str, meaning: str) -> str:
-    able = {each: server.capabilities for each, server in catalog.servers.items()}
-    able |= {each: edge.capabilities for each, edge in catalog.edges.items()}
-    having = [each for each, capabilities in able.items() if name in capabilities]
-    return f"{meaning}: {', '.join(having) or 'none'}"
+    return f"{meaning}: {', '.join(catalog.declared_by(name)) or 'none'}"
 
 
 def _section(name: str, rows: dict[str, str]) -> str:

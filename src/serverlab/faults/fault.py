@@ -143,9 +143,7 @@ class Fault(ABC):
 
 def lacking(needs: tuple[str, ...], expected: Expectation) -> str | None:
     """The first need that the target does not meet, as a reason, or None."""
-    capabilities = set(expected.server.capabilities) | set(
-        expected.edge.capabilities if expected.edge else ()
-    )
+    capabilities = expected.capabilities | set(expected.edge.capabilities if expected.edge else ())
     for need in needs:
         if need == EDGE and expected.edge is None:
             return "there is no edge in front of it"

@@ -46,8 +46,8 @@ class Hang(Fault):
 
     def applicable(self, expected: Expectation) -> str | None:
         """Asked of one interface only, where one is named."""
-        if self.only and expected.server.interface is not self.only:
-            return f"it is a server for {expected.server.interface.value}, which has no event loop to block"
+        if self.only and expected.interface is not self.only:
+            return f"it is a server for {expected.interface.value}, where no view runs in an event loop"
         return super().applicable(expected)
 
     @contextmanager

@@ -135,6 +135,9 @@ class Unanswered(Record, frozen=True):
 class Variant(Record, frozen=True):
     """Named settings of a server.
 
+    ``interface`` is how it calls the app where that is not what the server says, and ``capabilities`` are what it can
+    do beside what the server can (``Server.interface_of``, ``Server.capabilities_of``).
+
     ``keeps_connections`` is false for one that closes connections without saying so while its clients take them for
     kept; an edge then keeps none to it. One that says ``Connection: close`` needs no word here.
     """
@@ -144,6 +147,8 @@ class Variant(Record, frozen=True):
     command: tuple[str, ...]
     workers: Workers
     threads: Count
+    interface: Interface | None = None
+    capabilities: tuple[str, ...] = ()
     protocol: Protocol = Protocol.HTTP
     keeps_connections: bool = True
     unanswered: Unanswered = Unanswered()
@@ -173,7 +178,10 @@ class Difference(Record, frozen=True):
 
 
 class Server(Record, frozen=True):
-    """A folder ``deploy/NAME`` with its ``server.toml``."""
+    """A folder ``deploy/NAME`` with its ``server.toml``.
+
+    ``interface`` and ``capabilities`` are those of every variant that says nothing else.
+    """
 
     format: Format
     title: str
@@ -187,6 +195,14 @@ class Server(Record, frozen=True):
     variants: dict[str, Variant]
     settings: tuple[Setting, ...] = ()
     differences: tuple[Difference, ...] = ()
+
+    def interface_of(self, variant: Variant) -> Interface:
+        """How the server calls the app with the settings of its variant."""
+        return variant.interface or self.interface
+
+    def capabilities_of(self, variant: Variant) -> frozenset[str]:
+        """What the server can do with the settings of its variant."""
+        return frozenset((*self.capabilities, *variant.capabilities))
 
 
 class Edge(Record, frozen=True):

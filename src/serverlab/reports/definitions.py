@@ -58,7 +58,7 @@ def _block(lines: Iterator[str]) -> str:
 def _server(catalog: Catalog, name: str) -> Iterator[str]:
     server = _named(catalog.servers, name, what="server")
     yield f"- Documentation: <{server.docs}>"
-    yield f"- Interface: {server.interface.value.upper()}; the version that is stated is that of {server.distribution}"
+    yield f"- Interface: {_interfaces(server)}; the version that is stated is that of {server.distribution}"
     yield from _common(server)
     yield ""
     yield from _variants(name, server)
@@ -87,8 +87,25 @@ def _edge(catalog: Catalog, name: str) -> Iterator[str]:
 
 
 def _common(definition: Server | Edge) -> Iterator[str]:
-    yield f"- Capabilities: {', '.join(definition.capabilities)}"
+    yield f"- Capabilities: {_capabilities_of(definition)}"
     yield f"- Signals: {_signals(definition.signals)}"
+
+
+def _interfaces(server: Server) -> str:
+    """The server's, and those of variants that have another one."""
+    others = (
+        f"{each.interface.value.upper()} with `{name}`"
+        for name, each in server.variants.items()
+        if each.interface
+    )
+    return ", ".join([server.interface.value.upper(), *others])
+
+
+def _capabilities_of(definition: Server | Edge) -> str:
+    """Those of the server or edge, and what a variant of a server can do beside them."""
+    variants = definition.variants if isinstance(definition, Server) else {}
+    more = (f"{each} with `{name}`" for name, variant in variants.items() for each in variant.capabilities)
+    return ", ".join([*definition.capabilities, *more])
 
 
 def _signals(signals: Signals) -> str:
@@ -219,13 +236,8 @@ def _measured(experiment: Experiment) -> Sequence[str]:
 
 
 def _capabilities(catalog: Catalog) -> Iterator[str]:
-    definitions: dict[str, Server | Edge] = {**catalog.servers, **catalog.edges}
     rows = (
-        (
-            name,
-            meaning,
-            ", ".join(who for who, each in definitions.items() if name in each.capabilities) or "none",
-        )
+        (name, meaning, ", ".join(catalog.declared_by(name)) or "none")
         for name, meaning in CAPABILITIES.items()
     )
     yield from grid(("capability", "means", "declared by"), rows)

@@ -33,10 +33,9 @@ def a_stage(
 ) -> Stage:
     """A stage whose front is a function; ``container`` is what its app runs in."""
     settings = SimpleNamespace(app=app or {}, target=GTHREAD, database=Database.SQLITE)
-    server = SimpleNamespace(interface=interface)
     stage = Stage(
         engine=SimpleNamespace(service=lambda name: container, containers=lambda name: []),
-        expected=SimpleNamespace(settings=settings, server=server, workers=workers),
+        expected=SimpleNamespace(settings=settings, interface=interface, workers=workers),
         rounds=rounds,
     )
     client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url=url)

@@ -5,7 +5,18 @@ import pytest
 from serverlab.catalog import load_catalog, load_experiments, read_experiment
 from serverlab.errors import UsageError
 from serverlab.model.definitions import Target
-from tests.checkout import CADDY, DAPHNE, GUNICORN, NGINX, PROFILE, QUICK, STATIC, make_checkout, write
+from tests.checkout import (
+    CADDY,
+    DAPHNE,
+    GUNICORN,
+    GUNICORN_ASGI,
+    NGINX,
+    PROFILE,
+    QUICK,
+    STATIC,
+    make_checkout,
+    write,
+)
 
 
 @pytest.fixture
@@ -140,6 +151,48 @@ def test_an_edge_hands_websocket_on_and_does_not_make_it(root):
     assert lacking == ["daphne+caddy", "gunicorn+nginx"]
 
 
+def test_a_variant_can_call_the_app_otherwise_and_do_more_than_its_server_says(root):
+    write(root, "deploy/gunicorn/server.toml", GUNICORN + GUNICORN_ASGI)
+    catalog = load_catalog(root)
+    server, asgi = catalog.servers["gunicorn"], catalog.target("gunicorn:asgi")
+    found = {name: server.interface_of(variant).value for name, variant in server.variants.items()}
+    assert found == {"sync": "wsgi", "gthread": "wsgi", "asgi": "asgi"}
+    assert catalog.capabilities(asgi) == {"workers", "threads", "websocket"}
+    assert catalog.capabilities(catalog.target("gunicorn:sync")) == {"workers", "threads"}
+
+
+def test_a_capability_of_one_variant_is_declared_by_that_variant(root):
+    write(root, "deploy/gunicorn/server.toml", GUNICORN + GUNICORN_ASGI)
+    write(root, "deploy/nginx/edge.toml", NGINX.replace('"tls"', '"tls", "websocket"'))
+    catalog = load_catalog(root)
+    assert catalog.declared_by("websocket") == ["daphne", "gunicorn:asgi", "nginx"]
+    assert catalog.declared_by("workers") == ["gunicorn", "uwsgi"]
+    assert catalog.declared_by("http2") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "mistake"),
+    [
+        (
+            '["websocket"]',
+            '["websockets"]',
+            "capabilities: unknown capability 'websockets', did you mean 'websocket'?",
+        ),
+        (
+            '["websocket"]',
+            '["websocket", "threads"]',
+            "capabilities: threads is among the server's already; leave it out",
+        ),
+        ('"asgi"\n', '"wsgi"\n', "interface: wsgi is what the server says already; leave it out"),
+        ('"asgi"\n', '"asgy"\n', "interface: Invalid enum value 'asgy' (found 'asgy')"),
+    ],
+)
+def test_a_variant_says_only_what_its_server_does_not(root, old, new, mistake):
+    assert old in GUNICORN_ASGI
+    write(root, "deploy/gunicorn/server.toml", GUNICORN + GUNICORN_ASGI.replace(old, new))
+    assert mistakes_of(root) == [f"deploy/gunicorn/server.toml: variants.asgi.{mistake}"]
+
+
 def test_replicas_follow_the_budget_unless_a_number_is_wanted(catalog):
     replicated, single = catalog.target("daphne:replicated+nginx"), catalog.target("gunicorn+nginx")
     assert [catalog.replicas(replicated, cpus=cpus) for cpus in (1, 2)] == [1, 2]
@@ -183,8 +236,8 @@ def test_mistakes_of_all_files_are_gathered_with_paths_below_the_checkout(root):
     write(root, "loadtests/profile/workload.toml", PROFILE.replace("users = 16", "users = 0"))
     write(root, "loadtests/static/workload.toml", "format = ")
     known = (
-        "known: title, track, command, workers, threads, protocol, keeps_connections, unanswered, environment, "
-        "identity, replicas_per_cpu"
+        "known: title, track, command, workers, threads, interface, capabilities, protocol, keeps_connections, "
+        "unanswered, environment, identity, replicas_per_cpu"
     )
     assert mistakes_of(root) == [
         f"deploy/gunicorn/server.toml: variants.gthread.thread: unknown key, did you mean 'threads'? ({known})",

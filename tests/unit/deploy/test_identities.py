@@ -16,8 +16,9 @@ PAIRS = [(server, name) for server, found in SERVERS.items() for name in found["
 
 def line_of(server, name):
     """Return the command line of a variant's first process, as the kernel has it."""
-    line = " ".join(SERVERS[server]["variants"][name]["command"])
-    for variable, value in VALUES.items():
+    variant = SERVERS[server]["variants"][name]
+    line = " ".join(variant["command"])
+    for variable, value in (VALUES | variant.get("environment", {})).items():
         line = line.replace(f"${{{variable}}}", value)
     assert "${" not in line
     return f"/venv/bin/python /venv/bin/{line}" if line.split()[0] in SCRIPTS else line

@@ -144,7 +144,9 @@ def test_a_reload_that_replaces_nobody_is_void(scene, server):
     ("name", "target", "reason"),
     [
         ("F-11", "runserver:threaded", "lacks the capability reload"),
-        ("F-05b", "gunicorn:gthread", "it is a server for wsgi, which has no event loop to block"),
+        ("F-05b", "gunicorn:gthread", "it is a server for wsgi, where no view runs in an event loop"),
+        ("F-05b", "gunicorn:gevent", "it is a server for wsgi, where no view runs in an event loop"),
+        ("F-05b", "gunicorn:asgi", None),
         ("F-05b", "daphne:production", None),
         ("F-01", "runserver:threaded", None),
         ("F-11", "gunicorn:gthread+nginx", None),

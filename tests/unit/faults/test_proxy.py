@@ -223,7 +223,7 @@ def test_a_fault_on_a_way_says_which_stack_it_needs():
 
 
 def test_without_an_edge_there_is_no_way_between_edge_and_app():
-    expected = SimpleNamespace(edge=None, server=SimpleNamespace(capabilities=()))
+    expected = SimpleNamespace(edge=None, capabilities=frozenset())
     fault = Down(id="F", title="t", what="w", way=Proxied.UPSTREAM)
     assert fault.applicable(expected) == "there is no edge in front of it"
     assert Down(id="F", title="t", what="w", way=Proxied.FRONT).applicable(expected) is None

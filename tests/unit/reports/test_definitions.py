@@ -46,6 +46,14 @@ command = ["run"]
 workers = { extra = 1 }
 threads = 1
 keeps_connections = false
+[variants.loops]
+title = "event loops"
+track = "production"
+interface = "asgi"
+capabilities = ["websocket"]
+command = ["run"]
+workers = { per_cpu = 1 }
+threads = 0
 [[settings]]
 setting = "--workers"
 why = "As the vendor says."
@@ -59,8 +67,8 @@ link = "https://example.org/log"
 
 SERVER_SHOWN = """
 - Documentation: <https://example.org/>
-- Interface: WSGI; the version that is stated is that of example
-- Capabilities: workers, reload
+- Interface: WSGI, ASGI with `loops`; the version that is stated is that of example
+- Capabilities: workers, reload, websocket with `loops`
 - Signals: stop SIGTERM, reload SIGHUP
 
 | target | track | what it is | workers | threads | speaks | runs |
@@ -68,6 +76,7 @@ SERVER_SHOWN = """
 | `example:many` (default) | production | some \\| workers | 2 x cores + 1 | 4 | http | `run ${LAB_WORKERS}` |
 | `example:copies` | default | one per core | 1 | unbounded | http, 1 container per core, only behind an edge | `run` |
 | `example:closing` | default | keeps no connections | 1 | 1 | http, closes kept connections silently | `run` |
+| `example:loops` | production | event loops | cores | unbounded | http | `run` |
 
 | setting | variants | why |
 | :-- | :-- | :-- |
@@ -224,7 +233,8 @@ def test_a_capability_is_shown_with_those_that_declare_it(catalog: Catalog) -> N
     shown = render_definition(catalog, "capabilities").splitlines()
     assert "| reload | new code without dropping requests | example |" in shown
     assert "| static | serves static files itself | front |" in shown
-    assert "| websocket | speaks WebSocket | none |" in shown
+    assert "| websocket | speaks WebSocket | example:loops |" in shown
+    assert "| http2 | speaks HTTP/2 | none |" in shown
 
 
 def test_every_doubt_is_shown_with_what_to_do(catalog: Catalog) -> None:

@@ -38,6 +38,7 @@ capabilities:
   reload          new code without dropping requests: none
   graceful_stop   ends requests in flight when it is told to stop: none
   worker_timeout  ends a worker that hangs: none
+  idle_timeout    ends idle kept connections after the time that it is told (LAB_KEEPALIVE): none
   static          serves static files itself: nginx
   websocket       speaks WebSocket: daphne
   tls             ends TLS: nginx

@@ -29,6 +29,7 @@ CAPABILITIES = {
     "reload": "new code without dropping requests",
     "graceful_stop": "ends requests in flight when it is told to stop",
     "worker_timeout": "ends a worker that hangs",
+    "idle_timeout": "ends idle kept connections after the time that it is told (LAB_KEEPALIVE)",
     "static": "serves static files itself",
     "websocket": "speaks WebSocket",
     "tls": "ends TLS",

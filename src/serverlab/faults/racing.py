@@ -87,7 +87,9 @@ class KeepAliveRace(OnTheWay):
         bad = statuses.count(BAD_GATEWAY)
         scene.measure(bad_gateways=bad, asked_in_bursts=len(statuses), sent_too_late=unheard)
         if not statuses:
-            raise NotEffective(f"no second burst in {scene.hold_s:g} s: connections are kept for {kept_s:g} s")
+            raise NotEffective(
+                f"no second burst in {scene.hold_s:g} s: connections are kept for {kept_s:g} s"
+            )
         if not unheard and not bad:
             raise NotEffective("no request met a connection that the app had ended")
 

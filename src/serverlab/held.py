@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from http import HTTPStatus
 
 import docker.errors
@@ -58,7 +59,8 @@ def _await(container: Container, event: str, *, deadline_s: float = DEADLINE_S) 
 
     def stop_it() -> None:
         too_late.set()
-        container.kill()
+        with suppress(docker.errors.APIError):  # it has ended by itself meanwhile
+            container.kill()
 
     stop = threading.Timer(deadline_s, stop_it)
     stop.start()

@@ -117,7 +117,7 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
         GeneratorBroke: it ended without a result, or did not end in time; it is stopped then.
     """
     container = engine.service("load")
-    stop = threading.Timer(_deadline_s(workload), container.kill)
+    stop = threading.Timer(_deadline_s(workload), cut_short, [engine])
     stop.start()
     reason = "the generator ended without a result"
     try:

@@ -16,7 +16,8 @@ SERVICE = "edge"
 CONFIGURATION = "/tmp/nginx/nginx.conf"  # noqa: S108 - the container's own tmpfs
 RELOADED = "nginx has other workers"
 RELOADED_WITHIN_S = 10.0
-PAUSE_S = 0.05
+PAUSE_S = 0.25
+"""Between two looks into the container: each of them costs the stack some of its processor."""
 
 NO_ROOM = "No space left on device"
 

@@ -21,7 +21,8 @@ ALL_REPLICAS = "server app:8000 max_fails=0;"
 """What the edge's configuration says of the app: every address that its name has."""
 
 HEALTHY_WITHIN_S = 60.0
-PAUSE_S = 0.1
+PAUSE_S = 0.25
+"""Between two looks, of which those into the edge cost the stack some of its processor."""
 
 EVERY_ONE = Rule(failures_at_most=0, longest_gap_s=2.0, measured_at_most={"replicas_ill": 0})
 """Nobody notices, and every replica is healthy again."""

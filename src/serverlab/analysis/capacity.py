@@ -12,7 +12,7 @@ from serverlab import capacity, stats
 from serverlab.analysis.conditions import run_facts
 from serverlab.analysis.evidence import Sample
 from serverlab.errors import UsageError
-from serverlab.formatting import exact, milliseconds, one_line, percent, plural
+from serverlab.formatting import exact, milliseconds, one_line, percent, plural, significant
 from serverlab.model.capacity import Answer, Asked, Found, Objective, Outcome, Probe, Purpose, Search
 from serverlab.model.capacity_tables import (
     AtShare,
@@ -31,6 +31,11 @@ SPARE = 1.1
 
 LEAST_ERRORS = 0.001
 """That there are none at all no number of requests shows: an objective of 0 % needs those of this share."""
+
+UNSTEADY = 1.25
+"""So many times the CPU of another trial for the same request: the machine was another one, or the server was."""
+
+SEARCHED = (Purpose.CLOSED, Purpose.SEARCH, Purpose.CONFIRM)
 
 NOT_TRIED = Found(outcome=Outcome.UNKNOWN, rate=None, missed_at=None, reason="not tried")
 ORDER = (Outcome.FOUND, Outcome.AT_LEAST, Outcome.LESS_THAN, Outcome.UNKNOWN)
@@ -197,7 +202,7 @@ def _row(plan: Plan, target: str, lacks: str | None, trials: Sequence[Trial]) ->
         latencies=tuple(_at_shares(told)),
         curve=tuple(points),
         fit=fitted([(point.users, rate) for point in points for rate in point.each]),
-        remarks=tuple(_remarks(void)),
+        remarks=(*_remarks(void), *_unsteady(told)),
     )
 
 
@@ -231,6 +236,21 @@ def _remarks(void: Iterable[Probe]) -> Iterator[str]:
     """Why trials were VOID, those of one purpose and reason together."""
     for (purpose, reason), count in Counter((each.asked.purpose, each.reason) for each in void).items():
         yield f"VOID, {purpose.value}, {plural(count, 'trial')}: {reason}"
+
+
+def _unsteady(told: Iterable[tuple[Trial, Probe]]) -> Iterator[str]:
+    """That requests did not cost the same while it was searched; at a share they may cost more, with cold caches."""
+    costs = [
+        1000 * trial.usage["app"].cpu_s / trial.load.ended
+        for trial, probe in told
+        if probe.asked.purpose in SEARCHED and probe.answer is not Answer.VOID and trial.load
+    ]
+    if costs and max(costs) > UNSTEADY * min(costs):
+        cost = f"a request cost the app {significant(min(costs))} to {significant(max(costs))} ms of CPU"
+        yield (
+            f"while it was searched {cost}: the machine did not keep its speed, or the server has more than one; "
+            "do not rank it, search again"
+        )
 
 
 def _conditions(plan: Plan, workload: str, cpus: int, split: CoreSplit | None) -> Iterator[Fact]:

@@ -20,12 +20,17 @@ from tests.unit.builders import (
     a_plan,
     a_run,
     a_trial,
+    a_usage,
 )
 
 SEARCH = Search(slo=("p99<=250ms", "errors<=0.1%"), shares=(0.5, 0.9))
 OBJECTIVES = objectives_of(SEARCH)
 ONLY_ERRORS = objectives_of(Search(slo=("errors<=0.1%",)))
 OPEN = (Purpose.SEARCH, Purpose.CONFIRM, Purpose.LATENCY)
+UNSTEADY = (
+    "while it was searched a request cost the app 2.38 to 3.00 ms of CPU: the machine did not keep its speed, or the "
+    "server has more than one; do not rank it, search again"
+)
 SLOW = a_latency(4000, p50_us=400_000)
 
 
@@ -174,7 +179,8 @@ def void(reason, **changes):
 
 
 def missed(void_above):
-    return void(void_above) if void_above else {"load": a_load(250.0, latency=SLOW)}
+    slower = {"load": a_load(250.0, latency=SLOW), "usage": {"app": a_usage(0.6), "load": a_usage(0.3)}}
+    return void(void_above) if void_above else slower
 
 
 def rows(run):
@@ -194,6 +200,24 @@ def test_a_row_has_the_capacity_and_the_latency_at_shares_of_it():
         (0.9, 270.0, Answer.MISSED, 400_000, 800_000),
     ]
     assert (row.trials, row.void, row.remarks) == (8, 1, ("VOID, latency, 1 trial: the clock was set",))
+
+
+@pytest.mark.parametrize(
+    ("cores", "remarks"),
+    [
+        (1.18, ()),
+        (1.2, (UNSTEADY,)),
+    ],
+)
+def test_requests_that_cost_more_in_one_trial_than_in_another_are_told(cores, remarks):
+    run = a_search()
+    confirms = [each.planned.asked.purpose is Purpose.CONFIRM for each in run.trials]
+    costly = [
+        msgspec.structs.replace(each, usage=each.usage | {"app": a_usage(cores)}) if chosen else each
+        for each, chosen in zip(run.trials, confirms, strict=True)
+    ]
+    row = rows(msgspec.structs.replace(run, trials=tuple(costly)))[GTHREAD]
+    assert row.remarks[1:] == remarks
 
 
 def test_a_rate_that_was_void_is_no_bound():

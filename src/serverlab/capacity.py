@@ -118,9 +118,10 @@ def found(search: Search, probes: Sequence[Probe]) -> Found:
         return _unknown("not searched for")
     closed = _of(probes, Purpose.CLOSED)
     if _throughput(closed) is None:
-        return _unknown(
-            _never_answered(closed[-1].reason) if len(closed) >= TRIES else "not tried to the end"
+        reason = (
+            f"nothing was answered: {closed[-1].reason}" if len(closed) >= TRIES else "not tried to the end"
         )
+        return _unknown(reason)
     searched, confirms = _searched(search, probes), _of(probes, Purpose.CONFIRM)
     confirmation = _confirmation(search, searched, confirms)
     if searched.next_rate is not None or confirmation.next_rate is not None:
@@ -278,11 +279,6 @@ def _next_users(search: Search, probes: Sequence[Probe]) -> Asked | None:
             if made.count(users) < number:
                 return Asked(purpose=Purpose.CURVE, users=users)
     return None
-
-
-def _never_answered(reason: str) -> str:
-    """The first line of it: what containers wrote last stands with the trial."""
-    return f"nothing was answered: {reason.partition(chr(10))[0]}"
 
 
 def _of(probes: Iterable[Probe], purpose: Purpose) -> list[Probe]:

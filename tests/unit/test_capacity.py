@@ -317,7 +317,7 @@ def test_what_is_never_confirmed_is_no_result():
 
 def test_a_target_that_answers_nothing_is_given_up_at_once():
     search = a_search(curve=(1, 2))
-    dead = [a_probe(Asked(purpose=Purpose.CLOSED), Answer.VOID, reason="it did not start\n  | its log")] * 2
+    dead = [a_probe(Asked(purpose=Purpose.CLOSED), Answer.VOID, reason="it did not start")] * 2
     assert next_asked(search, dead[:1]) == Asked(purpose=Purpose.CLOSED)
     assert next_asked(search, dead) is None
     assert found(search, dead).reason == "nothing was answered: it did not start"

@@ -35,6 +35,7 @@ LEAST_ERRORS = 0.001
 UNSTEADY = 1.25
 """So many times the CPU of another trial for the same request: the machine was another one, or the server was."""
 
+FEW_FAILURES = 0.01
 SEARCHED = (Purpose.CLOSED, Purpose.SEARCH, Purpose.CONFIRM)
 
 NOT_TRIED = Found(outcome=Outcome.UNKNOWN, rate=None, missed_at=None, reason="not tried")
@@ -106,13 +107,18 @@ def probe_of(trial: Trial, asked: Asked, objectives: Sequence[Objective]) -> Pro
 def judged(trial: Trial, objectives: Sequence[Objective], *, purpose: Purpose) -> tuple[Answer, str]:
     """Whether the trial met all objectives, and why if not; VOID, too, where one of them has too few requests."""
     if trial.state is State.VOID or trial.load is None:
-        return Answer.VOID, one_line(trial.void_reasons[0]) if trial.void_reasons else "it has no result"
+        return Answer.VOID, _first_line(trial.void_reasons[0]) if trial.void_reasons else "it has no result"
     sample = Sample(trial, trial.load)
     missed = [words for each in objectives if (words := _missed(sample, each))]
     if missed:
         return Answer.MISSED, "; ".join(missed)
     unseen = [words for each in objectives if (words := _too_few(sample, each, objectives, purpose))]
     return (Answer.VOID, "; ".join(unseen)) if unseen else (Answer.MET, "")
+
+
+def _first_line(reason: str) -> str:
+    """Why a trial is VOID without what its containers wrote last, which stands with the trial."""
+    return one_line(reason.partition("\n")[0])
 
 
 def window_s(search: Search, asked: Asked) -> float:
@@ -239,14 +245,18 @@ def _remarks(void: Iterable[Probe]) -> Iterator[str]:
 
 
 def _unsteady(told: Iterable[tuple[Trial, Probe]]) -> Iterator[str]:
-    """That requests did not cost the same while it was searched; at a share they may cost more, with cold caches."""
-    costs = [
-        1000 * trial.usage["app"].cpu_s / trial.load.ended
+    """That answers did not cost the same while it was searched; at a share they may cost more, with cold caches.
+
+    Trials with many failures are left out, since these cost less than answers, or more.
+    """
+    valid = [
+        Sample(trial, trial.load)
         for trial, probe in told
         if probe.asked.purpose in SEARCHED and probe.answer is not Answer.VOID and trial.load
     ]
+    costs = [cost for each in valid if each.error_share < FEW_FAILURES and (cost := each.cpu_ms("app"))]
     if costs and max(costs) > UNSTEADY * min(costs):
-        cost = f"a request cost the app {significant(min(costs))} to {significant(max(costs))} ms of CPU"
+        cost = f"an answer cost the app {significant(min(costs))} to {significant(max(costs))} ms of CPU"
         yield (
             f"while it was searched {cost}: the machine did not keep its speed, or the server has more than one; "
             "do not rank it, search again"

@@ -28,7 +28,7 @@ OBJECTIVES = objectives_of(SEARCH)
 ONLY_ERRORS = objectives_of(Search(slo=("errors<=0.1%",)))
 OPEN = (Purpose.SEARCH, Purpose.CONFIRM, Purpose.LATENCY)
 UNSTEADY = (
-    "while it was searched a request cost the app 2.38 to 3.00 ms of CPU: the machine did not keep its speed, or the "
+    "while it was searched an answer cost the app 2.38 to 3.00 ms of CPU: the machine did not keep its speed, or the "
     "server has more than one; do not rank it, search again"
 )
 SLOW = a_latency(4000, p50_us=400_000)
@@ -77,6 +77,10 @@ def test_what_was_never_sent_is_an_error():
 def test_a_void_trial_tells_nothing_however_good_it_looks():
     void = a_trial(state=State.VOID, void_reasons=("generator-bound: it used 97%", "the clock was set"))
     assert judged(void, OBJECTIVES, purpose=Purpose.CONFIRM) == (Answer.VOID, "generator-bound: it used 97%")
+    broke = a_trial(
+        state=State.VOID, void_reasons=("the generator gave up\nserverlab-load-1 ended with 1:\n  | log",)
+    )
+    assert judged(broke, OBJECTIVES, purpose=Purpose.CONFIRM) == (Answer.VOID, "the generator gave up")
     assert judged(a_trial(load=None), OBJECTIVES, purpose=Purpose.CONFIRM) == (
         Answer.VOID,
         "it has no result",

@@ -84,7 +84,9 @@ SERVER_SHOWN = """
 | log\\_level = off | all | For all alike. ([source](https://example.org/log)) |
 """
 
-TARGETS_SHOWN = "\n" + SERVER_SHOWN[SERVER_SHOWN.index("- Capabilities") : SERVER_SHOWN.index("\n| setting |")]
+TARGETS_SHOWN = (
+    "\n" + SERVER_SHOWN[SERVER_SHOWN.index("- Capabilities") : SERVER_SHOWN.index("\n| setting |")]
+)
 
 EDGE = """\
 format = 1

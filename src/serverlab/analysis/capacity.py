@@ -256,9 +256,9 @@ def _unsteady(told: Iterable[tuple[Trial, Probe]]) -> Iterator[str]:
     ]
     costs = [cost for each in valid if each.error_share < FEW_FAILURES and (cost := each.cpu_ms("app"))]
     if costs and max(costs) > UNSTEADY * min(costs):
-        cost = f"an answer cost the app {significant(min(costs))} to {significant(max(costs))} ms of CPU"
+        words = f"an answer cost the app {significant(min(costs))} to {significant(max(costs))} ms of CPU"
         yield (
-            f"while it was searched {cost}: the machine did not keep its speed, or the server has more than one; "
+            f"while it was searched {words}: the machine did not keep its speed, or the server has more than one; "
             "do not rank it, search again"
         )
 

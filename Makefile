@@ -114,7 +114,7 @@ browser: setup # find the Chromium that the browser tests drive, or install it (
 	@$(LAB) browser
 
 test: dev browser images ## run every test, those against real containers included
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 $(ARGS)
 
 lint: dev ## run every linter
 	$(BIN)/ruff check .

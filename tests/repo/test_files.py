@@ -13,8 +13,7 @@ from serverlab.shell import HostShell
 
 HERE = "tests/repo/test_files.py"
 LARGEST_BYTES = 1 << 20
-# On average over the trials of a run and the findings of an assault, whose number its question sets.
-LARGEST_LINE_BYTES = {"trials.jsonl": 4 << 10, "attacks.jsonl": 320}
+LARGEST_LINE_BYTES = 4 << 10  # on average over the trials of a run, whose number its question sets
 OF_THE_FORMER_KIND = {
     # Written when each trial had every package twice, and in full what every check that passed had expected:
     # 7030 bytes a line, the same trials now take 3800. It goes when the baseline is measured again.
@@ -107,9 +106,9 @@ def test_nothing_names_the_index_or_the_mirror_of_the_machine_it_is_tested_on(te
 
 
 def largest_bytes(path):
-    """What a file may have: one of many trials or findings as much as these need."""
-    line_bytes = LARGEST_LINE_BYTES.get(path.name)
-    return max(LARGEST_BYTES, line_bytes * path.read_bytes().count(b"\n") if line_bytes else 0)
+    """What a file may have: a run of many trials as much as these need."""
+    trials = path.read_bytes().count(b"\n") if path.name == "trials.jsonl" else 0
+    return max(LARGEST_BYTES, trials * LARGEST_LINE_BYTES)
 
 
 def test_files_are_small_enough_to_be_read(files):
@@ -117,12 +116,11 @@ def test_files_are_small_enough_to_be_read(files):
     assert large == OF_THE_FORMER_KIND
 
 
-def test_a_file_may_be_larger_only_by_the_number_of_its_trials_or_findings(tmp_path):
-    lines = {"trials.jsonl": 300, "attacks.jsonl": 4000, "plan.json": 4000}
-    for name, count in lines.items():
-        (tmp_path / name).write_bytes(b"{}\n" * count)
-    found = [largest_bytes(tmp_path / name) for name in lines]
-    assert found == [300 * (4 << 10), 4000 * 320, LARGEST_BYTES]
+def test_a_file_may_be_larger_only_by_the_number_of_its_trials(tmp_path):
+    for name in ("trials.jsonl", "plan.json"):
+        (tmp_path / name).write_bytes(b"{}\n" * 300)
+    assert largest_bytes(tmp_path / "trials.jsonl") == 300 * LARGEST_LINE_BYTES
+    assert largest_bytes(tmp_path / "plan.json") == LARGEST_BYTES
     (tmp_path / "trials.jsonl").write_bytes(b"{}\n" * 225)
     assert largest_bytes(tmp_path / "trials.jsonl") == LARGEST_BYTES
 

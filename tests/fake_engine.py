@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from threading import RLock
+from types import SimpleNamespace
 from typing import Any
 
 import docker.errors
@@ -22,6 +23,15 @@ NUMBERS = count(1)
 class ExecResult:
     exit_code: int
     output: bytes
+
+
+def refuse(status: int) -> None:
+    """What the engine answers where a container does not run (409), is gone (404), or the engine itself fails (500)."""
+    raise docker.errors.APIError(
+        "refused",
+        response=SimpleNamespace(status_code=status, url="", reason=""),
+        explanation="the container is not running",
+    )
 
 
 @dataclass(eq=False)

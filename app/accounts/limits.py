@@ -2,8 +2,8 @@
 
 Counting comes before hashing: a refused attempt costs a fraction of a checked one. Counters are of fixed windows and
 end with them, so nobody is locked out for longer than a minute. Redis counts without a gap; the table in SQLite does
-too, because its transactions begin with the lock; the one in PostgreSQL may let parallel attempts at the limit through,
-at most as many as there are at that moment.
+too, because its transactions begin with the lock. In a table of PostgreSQL a counter is read and then written: attempts
+of the very same moment may be counted as one, at every count.
 """
 
 import hashlib

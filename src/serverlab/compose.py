@@ -81,11 +81,11 @@ class Engine:
         """The one container of a service.
 
         Raises:
-            LabError: there is none.
+            StackDied: there is none.
         """
         found = self.containers(name)
         if not found:
-            raise LabError(f"the stack has no container {name!r}", "Look with `serverlab ps`.")
+            raise StackDied(f"the stack has no container {name!r}", "Look with `serverlab ps`.")
         return found[0]
 
     def url(self, service: str, *, port: int, scheme: str = "http") -> str:

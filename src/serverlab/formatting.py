@@ -75,14 +75,17 @@ def gibibytes(value_bytes: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 as a percentage with two significant digits; 0 only where there is exactly none."""
+    """A share of 1 as a percentage with two significant digits; 0 only where there is none, 100 % where it is all."""
     if share is None:
         return ABSENT
     if share == 0:
         return "0"
     if 0 < share < 0.0001:
         return "<0.01 %"
-    return f"{significant(share * 100, 3 if share >= 0.9995 else 2)} %"
+    if 0.9999 < share < 1:
+        return ">99.99 %"
+    digits = 2 if share < 0.995 else 4 if 0.9995 <= share < 1 else 3
+    return f"{significant(share * 100, digits)} %"
 
 
 def factor(value: float | None) -> str:

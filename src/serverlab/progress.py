@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 Say = Callable[[str], None]
 """Takes one line for the user; it goes to standard error."""
@@ -16,8 +18,22 @@ HEARTBEAT_S = 10.0
 
 
 def say_on_stderr(line: str) -> None:
-    """Print `line` to standard error at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print `line` to standard error at once; nothing is broken off because it can no longer be written there."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        write_no_more(sys.stderr)
+
+
+def write_no_more(stream: TextIO) -> None:
+    """Send nowhere what the stream still holds and all that follows.
+
+    Else the interpreter tries once more at its end to write what could not be written, and ends with 120.
+    """
+    with suppress(OSError):  # which a stream without a file descriptor raises, too
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 @contextmanager

@@ -20,6 +20,9 @@ CONFIDENCE = 0.95
 FEWEST_LEVELS = 4
 """Numbers of users that a fit of three parameters needs at least."""
 
+UNSETTLED_RATE = 1e9
+"""A rate of one user that may be as high per second as this is not known."""
+
 REACH = 2.0
 """Nothing is said of more users than so many times those measured."""
 
@@ -47,6 +50,9 @@ def peak(contention: float, coherency: float, *, most_users: float) -> float | N
 def fitted(points: Sequence[tuple[int, float]]) -> Scalability | None:
     """The fit to (users, throughput) of single trials; None for less than FEWEST_LEVELS numbers of users.
 
+    None also where the points leave open what one user alone would get, as those of a server that is full with the
+    fewest users: then nothing can be said of what more of them cost.
+
     Least squares on logarithms, because trials differ by shares and not by absolute numbers. No parameter is below 0;
     the intervals are Student's, from the covariance of the fit without that bound, cut at 0.
     Source: G. A. F. Seber and C. J. Wild, Nonlinear Regression (1989), 2.1.3 and 5.1.
@@ -54,12 +60,17 @@ def fitted(points: Sequence[tuple[int, float]]) -> Scalability | None:
     levels = {users for users, _ in points}
     if len(levels) < FEWEST_LEVELS or min(rate for _, rate in points) <= 0:
         return None
-    free, errors, scatter = _least_squares(points)
-    middles = free if min(free[1:]) >= 0 else _without_gain(points)
+    try:
+        free, errors, scatter = _least_squares(points)
+        middles = free if min(free[1:]) >= 0 else _without_gain(points)
+    except RuntimeError:  # what curve_fit raises where no parameters come out best
+        return None
     one, contention, coherency = (
         _interval(middle, centre, error, count=len(points))
         for middle, centre, error in zip(middles, free, errors, strict=True)
     )
+    if one.high > math.log(UNSETTLED_RATE):
+        return None
     shown = coherency.low > 0
     return Scalability(
         rate_of_one=_changed(one, math.exp),

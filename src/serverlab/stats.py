@@ -48,7 +48,7 @@ def median_absolute_deviation(values: Sequence[float]) -> float:
 
 
 def nearest_rank(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least ``percent`` of a hundred of at least one value do not exceed.
+    """The smallest of the values, of which there is at least one, that at least ``percent`` % of them do not exceed.
 
     Source: R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50 (1996),
     361-365, definition 1.
@@ -76,7 +76,7 @@ def paired_ratios(of: Mapping[int, float], to: Mapping[int, float]) -> tuple[flo
     """``of / to`` for each round (key) that both have, in the order of the rounds.
 
     Pairing takes out what a whole round had in common; a round in which ``to`` is 0 has no ratio.
-    Source: R. Jain, The Art of Computer Systems Performance Analysis (1991), 13.4.1 "Paired Observations";
+    Source: R. Jain, The Art of Computer Systems Performance Analysis (1991), 13.4.1 "Paired Observations".
     """
     return tuple(of[key] / to[key] for key in sorted(of.keys() & to.keys()) if to[key])
 

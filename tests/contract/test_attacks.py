@@ -39,7 +39,8 @@ def split(engine: Engine) -> CoreSplit:
 def path(context: Context, split: CoreSplit) -> Path:
     """The folder that all findings of these tests are kept in."""
     used = images_attacked(context.images(), context.catalog.targets(), list(ATTACKS.values()))
-    return begin(context.lab, split, describe=describer(context, used, rounds=ROUNDS))
+    describe = describer(context, used, rounds=ROUNDS)
+    return begin(context.lab, list(ATTACKS.values()), split=split, describe=describe)
 
 
 @pytest.mark.timeout(600)

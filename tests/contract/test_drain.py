@@ -35,5 +35,8 @@ def test_a_request_in_flight_is_answered_before_the_server_stops(
             answered, _, _ = select.select([client], [], [], 0.5)
             assert not answered, "the request is no longer in flight"
             for container in engine.containers("app"):
-                container.stop(timeout=30)
+                # as `docker stop` does, but for the wait until it has stopped: the answer comes before
+                container.kill(signal=container.attrs["Config"]["StopSignal"])
+            answered, _, _ = select.select([client], [], [], 0)
+            assert not answered, "answered or closed before every container had been told to stop"
             assert client.recv(64).split(b" ")[1] == b"200"

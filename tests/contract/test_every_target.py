@@ -1,9 +1,16 @@
-"""The same questions to every server, direct and behind the edge."""
+"""The same questions to every server, direct and behind the edge.
+
+What a variant leaves unanswered is what its ``server.toml`` declares, no more and no less. All in one module, because
+each module starts every target once.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections import Counter
+from collections.abc import Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from itertools import cycle, islice
 
 import httpx2
 import pytest
@@ -12,13 +19,20 @@ from serverlab import probe
 from serverlab.catalog import Catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Container, Engine, StackSettings
+from serverlab.model.definitions import Unanswered
 from serverlab.runner.trial import expectation
+from tests.bad_requests import BAD_REQUESTS, NO_TEXT, UNREAD, all_refused, refused
+from tests.contract.schema import CLOSED, EDGE_SAYS, ask_everything
 
+ADMIN = "user10"
 SERVICES = ("app", "edge")
 GIBIBYTE = 1 << 30
 SITE = CHECKOUT / "app" / "page" / "site"
 TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MANY = 200
+LARGE_HEAD_BYTES = 4096
+"""What a server answers that declares no bound of its own."""
+TRIES = 100
 PING = b"GET /api/ping/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -29,12 +43,37 @@ def containers(engine: Engine, stack: StackSettings) -> list[Container]:
     return found
 
 
+@pytest.fixture(scope="module")
+def visitor() -> Iterator[httpx2.Client]:
+    """A client with a connection for each request, which keeps nothing; to make one takes longer than an answer."""
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    with httpx2.Client(limits=probe.ONE_REQUEST_EACH, verify=False, cookies=no_cookies) as visitor:
+        yield visitor
+
+
 @pytest.fixture
-def member(url: str) -> dict[str, str]:
+def member(url: str, visitor: httpx2.Client) -> dict[str, str]:
     """Headers of a seeded user."""
     credentials = {"username": probe.USER, "password": probe.PASSWORD}
-    answer = httpx2.post(f"{url}/api/auth/jwt/login/", json=credentials)
+    answer = visitor.post(f"{url}/api/auth/jwt/login/", json=credentials)
     return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[httpx2.Client]:
+    """A client of an admin, with a connection for each request."""
+    credentials = {"username": ADMIN, "password": probe.PASSWORD}
+    with httpx2.Client(base_url=url, timeout=10, limits=probe.ONE_REQUEST_EACH, verify=False) as client:
+        client.headers["Authorization"] = (
+            f"Bearer {client.post(probe.LOGIN, json=credentials).json()['access']}"
+        )
+        yield client
+
+
+@pytest.fixture
+def unanswered(stack: StackSettings, catalog: Catalog) -> Unanswered:
+    """What the variant declares that it does not answer."""
+    return catalog.variant(stack.target).unanswered
 
 
 def test_a_target_proves_its_identity_its_answers_and_its_refusals(
@@ -95,60 +134,67 @@ def test_ports_are_published_on_loopback_only(containers: list[Container]) -> No
     assert set(bound) == {"127.0.0.1"}
 
 
-def test_lists_are_paginated_and_created_rows_are_found_again(url: str, member: dict[str, str]) -> None:
-    author = httpx2.post(f"{url}/api/authors/", json={"name": "Ada Contract", "born": 1815}, headers=member)
+@pytest.mark.leaves_rows
+def test_lists_are_paginated_and_created_rows_are_found_again(
+    url: str, visitor: httpx2.Client, member: dict[str, str]
+) -> None:
+    author = visitor.post(f"{url}/api/authors/", json={"name": "Ada Contract", "born": 1815}, headers=member)
     assert author.status_code == 201
+    publisher = visitor.post(
+        f"{url}/api/publishers/", json={"name": "Contract Press", "city": "Turin"}, headers=member
+    )
+    assert publisher.status_code == 201, publisher.text
     book = {
         "title": "Contract",
         "author_id": author.json()["id"],
-        "publisher_ids": [1],
+        "publisher_ids": [publisher.json()["id"]],
         "isbn": "9780000009999",
     }
     book |= {"published": "2026-01-01", "pages": 42}
-    created = httpx2.post(f"{url}/api/books/", json=book, headers=member)
+    created = visitor.post(f"{url}/api/books/", json=book, headers=member)
     assert created.status_code == 201, created.text
-    found = httpx2.get(f"{url}/api/books/{created.json()['id']}/", headers=member).json()
+    found = visitor.get(f"{url}/api/books/{created.json()['id']}/", headers=member).json()
     assert (found["title"], found["author"]["name"]) == ("Contract", "Ada Contract")
-    page = httpx2.get(f"{url}/api/books/?page=2", headers=member).json()
+    page = visitor.get(f"{url}/api/books/?page=2", headers=member).json()
     assert len(page["results"]) == 20
 
 
-def test_a_refresh_token_works_once(url: str) -> None:
+def test_a_refresh_token_works_once(url: str, visitor: httpx2.Client) -> None:
     credentials = {"username": probe.USER, "password": probe.PASSWORD}
-    first = httpx2.post(f"{url}/api/auth/jwt/login/", json=credentials).json()
-    second = httpx2.post(f"{url}/api/auth/jwt/refresh/", json={"refresh": first["refresh"]})
-    again = httpx2.post(f"{url}/api/auth/jwt/refresh/", json={"refresh": first["refresh"]})
+    first = visitor.post(f"{url}/api/auth/jwt/login/", json=credentials).json()
+    second = visitor.post(f"{url}/api/auth/jwt/refresh/", json={"refresh": first["refresh"]})
+    again = visitor.post(f"{url}/api/auth/jwt/refresh/", json={"refresh": first["refresh"]})
     assert (second.status_code, again.status_code) == (200, 401)
     assert second.json()["refresh"] != first["refresh"]
 
 
-def test_malformed_json_is_the_clients_mistake(url: str) -> None:
-    answer = httpx2.post(
+def test_malformed_json_is_the_clients_mistake(url: str, visitor: httpx2.Client) -> None:
+    answer = visitor.post(
         f"{url}/api/auth/jwt/login/", content=b'{"username": ', headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 400
     assert answer.json()
 
 
-def test_an_unknown_path_is_a_404_without_a_debug_page(url: str) -> None:
-    answer = httpx2.get(f"{url}/api/nothing-here/")
+def test_an_unknown_path_is_a_404_without_a_debug_page(url: str, visitor: httpx2.Client) -> None:
+    answer = visitor.get(f"{url}/api/nothing-here/")
     assert answer.status_code == 404
     assert "DEBUG" not in answer.text
 
 
 def test_static_files_are_served_exactly_where_the_target_says_so(
-    url: str, stack: StackSettings, catalog: Catalog
+    url: str, visitor: httpx2.Client, stack: StackSettings, catalog: Catalog
 ) -> None:
-    answer = httpx2.get(f"{url}/static/lab/sample.css")
+    answer = visitor.get(f"{url}/static/lab/sample.css")
     can = "static" in catalog.capabilities(stack.target)
     assert answer.status_code == (200 if can else 404)
     if can:
         assert answer.headers["content-type"].startswith("text/css")
 
 
-def test_the_page_and_its_files_are_served_as_they_are(url: str) -> None:
+def test_the_page_and_its_files_are_served_as_they_are(url: str, visitor: httpx2.Client) -> None:
     wanted = {f"/site/{path.name}": path for path in SITE.iterdir()} | {"/": SITE / "index.html"}
-    answers = {address: httpx2.get(f"{url}{address}") for address in wanted}
+    answers = {address: visitor.get(f"{url}{address}") for address in wanted}
     assert len(wanted) > 10
     for address, path in wanted.items():
         answer = answers[address]
@@ -171,7 +217,7 @@ def test_behind_an_edge_no_request_is_lost_to_a_connection_that_the_server_close
     url: str, stack: StackSettings
 ) -> None:
     if stack.target.edge:
-        with httpx2.Client(base_url=url, timeout=10) as client:
+        with httpx2.Client(base_url=url, timeout=10, verify=False) as client:
             statuses = Counter(client.get("/api/ping/").status_code for _ in range(MANY))
         assert statuses == {200: MANY}
 
@@ -195,15 +241,59 @@ def is_closed(connection: socket.socket) -> bool:
         return True
 
 
-def test_a_client_cannot_forge_its_address(url: str, stack: StackSettings) -> None:
+def test_a_client_cannot_forge_its_address(url: str, visitor: httpx2.Client, stack: StackSettings) -> None:
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9"}
-    seen = httpx2.get(f"{url}/lab/identity", headers=forged).json()
+    seen = visitor.get(f"{url}/lab/identity", headers=forged).json()
     assert seen["client"] != "203.0.113.9", stack.target
 
 
 def test_a_client_can_claim_to_have_come_over_tls_only_where_it_is_known(
-    url: str, stack: StackSettings
+    url: str, visitor: httpx2.Client, stack: StackSettings
 ) -> None:
     believes_anyone = stack.target.server == "uwsgi" and stack.target.edge is None  # deploy/uwsgi/server.toml
-    seen = httpx2.get(f"{url}/lab/identity", headers={"X-Forwarded-Proto": "https"}).json()
+    seen = visitor.get(f"{url}/lab/identity", headers={"X-Forwarded-Proto": "https"}).json()
     assert seen["scheme"] == ("https" if believes_anyone else "http")
+
+
+def test_bad_input_is_refused_in_json(client: httpx2.Client) -> None:
+    assert all_refused(client, [bad for bad in (*BAD_REQUESTS, *NO_TEXT) if bad not in UNREAD]) == []
+
+
+def test_a_body_that_is_refused_unread_costs_the_answer_where_that_is_declared_and_only_there(
+    client: httpx2.Client, stack: StackSettings, unanswered: Unanswered
+) -> None:
+    """Chance decides each time, so it is tried until it happens; the edge refuses such a body itself."""
+    if stack.target.edge or not unanswered.unread_bodies:
+        assert all_refused(client, UNREAD) == []
+        return
+    tried = (refused(client, bad) for bad in islice(cycle(UNREAD), TRIES))
+    wrong = "; ".join(next((found for found in tried if found), ["every one was answered"]))
+    assert any(f": {closed.__name__}: " in wrong for closed in CLOSED), wrong
+
+
+def test_a_large_head_is_answered_unless_the_opposite_is_declared(
+    client: httpx2.Client, unanswered: Unanswered
+) -> None:
+    bytes_large = unanswered.head_bytes or LARGE_HEAD_BYTES
+    assert is_answered(client, bytes_large) is (unanswered.head_bytes is None)
+
+
+def is_answered(client: httpx2.Client, bytes_large: int) -> bool:
+    """Whether a request with so large a head got its answer; else the connection was closed, or so the edge says."""
+    try:
+        answer = client.get("/api/ping/", headers={"X-Padding": "x" * bytes_large})
+    except CLOSED:
+        return False
+    if answer.status_code == 502:
+        assert answer.json() == EDGE_SAYS
+        return False
+    assert answer.json() == {"ping": "pong"}
+    return True
+
+
+@pytest.mark.leaves_rows
+def test_answers_are_as_the_schema_says(
+    url: str, client: httpx2.Client, stack: StackSettings, unanswered: Unanswered
+) -> None:
+    bearer = {"Authorization": client.headers["Authorization"]}
+    ask_everything(url, bearer, target=str(stack.target), largest_head_bytes=unanswered.head_bytes)

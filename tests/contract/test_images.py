@@ -1,7 +1,7 @@
 """No layer of any image holds a secret, also none that a later layer removed; and two builds hold the same files.
 
-Built twice are the app, in which most of the files of every server are, and one server that is compiled; all others
-take minutes: `serverlab images --verify`.
+Built twice is the app, in which most of the files of every server are; to compare all images takes minutes:
+`serverlab images --verify`.
 """
 
 import io

@@ -26,7 +26,7 @@ Start = Callable[..., AbstractContextManager[StackSettings]]
 
 PROTOCOL = "serverlab.feed.v1"
 PATIENCE_S = 5.0
-ACCESS_LIFETIME_S = 5
+ACCESS_LIFETIME_S = 4
 STACKS: dict[str, dict[str, Any]] = {
     "daphne:production": {},
     "daphne:production+nginx": {"cache": Cache.REDIS, "replicas": 2},

@@ -48,8 +48,8 @@ class Outcome:
 
 @pytest.fixture(autouse=True)
 def _signals_as_before():
-    """`main` lets SIGTERM interrupt; tests give the handlers back."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """`main` lets SIGTERM and SIGHUP interrupt, unless they are ignored; tests give the handlers back."""
+    kept = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)

@@ -80,17 +80,40 @@ def test_compare_prints_the_table_of_a_search_again(cli, fake):
     assert cli("compare", f"capacity/{path.name}").out == first
 
 
-def test_searches_are_neither_compared_with_each_other_nor_gone_on_with_as_runs(cli, fake):
+@pytest.fixture
+def twice(cli, fake):
+    """Two searches, and how they are named."""
     cli("capacity", "gunicorn")
     (path,) = runs(fake)
-    again = path.with_name("again")
+    again = path.with_name("20270101-000000")
     shutil.copytree(path, again)
-    refused = cli("compare", f"capacity/{path.name}", str(again))
+    environment = json.loads((again / "environment.json").read_text())
+    del environment["sha256"]
+    changed = environment | {"run": again.name, "started_at": "2027-01-01T00:00:00+00:00"}
+    (again / "environment.json").write_text(json.dumps(changed))
+    return f"capacity/{path.name}", f"capacity/{again.name}"
+
+
+def test_compare_puts_two_searches_into_one_table(cli, twice):
+    done = cli("compare", *twice)
+    assert done.code == 0
+    assert done.out.startswith(f"Capacity ({', '.join(twice)})\nWhat do they carry?\n")
+    (row,) = (each for each in done.out.splitlines() if each.startswith("gunicorn:gthread  "))
+    rate, same = row.split()[1:3]
+    assert rate == f"{same},"
+    assert len(json.loads(cli("compare", *twice, "--format", "json").out)["further"]) == 1
+
+
+def test_searches_are_neither_judged_by_rules_nor_gone_on_with_as_runs(cli, twice):
+    refused = cli("compare", *twice, "--fail-on", "rps:-5%")
     assert (refused.code, refused.out) == (2, "")
-    assert "serverlab: searches for capacity are not compared\n" in refused.err
-    resumed = cli("run", "--resume", f"capacity/{path.name}")
+    assert refused.err == (
+        f"serverlab: {', '.join(twice)}: what was searched for has no metrics that are compared\n"
+        "Name two searches without --fail-on, or two runs of experiments.\n"
+    )
+    resumed = cli("run", "--resume", twice[0])
     assert resumed.code == 2
-    assert resumed.err.endswith(f"Say: serverlab capacity --resume capacity/{path.name}\n")
+    assert resumed.err.endswith(f"Say: serverlab capacity --resume {twice[0]}\n")
 
 
 def test_what_the_generator_could_not_ask_for_is_said_beside_the_rate(cli, fake):

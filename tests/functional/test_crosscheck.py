@@ -49,6 +49,12 @@ def test_a_table_is_printed_and_written_beside_the_run(cli, fake):
     assert (again.code, again.out) == (Exit.OK, outcome.out)
 
 
+def test_a_target_that_is_named_twice_is_measured_once(cli, fake):
+    cli("crosscheck", "gunicorn", "gunicorn:gthread", "--rounds", "1")
+    (path,) = fake.root.glob("results/crosscheck/*/crosscheck.json")
+    assert json.loads(path.read_text())["targets"] == ["gunicorn:gthread"]
+
+
 def test_a_cross_check_of_which_nothing_is_valid_is_not_enough(cli, fake):
     fake.rps = 0
     for tool in ("wrk", "h2load"):
@@ -61,6 +67,7 @@ def test_a_cross_check_of_which_nothing_is_valid_is_not_enough(cli, fake):
     [
         (["--format", "csv"], "unknown format 'csv'"),
         (["gunicorn", "--show", "crosscheck/x"], "name nothing else"),
+        (["--experiment", "quick", "--show", "crosscheck/x"], "name nothing else"),
         (["--show", "crosscheck/x"], "no cross-check"),
         (["--experiment", "quick"], "a cross-check is of the workload profile alone"),
         (["nothing"], "nothing"),

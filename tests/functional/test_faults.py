@@ -140,6 +140,10 @@ def test_a_stop_condition_ends_the_run_with_what_was_found(cli, fake, context, p
         (["--experiment", "braking"], "no such file, did you mean 'breaking'?"),
         (["--repetitions", "0"], "repetitions"),
         (["--resume", "breaking/x", "--only", "F-00"], "--only cannot be changed in a run that is resumed"),
+        (
+            ["--resume", "breaking/x", "--experiment", "breaking"],
+            "--experiment cannot be changed in a run that is resumed",
+        ),
         (["--resume", "breaking/x"], "no run there"),
     ],
 )

@@ -9,8 +9,11 @@ import pytest
 
 from serverlab.errors import Exit
 from serverlab.framing import exchange
+from tests.checkout import DOCKERFILE, write
 from tests.fake_engine import ExecResult
 from tests.fake_lab import interrupt
+from tests.fakes import Answer
+from tests.functional.conftest import IMAGES
 from tests.unit.framing.smuggler import told
 
 
@@ -104,6 +107,45 @@ def test_a_run_goes_on_with_what_is_missing(cli, recorded):
     assert [each["case"] for each in lines_in(recorded.root)] == ["H-27", "H-07"]
 
 
+@pytest.fixture
+def _with_another_image(recorded):
+    """Not Gunicorn alone has an image, but runserver as well."""
+    write(recorded.root, "deploy/runserver/Dockerfile", DOCKERFILE)
+    runserver = {**IMAGES[0], "Id": "sha256:runserver", "RepoTags": ["serverlab/runserver:dev"]}
+    recorded.shell.script["docker image inspect"] = Answer(stdout=json.dumps([*IMAGES, runserver]))
+
+
+@pytest.mark.usefixtures("_with_another_image")
+@pytest.mark.parametrize("named", [("gunicorn",), ()], ids=["with its target", "without any"])
+def test_a_run_of_some_targets_goes_on_though_there_are_images_of_others(cli, recorded, named):
+    cli("http", "gunicorn", "--only", "H-27")
+    (run,) = recorded.root.glob("results/http/*")
+    outcome = cli("http", *named, "--only", "H-27,H-07", "--resume", run.name)
+    assert outcome.code in (Exit.OK, Exit.VERDICT_FAILED)
+    found = [(each["case"], each["target"]) for each in lines_in(recorded.root)]
+    assert [case for case, target in found if target == "gunicorn:gthread"] == ["H-27", "H-07"]
+    assert {target.partition(":")[0] for _, target in found} == {"gunicorn"}
+
+
+@pytest.mark.usefixtures("_with_another_image")
+def test_a_target_that_a_run_was_begun_without_is_not_put_into_it(cli, recorded):
+    cli("http", "gunicorn", "--only", "H-27")
+    (run,) = recorded.root.glob("results/http/*")
+    outcome = cli("http", "gunicorn", "runserver", "--only", "H-27", "--resume", run.name)
+    assert (outcome.code, outcome.err) == (
+        Exit.USAGE,
+        (
+            f"serverlab: {run}: it was begun without the images of runserver:threaded\n"
+            "Name targets that it was begun with, or start a new run.\n"
+        ),
+    )
+
+
+def test_a_target_that_is_named_twice_is_asked_once(cli, recorded):
+    cli("http", "gunicorn", "gunicorn:gthread", "--only", "H-27")
+    assert [each["target"] for each in lines_in(recorded.root)] == ["gunicorn:gthread"]
+
+
 def test_a_case_that_broke_off_is_asked_again_when_the_run_goes_on(cli, recorded):
     def unread():
         recorded.app_container.exec_run = lambda _argv: ExecResult(1, b"no such table\n")
@@ -152,6 +194,11 @@ def test_ctrl_c_leaves_nothing_but_what_was_found(cli, recorded):
     recorded.trouble["up 2"] = interrupt
     outcome = cli("http", "gunicorn", "runserver", "--only", "H-27")
     assert outcome.code == Exit.INTERRUPTED
+    (run,) = recorded.root.glob("results/http/*")
+    assert outcome.err.endswith(
+        f"serverlab: stopped; what was found is in {run}\n"
+        f"Go on with: serverlab http --resume {run.name} (with the same targets and cases)\n"
+    )
     assert [each["target"] for each in lines_in(recorded.root)] == ["gunicorn:gthread"]
     assert recorded.client.containers.things == []
 

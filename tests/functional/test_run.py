@@ -52,6 +52,20 @@ def test_targets_and_rounds_can_be_chosen(cli):
     ]
 
 
+def test_a_target_that_is_named_twice_is_measured_once(cli):
+    planned = cli("run", "quick", "--dry-run", "--targets", "uwsgi uwsgi:http", "--rounds", "1").out
+    measured = [line for line in planned.splitlines() if "profile" in line and "control" not in line]
+    assert measured == ["  1  uwsgi:http  profile  1 CPU"]
+
+
+def test_targets_of_which_there_are_none_are_refused(cli):
+    refused = cli("run", "quick", "--dry-run", "--targets", " ")
+    assert (refused.code, refused.err) == (
+        2,
+        "serverlab: --targets names none\nLeave it out, or say for example --targets 'gunicorn uwsgi'.\n",
+    )
+
+
 def test_what_cannot_be_applied_is_told_in_the_plan(cli, root):
     write(
         root,
@@ -257,6 +271,13 @@ def test_a_server_that_cannot_be_built_is_void_with_the_log_and_the_others_are_m
     assert "runserver:threaded" in ended.out
 
 
+def test_where_the_only_server_cannot_be_built_the_environment_lacks_it(cli, fake):
+    fake.shell.script[BUILD_OF_GUNICORN] = Answer(stderr="#9 ERROR: no gcc\n", returncode=1)
+    ended = cli("run", "quick", "--targets", "gunicorn")
+    assert (ended.code, ended.out) == (3, "")
+    assert "serverlab: VOID, because their images could not be built: gunicorn\n" in ended.err
+
+
 def test_with_fail_fast_nothing_is_measured_where_an_image_cannot_be_built(cli, fake):
     fake.shell.script[BUILD_OF_GUNICORN] = Answer(stderr="#9 ERROR: no gcc\n", returncode=1)
     ended = cli("run", "quick", "--fail-fast")
@@ -334,6 +355,18 @@ def test_a_table_that_did_not_get_precise_enough_is_printed_and_has_an_exit_code
 def test_a_dry_run_says_that_rounds_are_added(cli):
     assert cli("run", "quick", "--dry-run", "--until", "ratio ±5%").out.endswith(
         "\nrounds are added until ratio ±5%\n"
+    )
+
+
+@pytest.mark.parametrize("extra", [["--dry-run"], []])
+def test_a_budget_that_no_interval_can_be_narrow_in_is_told_before_it_is_spent(cli, extra):
+    done = cli("run", "quick", "--until", "ratio ±5%", "--budget", "6s", *extra)
+    words = " ".join(f"{done.out} {done.err}".split())
+    assert (
+        "the budget of 0.1 min will be spent before: an interval counts as narrow from 8 rounds on, which take about "
+    ) in words
+    assert (
+        "spent before" not in cli("run", "quick", "--until", "ratio ±5%", "--budget", "9h", "--dry-run").out
     )
 
 

@@ -56,3 +56,9 @@ def test_whatever_starts_a_stack_takes_it_away(cli, fake, words, number):
     fake.trouble["up 1"] = lambda: signal.raise_signal(number)
     stopped = cli(*words.split())
     assert (stopped.code, stopped.out, fake.client.is_empty) == (4, "", True)
+
+
+def test_a_run_under_nohup_outlives_its_terminal(cli, fake):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    fake.trouble["window 1"] = lambda: signal.raise_signal(signal.SIGHUP)
+    assert cli("run", "quick").code == 0

@@ -87,6 +87,23 @@ def test_daphne_is_put_only_where_the_edge_can_send_to_it(cli, fake, target, sai
     assert fake.client.containers.things == []
 
 
+@pytest.mark.parametrize("target", ["gunicorn:sync", "gunicorn:sync+nginx"])
+def test_daphne_is_not_put_beside_a_server_whose_requests_it_would_break(cli, fake, root, target):
+    path = root / "deploy" / "gunicorn" / "server.toml"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(
+        whole.replace("threads = 1\n", "threads = 1\nruns_coroutines = false\n"), encoding="utf-8"
+    )
+    up = cli("up", target, "--realtime")
+    assert (up.code, up.out, fake.shell.calls) == (2, "", [])
+    assert up.err == (
+        f"serverlab: {target}: Daphne cannot be beside the server: a write tells Daphne of itself in a coroutine, and "
+        "other requests would fail meanwhile (deploy/gunicorn/server.toml, variants.sync: runs_coroutines = false)\n"
+        "Leave --realtime out, or take gunicorn:gthread.\n"
+    )
+    assert cli("up", target).code == 0
+
+
 def test_a_stack_that_fails_its_proof_is_up_with_a_warning(cli, fake):
     fake.trouble["up 1"] = lambda: setattr(fake.app, "books", 3)
     up = cli("up", "gunicorn")

@@ -1,10 +1,20 @@
 """Wrong words on the command line, help, and what is left when everything else fails."""
 
+import contextlib
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import docker.errors
 import pytest
+import requests.exceptions
 
 from serverlab import __version__
 from serverlab.cli.context import Context
-from serverlab.cli.main import main
+from serverlab.cli.main import ENGINE_HINT, main
 from serverlab.errors import EnvironmentLacks, Exit
 
 HINT = "`serverlab --help` lists the verbs, `serverlab VERB --help` its options.\n"
@@ -142,8 +152,73 @@ def test_ctrl_c_is_no_traceback(failing):
     )
 
 
-def test_a_reader_who_has_seen_enough_is_no_error(failing):
-    assert failing(BrokenPipeError()) == (0, "", "")
+class Unread(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def flush(self):
+        raise BrokenPipeError
+
+
+class Full(io.StringIO):
+    """A file on a disk without room."""
+
+    def flush(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json")])
+def test_a_reader_who_has_seen_enough_is_no_error(cli, words):
+    with contextlib.redirect_stdout(Unread()):
+        assert (cli(*words).code, cli(*words).err) == (0, "")
+
+
+def test_a_reader_who_has_seen_enough_changes_no_exit_code(cli):
+    with contextlib.redirect_stderr(Unread()):
+        assert cli("logs").code == 2
+
+
+LAB = (sys.executable, "-c", "import sys; from serverlab.cli.main import main; sys.exit(main())")
+
+
+def test_the_interpreter_does_not_try_to_write_again_what_nobody_reads():
+    unread, writing = os.pipe()
+    os.close(unread)
+    with os.fdopen(writing, "wb") as nobody:
+        ended = subprocess.run((*LAB, "list"), stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_full_disk_changes_no_exit_code_to_that_of_a_verdict():
+    with Path("/dev/full").open("wb") as full:
+        to_out = subprocess.run((*LAB, "list"), stdout=full, stderr=subprocess.DEVNULL, check=False)
+        to_err = subprocess.run((*LAB, "rum"), stdout=subprocess.DEVNULL, stderr=full, check=False)
+    assert (to_out.returncode, to_err.returncode) == (3, 2)
+
+
+def test_results_that_cannot_be_written_are_no_bug(cli):
+    with contextlib.redirect_stdout(Full()):
+        refused = cli("list")
+    assert (refused.code, refused.err) == (
+        3,
+        "serverlab: standard output cannot be written: No space left on device\nMake room, or send it elsewhere.\n",
+    )
+
+
+def test_a_connection_that_broke_within_the_lab_is_no_success(failing):
+    code, out, err = failing(BrokenPipeError("a socket"))
+    assert (code, out) == (70, "")
+    assert "BrokenPipeError: a socket" in err
+
+
+@pytest.mark.parametrize(
+    "error", [docker.errors.APIError("500 Server Error"), requests.exceptions.ReadTimeout("read timed out")]
+)
+def test_an_engine_that_fails_is_told_as_that(failing, error):
+    assert failing(error) == (
+        3,
+        "",
+        f"serverlab: the container engine no longer answers as it should: {error}\n{ENGINE_HINT}\n",
+    )
 
 
 def test_a_bug_is_told_as_a_bug_with_its_traceback(failing):

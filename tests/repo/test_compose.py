@@ -32,7 +32,9 @@ def settings_of(target_name):
         label="repo",
         database=Database.POSTGRES,
         cache=Cache.REDIS,
-        realtime=target.edge is not None and "websocket" not in CATALOG.capabilities(target),
+        realtime=target.edge is not None
+        and "websocket" not in CATALOG.capabilities(target)
+        and CATALOG.variant(target).runs_coroutines,
         port=8000,
         tls_port=8443,
     )

@@ -24,6 +24,16 @@ def test_every_server_and_edge_has_its_definition_and_its_image(root, deployed):
     assert (folder / "Dockerfile").is_file()
 
 
+def test_where_requests_are_greenlets_no_coroutine_runs_and_daphne_does_not_stand_beside(catalog):
+    greenlets = {
+        f"{name}:{key}": variant.runs_coroutines
+        for name, server in catalog.servers.items()
+        for key, variant in server.variants.items()
+        if variant.environment.get("LAB_WORKER_CLASS") == "gevent"
+    }
+    assert greenlets == {"gunicorn:gevent": False}
+
+
 def test_every_folder_in_loadtests_is_a_workload_or_what_they_share(root, catalog):
     folders = {
         path.name for path in (root / "loadtests").iterdir() if path.is_dir() and path.name != "__pycache__"

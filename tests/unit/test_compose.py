@@ -298,7 +298,7 @@ def test_a_service_is_found_by_its_name(engine, client):
         edge,
         [app, edge],
     )
-    with pytest.raises(LabError, match="the stack has no container 'db'"):
+    with pytest.raises(StackDied, match="the stack has no container 'db'"):
         engine.service("db")
 
 

@@ -42,6 +42,13 @@ def test_fewer_than_5_percent_of_sections_of_equals_show_a_difference(monkeypatc
     assert simulation.false_alarms(PROMISED[noise], rows=rows, rounds=rounds, floor=True) < 0.05
 
 
+@pytest.mark.parametrize(("rows", "rounds"), [(4, 3), (4, 5), (11, 5)])
+@pytest.mark.parametrize("noise", ["even", "spells", "lopsided"])
+def test_holms_correction_alone_keeps_false_alarms_near_5_percent(monkeypatch, noise, rows, rounds):
+    monkeypatch.setattr(simulation, "SECTIONS", 800)
+    assert simulation.false_alarms(PROMISED[noise], rows=rows, rounds=rounds, floor=False) < 0.07
+
+
 def test_without_the_correction_a_section_of_many_rows_would_often_be_wrong(monkeypatch):
     monkeypatch.setattr(simulation, "SECTIONS", 300)
     assert simulation.false_alarms(simulation.even, rows=11, rounds=5, floor=False, corrected=False) > 0.2

@@ -55,6 +55,18 @@ def test_with_less_than_four_numbers_of_users_nothing_is_fitted():
     assert fitted([*exact(users=(1, 2, 4)), (8, 0.0)]) is None
 
 
+@pytest.mark.parametrize(
+    "points",
+    [
+        [(4, 364.9), (8, 299.7), (16, 241.9), (32, 199.7)],
+        [(8, 318.6), (16, 290.6), (32, 280.5), (64, 288.5)],
+    ],
+    ids=["an interval without end", "no best fit"],
+)
+def test_points_of_a_server_that_is_full_with_the_fewest_users_are_not_fitted(points):
+    assert fitted(points) is None
+
+
 def test_a_peak_within_twice_the_measured_range_is_stated_and_no_other():
     """sqrt((1 - 0.05) / 0.001) = 30.8 users."""
     assert peak(0.05, 0.001, most_users=16) == pytest.approx(30.822, abs=0.001)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from serverlab import stats
+from serverlab.analysis import costs
 from serverlab.analysis.evidence import Evidence, Sample
 from serverlab.analysis.welch import Shift, shift_of_means, unseen_share
 from serverlab.model.regressions import Change, Metric
@@ -119,6 +120,7 @@ VALUES: dict[Metric, Callable[[Sample], float | None]] = {
     Metric.P95: lambda sample: sample.percentile_us(95),
     Metric.P99: lambda sample: sample.percentile_us(99),
     Metric.CPU_MS: lambda sample: sample.cpu_ms("app"),
+    Metric.PER_CPU_S: costs.per_cpu_s,
     Metric.MEMORY: _memory_bytes,
 }
 """How each metric of which there are ratios is read from a trial."""

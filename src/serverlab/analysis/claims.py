@@ -57,7 +57,7 @@ def judge_claims(claims: Mapping[str, Claim], holdings: Holdings) -> list[Judged
 
 @dataclass(frozen=True)
 class _Numbers:
-    """What a ratio or a value is in each round; ``floor`` is the noise floor on the log scale.
+    """What a ratio or a value is in each round; ``floor`` is the noise floor on the log scale, None if not known.
 
     ``too_low`` says why the numbers may be lower than they are, ``too_high`` why higher; "" if they may not.
     """
@@ -66,7 +66,7 @@ class _Numbers:
     values: tuple[float, ...]
     counted: bool
     wrong: str = ""
-    floor: float = 0.0
+    floor: float | None = 0.0
     too_low: str = ""
     too_high: str = ""
 
@@ -138,15 +138,18 @@ class _Judge:
         )
         rounds = [each.by_round(condition.metric) for each in found]
         values = stats.paired_ratios(rounds[0], rounds[1]) if len(rounds) > 1 else tuple(rounds[0].values())
+        floors = [each.floor(condition.metric) for each in found] if len(found) > 1 else [0.0]
+        known = [each for each in floors if each is not None]
+        floor = max(known) if len(known) == len(floors) else None
         if condition.metric is not Metric.RPS:
-            return _Numbers(run, values, counted, wrong)
+            return _Numbers(run, values, counted, wrong, floor)
         of, to = found[0], found[1] if len(found) > 1 else None
         return _Numbers(
             run,
             values,
             counted,
             wrong,
-            floor=max(each.floor for each in found) if to else 0.0,
+            floor=floor,
             too_low=_named(of, of.held_back(to)),
             too_high=_named(to, to.held_back(of)) if to else "",
         )
@@ -210,9 +213,8 @@ def _side(bound: Bound, numbers: _Numbers, interval: Interval, *, certain: bool)
         return Answer.OPEN, f"the interval includes {', '.join(f'{end:g}' for end in beyond)}: not shown"
     if not certain:
         return Answer.OPEN, "not shown after the correction for several comparisons"
-    nearest = min(abs(math.log(interval.middle / end)) for end in bound.ends)
-    if nearest <= numbers.floor:
-        return Answer.OPEN, "within what equal things differ by in this run"
+    if noise := _noise(bound, numbers.floor, interval):
+        return Answer.OPEN, noise
     leans_low = any(interval.low > end for end in bound.ends)
     leans_high = any(interval.high < end for end in bound.ends)
     if leans_high and numbers.too_low:
@@ -220,6 +222,14 @@ def _side(bound: Bound, numbers: _Numbers, interval: Interval, *, certain: bool)
     if leans_low and numbers.too_high:
         return Answer.OPEN, f"at most this: {numbers.too_high}"
     return (Answer.YES if inside else Answer.NO), ""
+
+
+def _noise(bound: Bound, floor: float | None, interval: Interval) -> str:
+    """Why the distance to the bound may be noise, "" if it is more."""
+    if floor is None:
+        return "the control gives no interval: what equal things differ by in this run is not known"
+    nearest = min(abs(math.log(interval.middle / end)) for end in bound.ends)
+    return "within what equal things differ by in this run" if nearest <= floor else ""
 
 
 def _asked(condition: Condition) -> str:

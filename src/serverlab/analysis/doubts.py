@@ -190,7 +190,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     RowRule(
         DoubtKind.FEW_SAMPLES,
         "percentiles are left out where a round has fewer than 10 samples beyond them: "
-        "p50 needs 20 requests, p95 200, p99 1000, p99.9 10000",
+        "p50 needs 20 requests, p90 100, p95 200, p99 1000, p99.9 10000",
         "measure longer",
         suspicions.few_samples,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from serverlab.analysis.differences import Compared, Ratios
@@ -19,7 +19,7 @@ from serverlab.model.records import (
     State,
     Trial,
 )
-from serverlab.stats import paired_ratios, samples_needed
+from serverlab.stats import median, paired_ratios, samples_needed
 
 STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 """The roles that share the stack's cores."""
@@ -260,6 +260,12 @@ def is_valid(trial: Trial) -> bool:
 def speeds(trial: Trial) -> tuple[float, ...]:
     """The trial's readings of the calibration loop, in million turns per CPU second."""
     return tuple(speed for speed in (trial.speed_before, trial.speed_after) if speed is not None)
+
+
+def middle_speed(trials: Iterable[Trial]) -> float | None:
+    """The median of all readings of the calibration loop, None where there is none."""
+    readings = [speed for trial in trials for speed in speeds(trial)]
+    return median(readings) if readings else None
 
 
 def _percentiles(latency: Latency) -> dict[float, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -152,14 +153,20 @@ def _numbers(condition: Fault, tried: Sequence[Cell]) -> str:
 
 
 def _framing_answer(condition: Framing, found: Sequence[Framed]) -> tuple[Answer, str, str]:
-    """What is not known counts both ways: only where that makes no difference is there an answer."""
-    cells = [cell(each) for each in found]
+    """What is not known counts both ways: only where that makes no difference is there an answer.
+
+    A case with a problem may lack any number of forms.
+    """
+    cells, bound = [cell(each) for each in found], condition.bound
     sure = sum(_counted(each, condition.counted) for each in cells)
     unknown, forms = sum(each.unknown for each in cells), sum(each.forms for each in cells)
     said = f"{sure} of {plural(forms, 'form')}"
-    met = {condition.bound.met(sure), condition.bound.met(sure + unknown)}
+    most = math.inf if any(each.problem for each in found) else sure + unknown
+    between = [end for end in bound.ends if sure < end < most]
+    met = {bound.met(count) for count in (sure, *between, most)}
     if len(met) > 1:
-        return Answer.OPEN, said, f"{plural(unknown, 'form')} not known"
+        broken = [each.problem for each in found if each.problem]
+        return Answer.OPEN, said, "; ".join(broken) or f"{plural(unknown, 'form')} not known"
     return (Answer.YES if met == {True} else Answer.NO), said, ""
 
 

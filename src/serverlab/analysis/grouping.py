@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import msgspec
 
-from serverlab import stats
 from serverlab.analysis.differences import compare_all
-from serverlab.analysis.evidence import Evidence, Ground, collect, speeds
+from serverlab.analysis.evidence import Evidence, Ground, collect, middle_speed
 from serverlab.model.definitions import ReferenceScope, Target
 from serverlab.model.records import Plan, PlannedTrial, Trial
 from serverlab.model.runs import Run
@@ -33,8 +32,7 @@ def grounds(run: Run) -> list[Ground]:
     cells, controls = _cells(run, control=False), _cells(run, control=True)
     compare = _of_workloads if run.plan.experiment.comparisons else _of_targets
     found = compare(run, cells, controls)
-    core_speeds = [speed for trial in run.trials for speed in speeds(trial)]
-    core_speed = stats.median(core_speeds) if core_speeds else None
+    core_speed = middle_speed(run.trials)
     return [
         _with_comparisons(replace(ground, core_speed=core_speed, ceilings=run.ceilings)) for ground in found
     ]

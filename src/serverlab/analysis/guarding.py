@@ -45,13 +45,14 @@ def _mistake(text: str) -> str | None:
     found = PATTERN.fullmatch(text)
     if not found:
         return "the change is not a number with + or - before it and % or pp behind it"
-    better, unit = "+" if name == Metric.RPS.value else "-", "pp" if name == Metric.ERRORS.value else "%"
+    higher_is_better = Metric(name).higher_is_better
+    better, unit = "+" if higher_is_better else "-", "pp" if name == Metric.ERRORS.value else "%"
     if found["sign"] == better:
         return f"{found['sign']} is for the better, which is no reason to fail"
     if found["unit"] != unit:
         return f"a change of {name} is told in {unit}" + (
             ", because there is no ratio to no errors" if unit == "pp" else ""
         )
-    if float(found["amount"]) == 0 or (name == Metric.RPS.value and float(found["amount"]) >= 100):
+    if float(found["amount"]) == 0 or (higher_is_better and float(found["amount"]) >= 100):
         return "such a change is none that could be told"
     return None

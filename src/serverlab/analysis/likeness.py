@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
 import msgspec
 
-from serverlab import stats
-from serverlab.analysis.evidence import speeds
+from serverlab.analysis.evidence import middle_speed
 from serverlab.analysis.suspicions import SLOW_CORE
+from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, gibibytes, one_line, significant
 from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import Environment, ImageFacts
@@ -46,7 +46,7 @@ def unlike(base: Run, new: Run) -> tuple[Differing, ...]:
         }
         for run in (base, new)
     ]
-    return _compared(*stated)
+    return compared(*stated)
 
 
 def differing(base: Run, new: Run) -> tuple[Differing, ...]:
@@ -58,17 +58,33 @@ def differing(base: Run, new: Run) -> tuple[Differing, ...]:
         {**({} if _far_apart(base, new) else _core_speed(run)), **_made_with(run), **_tested(run)}
         for run in (base, new)
     ]
-    both = stated[0].keys() & stated[1].keys()
-    return tuple(each for each in _compared(*stated) if each.what in both)
+    return _in_both(*stated)
 
 
-def _compared(base: Statement, new: Statement) -> tuple[Differing, ...]:
+def other_versions(base: Run, new: Run) -> tuple[Differing, ...]:
+    """Versions of servers, Django and Python that both runs state, and that are not the same."""
+    return _in_both(*({**_server_versions(run), **_app_versions(run)} for run in (base, new)))
+
+
+def refuse_differing(base: str, new: str, found: Sequence[Differing], *, hint: str) -> None:
+    """Raise UsageError where anything is ``found`` that should be the same in the two runs, which are named."""
+    if found:
+        raise UsageError("\n".join([f"{base} and {new} are unlike:", *(f"  {each}" for each in found)]), hint)
+
+
+def compared(base: Statement, new: Statement) -> tuple[Differing, ...]:
+    """All that is not stated alike; what only one of them states is absent in the other."""
     whats = dict.fromkeys((*base, *new))
     return tuple(
         Differing(what=what, base=one_line(base.get(what, ABSENT)), new=one_line(new.get(what, ABSENT)))
         for what in whats
         if base.get(what) != new.get(what)
     )
+
+
+def _in_both(base: Statement, new: Statement) -> tuple[Differing, ...]:
+    both = base.keys() & new.keys()
+    return tuple(each for each in compared(base, new) if each.what in both)
 
 
 def _machine(environment: Environment) -> Statement:
@@ -105,13 +121,14 @@ def _workload_files(run: Run, workloads: Iterable[str]) -> Statement:
 
 def _loads(run: Run, workloads: Iterable[str]) -> Statement:
     return {
-        f"{name}: {field}": _said(getattr(run.plan.workloads[name], field))
+        f"{name}: {field}": said(getattr(run.plan.workloads[name], field))
         for name, field in product(workloads, Workload.__struct_fields__)
         if field not in JUDGED_ONLY
     }
 
 
-def _said(value: object) -> str:
+def said(value: object) -> str:
+    """A setting as people wrote it, or nearly so."""
     if value is None:
         return ABSENT
     return value if isinstance(value, str) else msgspec.json.encode(value).decode().strip('"')
@@ -127,20 +144,14 @@ def _generator(run: Run) -> Statement:
 
 
 def _core_speed(run: Run) -> Statement:
-    middle = _middle_speed(run)
+    middle = middle_speed(run.trials)
     return {"core speed": f"{significant(middle)} million turns per CPU second"} if middle else {}
 
 
 def _far_apart(base: Run, new: Run) -> bool:
     """Whether the core of one run would count as slowed down in the other; not so where it was not read."""
-    first, second = _middle_speed(base), _middle_speed(new)
+    first, second = middle_speed(base.trials), middle_speed(new.trials)
     return first is not None and second is not None and min(first, second) < max(first, second) * SLOW_CORE
-
-
-def _middle_speed(run: Run) -> float | None:
-    """The median of all readings of the calibration loop, None where there is none."""
-    readings = [speed for trial in run.trials for speed in speeds(trial)]
-    return stats.median(readings) if readings else None
 
 
 def _made_with(run: Run) -> Statement:
@@ -179,3 +190,13 @@ def _server_versions(run: Run) -> Statement:
             server = Target.parse(trial.planned.target).server
             found.setdefault(server, set()).add(trial.proof_before.server_version)
     return {f"version of {server}": "/".join(sorted(versions)) for server, versions in sorted(found.items())}
+
+
+def _app_versions(run: Run) -> Statement:
+    found: dict[str, set[str]] = {}
+    for trial in run.trials:
+        identity = trial.proof_before.identity if trial.proof_before else {}
+        for key, name in (("django", "Django"), ("python", "Python in the containers")):
+            if identity.get(key):
+                found.setdefault(name, set()).add(identity[key])
+    return {name: "/".join(sorted(versions)) for name, versions in sorted(found.items())}

@@ -65,10 +65,24 @@ class Measured:
         share = failed / max(1, failed, began)
         return f"{percent(share)} of its requests failed" if share > MOST_ERRORS else ""
 
-    @property
-    def floor(self) -> float:
-        """How far a reference of its section differs from itself, on the log scale; 0 where that is not known."""
-        return max((reach_of(each.interval) for each in self.ground.floors.values()), default=0.0)
+    def floor(self, metric: Metric) -> float | None:
+        """How far a reference of its section differs from itself by the metric, on the log scale.
+
+        0 where it was not measured twice, None where it was, but the two give no interval.
+        """
+        found = [
+            self._from_itself(each, metric)
+            for each in self.ground.reference_evidence()
+            if each.name in self.ground.controls
+        ]
+        reaches = [each for each in found if each is not None]
+        return max(reaches, default=0.0) if len(reaches) == len(found) else None
+
+    def _from_itself(self, reference: Evidence, metric: Metric) -> float | None:
+        again = Measured(self.ground, self.ground.controls[reference.name]).by_round(metric)
+        first = Measured(self.ground, reference).by_round(metric)
+        interval = stats.interval(stats.paired_ratios(again, first))
+        return reach_of(interval) if interval else None
 
     @property
     def lacked_cores(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from serverlab.formatting import exact, percent, plural
 from serverlab.model.records import Plan, Until
@@ -17,15 +18,19 @@ A narrow interval of few rounds is often one that happens to be, so that stoppin
 in docs/decisions/0012.
 """
 
+NAMED = 3
+"""So many of the rows that are too wide are named in the line about all of them; each row shows its own interval."""
+
 COLUMNS = ("ratio", "rps")
 """What may be asked to be precise."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """What a run with ``--until`` has reached: ``wide`` names each row that is not as precise as asked, and why.
+    """What a run with ``--until`` has reached.
 
-    ``without`` are rows that have no valid trial: no round is added for them, and nothing is claimed of them.
+    ``wide`` says of each row that is not as precise as asked why, the least precise first. ``without`` are rows that
+    have no valid trial: no round is added for them, and nothing is claimed of them.
     """
 
     until: Until
@@ -44,7 +49,9 @@ class Precision:
         lacking = f"; without a valid trial: {', '.join(self.without)}" if self.without else ""
         if self.reached:
             return f"{asked}: reached after {plural(self.rounds, 'round')}{lacking}"
-        wide = "; ".join(f"{name}: {why}" for name, why in self.wide.items())
+        named = [f"{name}: {why}" for name, why in islice(self.wide.items(), NAMED)]
+        more = len(self.wide) - len(named)
+        wide = "; ".join([*named, *([f"and {plural(more, 'more row')}"] if more else [])])
         return f"{asked}: not reached in {plural(self.rounds, 'round')}: {wide}{lacking}"
 
 
@@ -53,11 +60,14 @@ def precision(plan: Plan, sections: Iterable[Section]) -> Precision | None:
     if plan.until is None:
         return None
     judged = list(sections)
-    wide = {
-        _name(section, row): why
+    asked = [
+        (_name(section, row), interval)
         for section in judged
         for row, interval in _asked(section, plan.until.column)
-        if (why := _lacking(interval, plan.until.within)) is not None
+    ]
+    asked.sort(key=lambda each: half_width(each[1]) if each[1] else math.inf, reverse=True)
+    wide = {
+        name: why for name, interval in asked if (why := _lacking(interval, plan.until.within)) is not None
     }
     without = [
         _name(section, row) for section in judged for row in section.rows if row.state is RowState.VOID

@@ -43,7 +43,8 @@ def compare_runs(base: Run, new: Run, rules: Sequence[Rule]) -> Comparison:
     or beyond it, else UNKNOWN. As among many verdicts some would be FAIL by chance, a FAIL has to stand Holm's
     correction over all of them, too. A PASS needs none, because the guard as a whole passes only where each verdict
     does: R. L. Berger, "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24 (1982), 295-300.
-    A cell that the new run lacks is UNKNOWN to the guard: what has vanished has not passed.
+    A cell that the new run lacks is UNKNOWN to the guard: what has vanished has not passed. So is one that would pass
+    where a larger share of its trials gave no number than in the base run: the others are those that survived.
     """
     before, after = _evidence(base), _evidence(new)
     both = [cell for cell in after if cell in before]
@@ -133,7 +134,7 @@ def _chance(rule: Rule, shift: Shift) -> float:
 def _worsening(rule: Rule, shift: Shift) -> tuple[Shift, float]:
     """The shift and the rule's bound on the scale of the test, turned so that higher is worse."""
     bound = rule.bound if rule.metric is Metric.ERRORS else math.log(rule.bound)
-    return (shift.mirrored(), -bound) if rule.metric is Metric.RPS else (shift, bound)
+    return (shift.mirrored(), -bound) if rule.metric.higher_is_better else (shift, bound)
 
 
 def _judge(rule: Rule, base: Evidence, new: Evidence, measured: Measured, *, certain: bool) -> Judgement:
@@ -146,6 +147,9 @@ def _judge(rule: Rule, base: Evidence, new: Evidence, measured: Measured, *, cer
     else:
         verdict, words = _verdict(rule, measured.shift, certain=certain)
         reason = words and f"{shown(measured.change)} {words}"
+        if verdict is Verdict.PASS and _lost_share(new) > _lost_share(base):
+            verdict = Verdict.UNKNOWN
+            reason = f"{shown(measured.change)} is of the trials that survived: {_lost(new)}"
     return Judgement(rule=rule.text, verdict=verdict, reason=reason)
 
 
@@ -165,14 +169,29 @@ def _verdict(rule: Rule, shift: Shift, *, certain: bool) -> tuple[Verdict, str]:
     return Verdict.FAIL, f"lies beyond {allowed}"
 
 
+def _lost_share(evidence: Evidence) -> float:
+    return 1 - len(evidence.samples) / len(evidence.planned)
+
+
+def _lost(evidence: Evidence) -> str:
+    """How many of its trials there are no numbers of, and why."""
+    missing = len(evidence.planned) - len(evidence.samples) - len(evidence.void)
+    reasons = [*_void_reasons(evidence), *([f"{missing} not run"] if missing else [])]
+    lost = missing + len(evidence.void)
+    return f"{lost} of {len(evidence.planned)} have no number in the new run: {'; '.join(reasons)}"
+
+
+def _void_reasons(evidence: Evidence) -> dict[str, None]:
+    return dict.fromkeys(reason for trial in evidence.void for reason in trial.void_reasons)
+
+
 def _without(evidence: Evidence, name: str) -> Iterator[str]:
     """Why the cell has no valid trial in this run; empty where it has."""
     if evidence.samples:
         return
-    reasons = dict.fromkeys(reason for trial in evidence.void for reason in trial.void_reasons)
     words = {
         RowState.NOT_APPLICABLE: f"it lacks the capability {evidence.lacks!r}",
         RowState.NOT_RUN: "not run",
-        RowState.VOID: f"VOID: {'; '.join(reasons)}",
+        RowState.VOID: f"VOID: {'; '.join(_void_reasons(evidence))}",
     }
     yield f"{name} run: {words[state_of(evidence)]}"

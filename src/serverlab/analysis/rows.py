@@ -35,9 +35,7 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         rps=stats.spread([sample.rps for sample in samples]),
         ratio=ratio.spread if ratio else None,
         scaling=gain.spread if gain else None,
-        p50_us=_percentile(samples, 50),
-        p95_us=_percentile(samples, 95),
-        p99_us=_percentile(samples, 99),
+        **_percentiles(samples),
         max_us=_largest_us(samples),
         errors=_errors(samples),
         cpu_ms=_by_role(samples, Sample.cpu_ms),
@@ -60,10 +58,9 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         shown=ratio.shown if ratio else None,
         group=_group(ground, evidence),
         smallest=ratio.smallest if ratio else None,
-        p90_us=_percentile(samples, 90),
-        p999_us=_percentile(samples, 99.9),
         unsent_share=_unsent_share(samples),
         lag_us=_over_all(samples, lambda sample: sample.load.lag.p99_us if sample.load.lag else None),
+        samples=_over_all(samples, lambda sample: sample.load.latency.count),
         **_ceiling(ground, samples),
     )
 
@@ -99,6 +96,11 @@ def _unsent_share(samples: tuple[Sample, ...]) -> float | None:
     """Arrivals that were never sent as a share of all that were due, over all rounds; None where none were due."""
     scheduled = sum(sample.load.scheduled or 0 for sample in samples)
     return sum(sample.load.unsent or 0 for sample in samples) / scheduled if scheduled else None
+
+
+def _percentiles(samples: tuple[Sample, ...]) -> dict[str, Spread | None]:
+    percents = {"p50_us": 50, "p90_us": 90, "p95_us": 95, "p99_us": 99, "p999_us": 99.9}
+    return {field: _percentile(samples, percent) for field, percent in percents.items()}
 
 
 def _percentile(samples: tuple[Sample, ...], percent: float) -> Spread | None:
@@ -172,10 +174,11 @@ def _reason(evidence: Evidence, state: RowState) -> str | None:
 
 
 def _void_trials(trials: Iterable[Trial]) -> tuple[VoidTrials, ...]:
-    """The VOID rounds, those with the same reason together."""
+    """The VOID rounds, those with the same reason together; a log that a reason quotes below itself stays behind."""
     rounds: dict[str, list[int]] = defaultdict(list)
     for trial in trials:
-        rounds["; ".join(_reasons(trial))].append(trial.planned.round)
+        reason = "; ".join(each.partition("\n")[0] for each in _reasons(trial))
+        rounds[reason].append(trial.planned.round)
     return tuple(VoidTrials(rounds=tuple(found), reason=reason) for reason, found in rounds.items())
 
 

@@ -75,7 +75,6 @@ def security_table(
         target = Target.parse(each.target)
         cells = rows.setdefault(each.attack, {}).setdefault(target.server, {"direct": [], "edge": []})
         cells["edge" if target.edge else "direct"].append(each.verdict)
-    first = {each.attack: each for each in reversed(told)}
     return SecurityTable(
         run=assault.name,
         facts=environment_facts(assault.environment),
@@ -83,8 +82,8 @@ def security_table(
         rows=tuple(
             SecurityRow(
                 attack=attack,
-                title=first[attack].title,
-                expected=first[attack].expected,
+                title=assault.attacks[attack].title,
+                expected=assault.attacks[attack].expected,
                 direct={
                     server: merged(cells["direct"]) for server, cells in found.items() if cells["direct"]
                 },

@@ -23,8 +23,6 @@ IDLE_SHARE = 0.5
 LATE_SHARE = 0.05
 NEAR_GENERATOR_CORES = 0.7
 NEAR_CEILING = 0.7
-PERCENTILES = (50, 95, 99)
-TAIL = 99.9
 
 LOGIN = re.compile(r"^POST \S*/(token|login|signup)/?$")  # "token" in runs of earlier versions
 """Requests in which the app hashes a password."""
@@ -161,18 +159,23 @@ def late(_ground: Ground, evidence: Evidence) -> str | None:
 
 
 def few_samples(ground: Ground, evidence: Evidence) -> str | None:
-    """Whether a round has too few requests for one of the percentiles; of compared workloads only p50 is shown.
-
-    p99.9 is asked of open arrival alone: a closed load hides what is that rare.
-    """
+    """Whether a round has too few requests for one of the percentiles that the section's table shows."""
     if evidence.load.steps:
         return None
-    shown: tuple[float, ...] = PERCENTILES if ground.workload else PERCENTILES[:1]
-    if evidence.load.is_open:
-        shown += (TAIL,)
     fewest = min(sample.load.latency.count for sample in evidence.samples)
-    absent = [f"p{each:g}" for each in shown if fewest < stats.samples_needed(each)]
+    absent = [
+        f"p{each:g}" for each in _percentiles_shown(ground, evidence) if fewest < stats.samples_needed(each)
+    ]
     return f"no {', '.join(absent)}: {plural(fewest, 'request')} in a round" if absent else None
+
+
+def _percentiles_shown(ground: Ground, evidence: Evidence) -> tuple[float, ...]:
+    """Those of the usual columns; p99.9 is asked of open arrival alone: a closed load hides what is that rare."""
+    if ground.workload is None:
+        return (50,)
+    if evidence.load.is_open:
+        return (50, 90, 99, 99.9)
+    return (50, 99) if ground.gains else (50, 95, 99)
 
 
 def queued(_ground: Ground, evidence: Evidence) -> str | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from serverlab.attacks import (
     browser,
     claims,
+    cleartext,
     containers,
     contention,
     crossing,
@@ -31,7 +32,9 @@ MODULES: tuple[tuple[Attack, ...], ...] = (
     outside.ATTACKS,
     headers.ATTACKS,
     transport.ATTACKS,
+    cleartext.ATTACKS,
     containers.ATTACKS,
+    rotation.FIRST,
     signature.ATTACKS,
     keys.ATTACKS,
     claims.ATTACKS,

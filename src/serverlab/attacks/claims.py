@@ -264,7 +264,13 @@ ATTACKS = (
     refused("A2-01", "exp past, this very second, missing, null, negative", _ended),
     refused("A2-02", "exp a word, infinite, a list, true", _odd_ends),
     refused("A2-03", "exp as a text of digits, or astronomic", _large_ends),
-    Attack("A2-04", "exp just within and just past: no leeway", "200 before it, 401 from it on", _boundary),
+    Attack(
+        "A2-04",
+        "exp just within and just past: no leeway",
+        "200 before it, 401 from it on",
+        _boundary,
+        quick=True,
+    ),
     refused("A2-05", "nbf or iat in the future, or no number", _too_early),
     refused("A2-06", "aud wrong, missing, or that of the other way", _other_audiences),
     refused("A2-07", "aud a list that has us in it (we write a text)", _listed_audience),
@@ -277,7 +283,13 @@ ATTACKS = (
             "token_type", {"missing": ..., "Access": "Access", "a list": ["access"], "refresh": "refresh"}
         ),
     ),
-    Attack("A2-11", "a refresh token as a bearer, an access token as a refresh token", "401", _wrong_kinds),
+    Attack(
+        "A2-11",
+        "a refresh token as a bearer, an access token as a refresh token",
+        "401",
+        _wrong_kinds,
+        quick=True,
+    ),
     accepted("A2-12", "typ at+jwt, missing, JWE: not what tells tokens apart here", _types),
     refused("A2-13", "user_id missing, null, of nobody, huge", _wrong("user_id", USER_IDS)),
     refused("A2-14", "user_id a word, a list, an object, with NUL", _wrong("user_id", ODD_USER_IDS)),
@@ -289,13 +301,14 @@ ATTACKS = (
         "a claim twice: another user's, then the holder's",
         "the last one counts everywhere",
         _two_users,
+        quick=True,
     ),
     refused(
         "A2-17", "ver, which every password change raises: missing or not the present one", _stale_versions
     ),
-    Attack("A2-18", "a token in the URL, in a cookie, under another scheme", "401", _elsewhere),
-    Attack("A2-19", "the scheme in other cases (RFC 9110)", "200", _schemes),
-    Attack("A2-20", "no token, two tokens, two headers", "401 or 400", _odd_headers),
-    Attack("A2-21", "a wrong token on a view for everybody", "200, as without it", _public_view),
+    Attack("A2-18", "a token in the URL, in a cookie, under another scheme", "401", _elsewhere, quick=True),
+    Attack("A2-19", "the scheme in other cases (RFC 9110)", "200", _schemes, quick=True),
+    Attack("A2-20", "no token, two tokens, two headers", "401 or 400", _odd_headers, quick=True),
+    Attack("A2-21", "a wrong token on a view for everybody", "200, as without it", _public_view, quick=True),
     accepted("A2-22", "a valid token", _right),
 )

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from serverlab.attacks import scripts
@@ -25,18 +26,26 @@ FORK_LIMITS = {"app": 512, "edge": 64}
 LITERAL_SECRET = re.compile(
     r"(?i)\b[A-Z_]*(SECRET|PASSWORD|TOKEN|JWT_KEY|API_KEY|CREDENTIAL)[A-Z_]*=[\"']?[A-Za-z0-9+/_.-]{8,}"
 )
+ILL = re.compile("health: .+")
+"""All that app/health.py says of a server that is not well; where it breaks off itself, it says more."""
+
 PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
 def each_container(
     check: Callable[[Stage, Container], Iterator[Check]], seen: str
 ) -> Callable[[Stage], Outcome]:
-    """An attack that asks the same of every container of the stack; ``seen`` is what is said if all is right."""
+    """An attack that asks the same of every container of the stack; ``seen`` is what is said if all is right.
+
+    All are asked at once: none shares its processes, its files or their limits with another.
+    """
 
     def asked(stage: Stage) -> Outcome:
         # one that another row has started belongs to no service
         asked_of = [each for each in stage.engine.containers() if SERVICE_LABEL in each.labels]
-        return judged([each for container in asked_of for each in check(stage, container)], seen=seen)
+        with ThreadPoolExecutor(len(asked_of) or 1) as pool:
+            told = list(pool.map(lambda container: list(check(stage, container)), asked_of))
+        return judged([each for checks in told for each in checks], seen=seen)
 
     return asked
 
@@ -148,12 +157,14 @@ def health(stage: Stage) -> Outcome:
 def _health_checks(container: Container) -> Iterator[Check]:
     test = container.attrs["Config"]["Healthcheck"]["Test"]
     command = test[1:]
-    codes = _said(container, scripts.FROZEN, *command).split()
+    (well, _), (ill, words) = json.loads(_said(container, scripts.FROZEN, *command))
     again = _until_well(container, command)
     yield _check(
         container, "command", ok=test[0] == "CMD" and "/app/health.py" in test, detail=" ".join(test)
     )
-    yield _check(container, "exit codes", ok=codes[0] == "0" != codes[1], detail=", ".join(codes))
+    yield _check(container, "exit codes", ok=(well, ill) == (0, 1), detail=f"{well}, {ill}")
+    said_so = bool(ILL.fullmatch(words))
+    yield _check(container, "words while stopped", ok=said_so, detail=repr(words[-100:]))
     yield _check(container, "afterwards", ok=again, detail="well" if again else "ill")
 
 
@@ -303,6 +314,8 @@ ATTACKS = (
         "health while all processes are stopped",
         "ill, and well again afterwards",
         health,
+        beside=UNSERVED,
+        waits_s=2.0,
     ),
     Attack(
         "K-07",

@@ -20,6 +20,9 @@ ENDINGS = 20
 
 CONTENDERS = (2, 4, 16, 64)
 KILLS = 2
+REPLACED_S = 8.0
+"""Within which a worker that was killed is replaced; a request that it had is waited for no longer."""
+
 CROWD = 16
 """More contenders than these are sent in a quarter of the rounds."""
 LONGEST_CHAIN = 1000
@@ -94,14 +97,18 @@ def _killed_worker(stage: Stage) -> Outcome:
         return not_applicable("one process without a supervisor: killed, the container ends")
     accounts, seen = list(accounts_of(stage)), Counter[str]()
     for _ in range(min(stage.rounds, KILLS)):
-        with ThreadPoolExecutor(max_workers=1 + len(accounts)) as aside:
+        with ThreadPoolExecutor(max_workers=2 + len(accounts)) as aside:
             chains = [account.sign_in() for account in accounts]
             killed = aside.submit(_workers, stage, then="kill")
+            replaced = aside.submit(_comes_back, stage, killed)
             refreshed = list(aside.map(partial(_refreshed_until, killed), accounts, chains))
         if not killed.result():
             return failed("no worker to kill", "the server's processes are not found")
-        if not _comes_back(stage):
+        if not replaced.result():
             return failed("no worker came back", "a worker that died is replaced")
+        ready = stage.ask("GET", "/readyz", timeout=REPLACED_S).status
+        if ready != 200:
+            return failed(f"/readyz {said(ready)} in the end", "a worker that died is replaced for good")
         for account, (tokens, status) in zip(accounts, refreshed, strict=True):
             again, third = account.refresh(tokens), account.refresh(tokens)
             if wrong := _wrong_retry(status, again, third):
@@ -114,7 +121,7 @@ def _refreshed_until(done: Future[int], account: Account, tokens: Tokens) -> tup
     """The chain's tokens and the last status, when one was not 200 or ``done`` is: then the last pair is not spent."""
     status = 200
     while status == 200 and not done.done():
-        answer = account.stage.refresh(tokens.refresh, way=account.way)
+        answer = account.stage.refresh(tokens.refresh, way=account.way, timeout=REPLACED_S)
         status = answer.status
         tokens = account.stage.tokens_in(answer) if status == 200 else tokens
     return tokens, status
@@ -139,9 +146,10 @@ def _workers(stage: Stage, *, then: str = "leave") -> int:
     return int(output)
 
 
-def _comes_back(stage: Stage, *, deadline_s: float = 8.0) -> bool:
-    """Whether somebody starts a worker in the place of the one that was killed."""
-    give_up = time.monotonic() + deadline_s
+def _comes_back(stage: Stage, killed: Future[int]) -> bool:
+    """Whether somebody starts a worker in the place of the one that was ``killed``, soon after that."""
+    killed.result()
+    give_up = time.monotonic() + REPLACED_S
     while stage.ask("GET", "/readyz", timeout=2.0).status != 200:
         if time.monotonic() > give_up:
             return False

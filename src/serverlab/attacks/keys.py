@@ -191,7 +191,13 @@ ATTACKS = (
         _mixed_algorithms,
         profile="guarded",
     ),
-    Attack("A1-14", "signed with an empty key, Django's secret key, common secrets", "401", _guessed_keys),
+    Attack(
+        "A1-14",
+        "signed with an empty key, Django's secret key, common secrets",
+        "401",
+        _guessed_keys,
+        quick=True,
+    ),
     Attack(
         "A1-15", "a signing key of less than 32 bytes", "the app does not start", _short_key, beside=UNSERVED
     ),
@@ -200,12 +206,20 @@ ATTACKS = (
         "kid as a path, SQL or a command, signed with what that would give",
         "401, no delay",
         _by_names,
+        quick=True,
     ),
-    Attack("A1-17", "odd kid on a rightly signed token", "401; without a kid 200", _names_with_right_key),
+    Attack(
+        "A1-17",
+        "odd kid on a rightly signed token",
+        "401; without a kid 200",
+        _names_with_right_key,
+        quick=True,
+    ),
     Attack(
         "A1-18",
         "jku, x5u, jwk, x5c with a key of the attacker's",
         "401, nobody is asked for a key",
         _foreign_keys,
+        quick=True,
     ),
 )

@@ -180,7 +180,7 @@ def many_addresses(stage: Stage) -> Outcome:
             Check(name="looked at", ok=looked_at in (PER_ACCOUNT - 1, PER_ACCOUNT), detail=f"{looked_at}"),
             Check(name="who is signed in", ok=here == 200, detail=f"{here}"),
         ],
-        seen=f"{statuses(answers)}; back within the minute",
+        seen=f"{statuses(answers)}; who is signed in goes on",
     )
 
 
@@ -253,7 +253,7 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         "A5-08",
         "Guessing at one user from many addresses",
-        "429 after 10 in a minute; back within the minute",
+        "429 with Retry-After after 10 in a minute",
         many_addresses,
         profile="guarded",
     ),

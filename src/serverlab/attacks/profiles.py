@@ -72,7 +72,7 @@ def _guarded() -> Mapping[str, str]:
 
 
 def _stateless() -> Mapping[str, str]:
-    return {"LAB_JWT_VERIFY": "stateless"}
+    return {"LAB_JWT_VERIFY": "stateless", "LAB_SESSION_STORE": "cache"}
 
 
 def _in_redis() -> Mapping[str, str]:
@@ -104,7 +104,8 @@ PROFILES = {
         "as open, two replicas with a database each", _open, targets=REPLICATED, replicas=2, shared_data=False
     ),
     "unshared-stateless": Profile(
-        "two replicas with a database each, tokens believed without a query",
+        "two replicas with a database each and in it a cache each, which has the sessions; tokens believed without a "
+        "query",
         _stateless,
         targets=REPLICATED,
         replicas=2,

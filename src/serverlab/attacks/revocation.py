@@ -174,9 +174,10 @@ ATTACKS = (
     Attack(
         "A3-14",
         "timing of the comparison of stored hashes",
-        "looked up, not compared",
+        "nobody chooses what is compared",
         lambda _: not_applicable(
-            "one UPDATE looks for the SHA-256 or the id; nobody can choose the bytes of a hash"
+            "an UPDATE looks for the SHA-256 or the id; /api/auth/plain/verify/ alone compares, and of a token that we "
+            "signed: its SHA-256, not its text, and nobody can choose the bytes of a hash"
         ),
     ),
     Attack(
@@ -184,7 +185,8 @@ ATTACKS = (
         "the clock jumps by ten minutes",
         "expired earlier or later by exactly that",
         lambda _: not_applicable(
-            "the images hold nothing that fakes a clock; A2-01 and A2-04 ask the boundary"
+            "a choice: the images are those that people deploy, and no clock is faked in them; A2-01 and A2-04 ask the "
+            "boundary by moving exp instead"
         ),
     ),
     Attack("A3-17", "expired rows are purged", "no live token is lost", _purged, beside=HARMLESS),

@@ -24,7 +24,7 @@ def refused(
     def run(stage: Stage) -> Outcome:
         return all_refused(stage, sent(stage, forged, in_body=in_body))
 
-    return Attack(name, title, "401", run, profile)
+    return Attack(name, title, "401", run, profile, quick=True)
 
 
 def accepted(name: str, title: str, forged: Callable[[Forger], Tokens], *, profile: str = "open") -> Attack:
@@ -33,7 +33,7 @@ def accepted(name: str, title: str, forged: Callable[[Forger], Tokens], *, profi
     def run(stage: Stage) -> Outcome:
         return all_accepted(sent(stage, forged))
 
-    return Attack(name, title, "200", run, profile)
+    return Attack(name, title, "200", run, profile, quick=True)
 
 
 def sent(stage: Stage, forged: Callable[[Forger], Tokens], *, in_body: bool = False) -> Sent:

@@ -60,7 +60,7 @@ print(len(children), why)
 """Forks until the kernel refuses, ends all that, and prints how often it went well and why it ended."""
 
 FROZEN = """
-import os, signal, subprocess, sys
+import json, os, signal, subprocess, sys
 def serves(number):
     while number > 1:
         with open(f"/proc/{number}/stat") as file:
@@ -75,20 +75,22 @@ def served():
             pass
 others = list(served())
 def asked():
-    return subprocess.run(sys.argv[1:], capture_output=True).returncode
-codes = [asked()]
+    done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout.strip()
+found = [asked()]
 for each in others:
     os.kill(each, signal.SIGSTOP)
 try:
-    codes.append(asked())
+    found.append(asked())
 finally:
     for each in others:
         os.kill(each, signal.SIGCONT)
-print(*codes)
+print(json.dumps(found))
 """
-"""Runs the health check while the server is well, and while all its processes are stopped; prints the exit codes.
+"""Runs the health check while the server is well, and while all its processes are stopped; prints how that ended.
 
-Those are the descendants of process 1, not what the engine runs beside them.
+It prints the exit code and the words of both. The server's processes are the descendants of process 1, not what the
+engine runs beside them.
 """
 
 LISTENING = """

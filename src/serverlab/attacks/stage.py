@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -185,18 +185,18 @@ class Stage:
             raise LookupError(f"signing up by {way} was answered {made.status}: {made.said[:100]}")
         return name
 
-    def refresh(self, token: str, *, way: str = "jwt") -> Answer:
-        """The answer to spending a refresh token."""
-        return self._spend("refresh", token, way=way)
+    def refresh(self, token: str, *, way: str = "jwt", **options: Any) -> Answer:  # noqa: ANN401
+        """The answer to spending a refresh token; ``options`` are httpx2's."""
+        return self._spend("refresh", token, way=way, **options)
 
     def log_out(self, token: str, *, way: str = "jwt") -> Answer:
         """The answer to giving a refresh token back."""
         return self._spend("logout", token, way=way)
 
-    def _spend(self, what: str, token: str, *, way: str) -> Answer:
+    def _spend(self, what: str, token: str, *, way: str, **options: Any) -> Answer:  # noqa: ANN401
         if way == "plain" and self.uses_cookies:
-            return self.post(way, what, cookies={REFRESH_COOKIE: token}, json={})
-        return self.post(way, what, json={"refresh": token})
+            return self.post(way, what, cookies={REFRESH_COOKIE: token}, json={}, **options)
+        return self.post(way, what, json={"refresh": token}, **options)
 
     def post(
         self,
@@ -256,9 +256,10 @@ HARMLESS = "harmless"
 """Rows whose verdict and numbers hang on no time, and that change only accounts and records that they made."""
 
 UNSERVED = "unserved"
-"""Rows that ask nothing of the server, and time nothing.
+"""Rows that ask nothing of the server, and time nothing; and K-06, which stops it meanwhile.
 
-Those that ask what every process of a container may do are not among them: one that is just being started may more.
+A stopped server is well under no load, and K-06 asks it before and afterwards, too. Those that ask what every process
+of a container may do are not among them: one that is just being started may more.
 """
 
 
@@ -268,16 +269,18 @@ class Attack:
 
     ``beside`` names those rows of the profile that are asked at the same time as this one, since none of them is in
     another's way; a row without it has the stack to itself. Of those the ones that wait long, for ``waits_s`` seconds
-    or so, are begun first.
+    or so, are begun first. A row that pauses yields when it goes on (seconds of `time.time`); meanwhile those are asked
+    that are ``quick``, done in a fraction of a second, one after the other.
     """
 
     id: str
     title: str
     expected: str
-    run: Callable[[Stage], Outcome]
+    run: Callable[[Stage], Outcome | Generator[float, None, Outcome]]
     profile: str = "open"
     beside: str | None = None
     waits_s: float = 0.0
+    quick: bool = False
 
 
 def leak_in(answer: Answer) -> str | None:

@@ -14,6 +14,7 @@ from serverlab.model.definitions import (
     Edge,
     Experiment,
     Identity,
+    Interface,
     ReferenceScope,
     Server,
     Signals,
@@ -77,6 +78,8 @@ def _variant_mistakes(server: Server) -> Iterator[str]:
             yield f"variants.{name}.workers: no worker at all for one core"
         if not variant.keeps_connections and variant.protocol.value != "http":
             yield f"variants.{name}.keeps_connections: means nothing where {variant.protocol.value} is spoken"
+        if not variant.runs_coroutines and server.interface_of(variant) is Interface.ASGI:
+            yield f"variants.{name}.runs_coroutines: an ASGI server runs nothing else; leave it out"
 
 
 def _said_twice(server: Server, variant: Variant, *, where: str) -> Iterator[str]:

@@ -18,9 +18,9 @@ from serverlab.attacks.stage import Attack
 from serverlab.cli.context import Context, show, show_json
 from serverlab.compose import Database
 from serverlab.errors import Exit, UsageError
-from serverlab.formatting import did_you_mean
+from serverlab.formatting import did_you_mean, plural
 from serverlab.model.records import CoreSplit, Environment, ImageFacts
-from serverlab.model.security import Finding
+from serverlab.model.security import Finding, PlannedAttack
 from serverlab.runner import provenance
 from serverlab.runner.assault import images_attacked, start_assault
 from serverlab.runner.run import Describe
@@ -58,7 +58,7 @@ class Attacks:
             For a machine to read.
         """
         catalog = self._context.sound_catalog
-        chosen = [catalog.target(name) for name in targets] or list(catalog.targets())
+        chosen = list(dict.fromkeys(catalog.target(name) for name in targets)) or list(catalog.targets())
         attacks = chosen_attacks(only)
         images = images_attacked(self._context.images(), chosen, attacks)
         path = start_assault(
@@ -75,9 +75,9 @@ class Attacks:
         assault = store.read_assault(path)
         verdicts = [judged(each, self._context.sound_catalog.servers) for each in assault.findings]
         if json:
-            show_json({"run": assault.name, "findings": verdicts})
+            show_json({"run": assault.name, "attacks": assault.attacks, "findings": verdicts})
         else:
-            show("\n".join(_lines(verdicts)))
+            show("\n".join(_lines(verdicts, assault.attacks)))
         self._context.say(f"findings: {path}")
         return int(Exit.VERDICT_FAILED if any(each.verdict in BAD for each in verdicts) else Exit.OK)
 
@@ -121,12 +121,13 @@ def describer(context: Context, images: Mapping[str, ImageFacts], *, rounds: int
     return describe
 
 
-def _lines(verdicts: Sequence[Finding]) -> list[str]:
-    told = [each for each in verdicts if each.verdict in BAD]
+def _lines(verdicts: Sequence[Finding], attacks: Mapping[str, PlannedAttack]) -> list[str]:
     lines = [
-        f"{each.verdict.value:8} {each.target}  {each.attack}  {each.title}: {each.seen}: {each.reason}"
-        for each in told
+        f"{each.verdict.value:8} {each.target}  {each.attack}  {attacks[each.attack].title}: "
+        f"{each.seen}: {each.reason}"
+        for each in verdicts
+        if each.verdict in BAD
     ]
     counts = Counter(each.verdict for each in verdicts)
     summary = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in SEVERITY if counts[verdict])
-    return [*lines, f"{len(verdicts)} findings: {summary or 'none'}"]
+    return [*lines, f"{plural(len(verdicts), 'finding')}: {summary or 'none'}"]

@@ -11,7 +11,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from serverlab import capacity, host, store
-from serverlab.analysis.capacity import Cell, capacity_table, cells_of, search_of
+from serverlab.analysis.capacity import Cell, cells_of, search_of
+from serverlab.analysis.capacity_joining import refuse_unlike
+from serverlab.analysis.capacity_tabulating import capacity_table
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.catalog.checks import experiment_mistakes
 from serverlab.cli.context import Context, show
@@ -20,9 +22,11 @@ from serverlab.compose import Cache, Database
 from serverlab.errors import Exit, UsageError
 from serverlab.formatting import plural
 from serverlab.model.capacity import Asked, Outcome, Purpose, Search
+from serverlab.model.capacity_tables import CapacityTable
 from serverlab.model.ceilings import MOST_TRIES, Connections
 from serverlab.model.definitions import Workload
 from serverlab.model.records import Plan
+from serverlab.model.runs import Run
 from serverlab.reports.capacity import FORMATS
 from serverlab.runner import provenance
 from serverlab.runner.capacity import formed_by, resume_search, start_search, unsearched
@@ -147,6 +151,23 @@ def print_capacities(context: Context, path: Path, format_name: str) -> int:
         store.write_table(path, text=FORMATS[name](table), suffix=suffix)
     show(FORMATS[format_name](table))
     context.say(f"results: {path} (table.json, table.md)")
+    return _exit_code(table)
+
+
+def print_together(runs: Sequence[Run], format_name: str, *, unlike: bool) -> int:
+    """Print what these searches found in one table; 5 where a capacity is not known.
+
+    Raises:
+        UsageError: they did not search for the same, or they are ``unlike`` though that was not asked for.
+    """
+    table = capacity_table(*runs)
+    if not unlike:
+        refuse_unlike(table)
+    show(FORMATS[format_name](table))
+    return _exit_code(table)
+
+
+def _exit_code(table: CapacityTable) -> int:
     rows = [row for section in table.sections for row in section.rows if row.lacks is None]
     unknown = bool(table.slo) and any(row.found.outcome is Outcome.UNKNOWN for row in rows)
     return int(Exit.NOT_ENOUGH_EVIDENCE if unknown else Exit.OK)

@@ -13,10 +13,10 @@ import msgspec
 
 from serverlab import compose, images, ports
 from serverlab.catalog import Catalog, load_catalog
-from serverlab.errors import UsageError
+from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.lock import LOCK
 from serverlab.model.records import ImageFacts
-from serverlab.progress import say_on_stderr
+from serverlab.progress import say_on_stderr, write_no_more
 from serverlab.runner import Lab
 from serverlab.runner.breaking import CLOCK, MACHINE, Machine
 from serverlab.runner.cell import Clock
@@ -85,11 +85,21 @@ class Context:
 
 
 def show(text: str) -> None:
-    """Print a result to standard output."""
-    print(text, flush=True)
+    """Print a result to standard output; who reads no more of it changes neither what is done nor the exit code.
+
+    Raises:
+        EnvironmentLacks: it cannot be written, for instance because the disk is full.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as failed:
+        write_no_more(sys.stdout)
+        if isinstance(failed, BrokenPipeError):
+            return
+        what = f"standard output cannot be written: {failed.strerror}"
+        raise EnvironmentLacks(what, "Make room, or send it elsewhere.") from None
 
 
 def show_json(value: object) -> None:
-    """Print a result for a machine to standard output."""
-    sys.stdout.write(json.dumps(msgspec.to_builtins(value), indent=2) + "\n")
-    sys.stdout.flush()
+    """Print a result for a machine to standard output, as ``show`` does."""
+    show(json.dumps(msgspec.to_builtins(value), indent=2))

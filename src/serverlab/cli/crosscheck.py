@@ -24,6 +24,7 @@ from serverlab.runner.run import Describe
 from serverlab.runner.witnessing import WORKLOAD
 from serverlab.store.crosschecks import read_crosscheck
 
+EXPERIMENT = "crosscheck"
 LONGEST_S = 40.0
 """Of warm-up and window: the engine's connection waits no longer for a witness that says nothing meanwhile."""
 
@@ -40,7 +41,7 @@ class Crosschecks:
     def crosscheck(
         self,
         *targets: str,
-        experiment: str = "crosscheck",
+        experiment: str | None = None,
         rounds: Rounds | None = None,
         resume: str | None = None,
         show_run: Annotated[str | None, Parameter(name="--show")] = None,
@@ -48,12 +49,15 @@ class Crosschecks:
     ) -> int:
         """Let wrk and h2load measure what the lab's generator measures, and tell whether they agree.
 
+        Exit code 0 also where a tool disagrees, since that is a result; 5 where every measurement was VOID.
+
         Parameters
         ----------
         targets
             SERVER[:VARIANT][+EDGE], for example gunicorn:gthread; those of the experiment if none is named.
         experiment
-            Path or name of the experiment that names targets, rounds, seed and load; its workload is profile.
+            Path or name of the experiment that names targets, rounds, seed and load, crosscheck if it is not said; its
+            workload is profile.
         rounds
             Another number of rounds.
         resume
@@ -66,11 +70,11 @@ class Crosschecks:
         if format not in FORMATS:
             raise UsageError(f"unknown format {format!r}", f"Known: {', '.join(FORMATS)}")
         earlier = resume or show_run
-        if earlier and (targets or rounds or (resume and show_run)):
+        if earlier and (experiment or targets or rounds or (resume and show_run)):
             raise UsageError(
                 "--resume goes on as it began, --show prints what was measured: name nothing else"
             )
-        path = self._folder(earlier) if earlier else self._start(experiment, targets, rounds)
+        path = self._folder(earlier) if earlier else self._start(experiment or EXPERIMENT, targets, rounds)
         if resume:
             self._resume(path)
         table = crosscheck_table(read_crosscheck(path))
@@ -108,7 +112,7 @@ class Crosschecks:
         read = read_experiment(path, catalog)
         if read.workloads != (WORKLOAD,):
             raise UsageError(f"{path}: a cross-check is of the workload {WORKLOAD} alone")
-        chosen = [catalog.target(each) for each in targets or read.targets]
+        chosen = list(dict.fromkeys(catalog.target(each) for each in targets or read.targets))
         workload = overridden(catalog.workload(WORKLOAD), read.load)
         if workload.is_open or workload.warmup_s + workload.duration_s > LONGEST_S:
             raise UsageError(

@@ -64,7 +64,8 @@ class Definitions:
             mistakes += _experiment_mistakes(path, self._context)
         mistakes += all_claim_mistakes(self._app, self._context)
         if mistakes:
-            raise UsageError("\n".join(dict.fromkeys(mistakes)), f"{len(set(mistakes))} mistakes.")
+            told = dict.fromkeys(mistakes)
+            raise UsageError("\n".join(told), f"{plural(len(told), 'mistake')}.")
         catalog = self._context.catalog
         counted = {
             "server": len(catalog.servers),

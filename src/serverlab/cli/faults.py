@@ -30,6 +30,7 @@ from serverlab.runner.run import Describe
 Flag = Annotated[bool, Parameter(negative="")]
 Repetitions = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
+EXPERIMENT = "faults"
 HEAD = ("verdict", "fault", "target", "lost", "failed", "longest gap", "recovery", "why")
 UNDECIDED = (Verdict.VOID, Verdict.UNKNOWN)
 
@@ -44,7 +45,7 @@ class Faults:
     def faults(
         self,
         *,
-        experiment: str = "faults",
+        experiment: str | None = None,
         only: str | None = None,
         targets: str | None = None,
         repetitions: Repetitions | None = None,
@@ -61,7 +62,8 @@ class Faults:
         Parameters
         ----------
         experiment
-            Path or name of an experiment that names faults: faults is the short set, faults-full all of them.
+            Path or name of an experiment that names faults: faults, the short set, if it is not said; faults-full has
+            all of them.
         only
             These faults in the place of the experiment's: ids, or beginnings of ids, separated by commas: F-09,F-2.
         targets
@@ -76,14 +78,14 @@ class Faults:
             For a machine to read.
         """
         if resume is not None:
-            _refuse_beside_resume(only=only, targets=targets, repetitions=repetitions)
+            _refuse_beside_resume(experiment=experiment, only=only, targets=targets, repetitions=repetitions)
             path = store.find_fault_run(self._context.root / "results", resume)
             if dry_run:
                 run = store.read_fault_run(path)
                 left = msgspec.structs.replace(run.plan, cells=store.pending_cells(run))
                 return _show_plan(left, json=json)
             return self._print(self._resume(path), json=json)
-        plan = self._plan(experiment, only=only, targets=targets, repetitions=repetitions)
+        plan = self._plan(experiment or EXPERIMENT, only=only, targets=targets, repetitions=repetitions)
         return _show_plan(plan, json=json) if dry_run else self._print(self._start(plan), json=json)
 
     def _plan(

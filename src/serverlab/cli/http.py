@@ -50,26 +50,51 @@ class Http:
         only
             Ids of cases, or beginnings of ids, separated by commas: H-01,H-6.
         resume
-            Go on with this run: ask what it has no answers for.
+            Go on with this run: ask what it has no answers for. Name the same targets and cases.
         json
             For a machine to read.
         """
-        catalog = self._context.sound_catalog
-        chosen = [catalog.target(name) for name in targets] or list(catalog.targets())
         cases = chosen_cases(only)
+        earlier = find_differential(self._context.root / "results", resume) if resume else None
+        chosen = self._targets(targets, earlier)
         path = start_framing(
             self._context.lab,
             chosen,
             cases,
             cores=host.cores_of(self._context.engine),
-            describe=self._describer(list(catalog.targets()) if resume else chosen),
-            resume=find_differential(self._context.root / "results", resume) if resume else None,
+            describe=self._describer(chosen, earlier),
+            resume=earlier,
         )
         return self._tell(path, json=json)
 
-    def _describer(self, targets: Sequence[Target]) -> Describe:
-        images = images_asked(self._context.images(), targets)
-        return provenance.describer(self._context.lab, images=images, database=Database.SQLITE)
+    def _targets(self, names: Sequence[str], earlier: Path | None) -> list[Target]:
+        """The targets that are named, each once; without names all, of an ``earlier`` run all that it has images of.
+
+        Raises:
+            UsageError: the earlier run was begun without an image of one that is named.
+        """
+        catalog = self._context.sound_catalog
+        named = list(dict.fromkeys(catalog.target(name) for name in names))
+        if earlier is None:
+            return named or list(catalog.targets())
+        begun = read_differential(earlier).environment.images
+        lacking = [str(target) for target in named if not _images_of(target) <= begun.keys()]
+        if lacking:
+            raise UsageError(
+                f"{earlier}: it was begun without the images of {', '.join(lacking)}",
+                "Name targets that it was begun with, or start a new run.",
+            )
+        return named or [target for target in catalog.targets() if _images_of(target) <= begun.keys()]
+
+    def _describer(self, targets: Sequence[Target], earlier: Path | None) -> Describe:
+        """A function that describes a run of the targets; an ``earlier`` one by the images that it was begun with."""
+        images = self._context.images()
+        if earlier is None:
+            asked = images_asked(images, targets)
+        else:
+            begun = read_differential(earlier).environment.images
+            asked = {name: facts for name, facts in images.items() if name in begun}
+        return provenance.describer(self._context.lab, images=asked, database=Database.SQLITE)
 
     def _tell(self, path: Path, *, json: bool) -> int:
         run = read_differential(path)
@@ -86,6 +111,11 @@ class Http:
 def register(app: App, context: Context) -> None:
     """Add the verb to the app."""
     app.command(Http(context).http)
+
+
+def _images_of(target: Target) -> set[str]:
+    """The images that a target's stack is made of, but for the app's."""
+    return {target.server, *([target.edge] if target.edge else [])}
 
 
 def chosen_cases(only: str | None) -> list[Case]:

@@ -10,8 +10,9 @@ from cyclopts import App, Parameter
 
 from serverlab import analysis, reports, store
 from serverlab.analysis.guarding import read_rules
+from serverlab.analysis.likeness import refuse_differing
 from serverlab.analysis.regression import compare_runs
-from serverlab.cli.capacity import print_capacities
+from serverlab.cli.capacity import print_capacities, print_together
 from serverlab.cli.context import Context, show
 from serverlab.errors import Exit, UsageError, VerdictFailed
 from serverlab.model.regressions import Comparison, Rule
@@ -45,8 +46,9 @@ class Judging:
     ) -> int:
         """Print the table of a run, and write it beside the run; with a second run, what changed from one to the other.
 
-        Runs that should not be compared are refused, and what differs is named. With --fail-on the exit code is 1 when
-        a verdict is FAIL, 5 when none is but one is UNKNOWN, because the runs do not carry an answer, and else 0.
+        Two searches for capacity stand in one table; the exit code is 5 where one of the capacities is not known. Runs
+        that should not be compared are refused, and what differs is named. With --fail-on the exit code is 1 when a
+        verdict is FAIL, 5 when none is but one is UNKNOWN, because the runs do not carry an answer, and else 0.
 
         Parameters
         ----------
@@ -100,8 +102,14 @@ class Judging:
         if before.resolve() == after.resolve():
             raise UsageError(f"{after}: this is the run that it was to be compared with", "Name another one.")
         runs = [store.read_run(path) for path in (before, after)]
-        if any(run.plan.experiment.capacity for run in runs):
-            raise UsageError("searches for capacity are not compared", "Print each: serverlab compare RUN")
+        searches = [run.name for run in runs if run.plan.experiment.capacity]
+        if len(searches) == len(runs) and not rules:
+            return print_together(runs, format_name, unlike=unlike)
+        if searches:
+            raise UsageError(
+                f"{', '.join(searches)}: what was searched for has no metrics that are compared",
+                "Name two searches without --fail-on, or two runs of experiments.",
+            )
         comparison = compare_runs(runs[0], runs[1], rules)
         _refuse(comparison, unlike=unlike)
         show(regression.FORMATS[format_name](comparison))
@@ -128,15 +136,12 @@ def _refuse(comparison: Comparison, *, unlike: bool) -> None:
             f"{both} cannot be compared: they share no target with the same workload and budget",
             "Compare runs of one experiment.",
         )
-    if comparison.unlike and not unlike:
-        raise UsageError(
-            "\n".join(
-                [
-                    f"{both} are unlike:",
-                    *(f"  {each.what}: {each.base} → {each.new}" for each in comparison.unlike),
-                ]
-            ),
-            "Measure both alike; with --unlike they are compared all the same, and the output says so.",
+    if not unlike:
+        refuse_differing(
+            comparison.base,
+            comparison.new,
+            comparison.unlike,
+            hint="Measure both alike; with --unlike they are compared all the same, and the output says so.",
         )
 
 

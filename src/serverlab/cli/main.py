@@ -26,8 +26,11 @@ from serverlab.cli import (
     stacks,
 )
 from serverlab.cli.context import Context
+from serverlab.compose import ENGINE_ERRORS
 from serverlab.errors import Exit, LabError
 from serverlab.formatting import harmless
+from serverlab.progress import say_on_stderr
+from serverlab.runner.ending import engine_lost
 
 HELP = """Which server should run my Django project, with which settings, and what happens when things go wrong?
 
@@ -39,6 +42,10 @@ EPILOGUE = (
     "3 the environment lacks something · 4 interrupted, resumable · 5 not enough evidence · "
     "70 the lab itself broke.\n\n"
     "Results go to standard output, everything else to standard error."
+)
+
+ENGINE_HINT = (
+    "`serverlab doctor` tells what is wrong; `serverlab ps` shows what is left, `serverlab clean` removes it."
 )
 
 
@@ -73,7 +80,7 @@ def build(context: Context) -> App:
 
 def main(arguments: Sequence[str] | None = None, *, context: Context | None = None) -> int:
     """Run one verb and return its exit code; messages are on standard error."""
-    _let_sigterm_interrupt()
+    _let_ending_signals_interrupt()
     _print_whatever_the_terminal_takes()
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -84,10 +91,11 @@ def main(arguments: Sequence[str] | None = None, *, context: Context | None = No
         )
     except LabError as error:
         return _report(error.what, error.hint, error.exit_code)
+    except ENGINE_ERRORS as broke:
+        lost = engine_lost(broke, hint=ENGINE_HINT)
+        return _report(lost.what, lost.hint, lost.exit_code)
     except KeyboardInterrupt:
         return _report("interrupted", "Nothing of ours is left behind; run it again.", Exit.INTERRUPTED)
-    except BrokenPipeError:
-        return int(Exit.OK)  # the reader of our output has seen enough
     except Exception:  # noqa: BLE001 - whatever is left is a bug of ours and must not look like a verdict
         traceback.print_exc()
         return _report(
@@ -100,7 +108,7 @@ def _code(result: object) -> int:
 
 
 def _report(what: str, hint: str, code: Exit) -> int:
-    print(harmless(f"serverlab: {what}" + (f"\n{hint}" if hint else "")), file=sys.stderr, flush=True)
+    say_on_stderr(harmless(f"serverlab: {what}" + (f"\n{hint}" if hint else "")))
     return int(code)
 
 
@@ -111,9 +119,12 @@ def _print_whatever_the_terminal_takes() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _let_sigterm_interrupt() -> None:
+def _let_ending_signals_interrupt() -> None:
+    """Let SIGTERM and a closed terminal end the lab as Ctrl-C does; what is ignored, as under `nohup`, stays so."""
+
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,14 @@ import msgspec
 from cyclopts import App, Parameter
 
 from serverlab import analysis, host, store
+from serverlab.analysis.precision import SETTLED
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.cli.context import Context, show, show_json
 from serverlab.cli.judging import print_table
 from serverlab.cli.until import read_until, refuse_beside_resume
 from serverlab.compose import Cache, Database
 from serverlab.errors import CommandFailed, EnvironmentLacks, NotEnoughEvidence, UsageError
+from serverlab.formatting import exact
 from serverlab.model.ceilings import Ceilings
 from serverlab.model.definitions import Experiment
 from serverlab.model.records import ImageFacts, Plan, Trial, Until
@@ -96,6 +99,8 @@ class Runs:
             if dry_run:
                 _show_plan(plan, json=json)
                 return
+            for warning in _beyond_the_budget(plan):
+                self._context.say(warning)
             database, shared = db or Database.SQLITE, cache or Cache.DATABASE
             path = _start(self._context, plan, database=database, cache=shared, fail_fast=fail_fast)
         print_table(self._context, path, "json" if json else "text")
@@ -133,7 +138,11 @@ def _refuse_schedules(plan: Plan, rule: Until | None) -> None:
 
 
 def _narrowed(context: Context, experiment: Experiment, names: list[str]) -> Experiment:
-    chosen = [str(context.sound_catalog.target(name)) for name in names]
+    chosen = list(dict.fromkeys(str(context.sound_catalog.target(name)) for name in names))
+    if not chosen:
+        raise UsageError(
+            "--targets names none", "Leave it out, or say for example --targets 'gunicorn uwsgi'."
+        )
     changed = msgspec.structs.replace(experiment, targets=tuple(chosen))
     if experiment.reference is None:
         return changed
@@ -166,15 +175,29 @@ def _show_plan(
                 *lines,
                 f"{len(plan.trials)} trials, about {estimate_s / 60:.0f} minutes",
                 *([f"rounds are added until {plan.until}"] if plan.until else []),
+                *([] if made else _beyond_the_budget(plan)),
             ]
         )
     )
 
 
+def _beyond_the_budget(plan: Plan) -> Iterator[str]:
+    """What to say of a plan whose budget ends before an interval can count as narrow."""
+    if plan.until is None:
+        return
+    round_s = seconds_left(plan.trials, plan, (), Ceilings()) / plan.experiment.rounds
+    if round_s * SETTLED > plan.until.budget_s:
+        yield (
+            f"the budget of {exact(plan.until.budget_s / 60)} min will be spent before: an interval counts as narrow "
+            f"from {SETTLED} rounds on, which take about {round_s * SETTLED / 60:.0f} min"
+        )
+
+
 def _start(context: Context, plan: Plan, *, database: Database, cache: Cache, fail_fast: bool) -> Path:
     facts = images_of(_images(context, fail_fast=fail_fast), plan, database, cache)
     describe = provenance.describer(context.lab, images=facts, database=database, cache=cache, plan=plan)
-    return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
+    with _naming_images(context, plan):
+        return start_run(context.lab, plan, cores=host.cores_of(context.engine), describe=describe)
 
 
 def _images(context: Context, *, fail_fast: bool) -> dict[str, ImageFacts]:
@@ -186,6 +209,16 @@ def _images(context: Context, *, fail_fast: bool) -> dict[str, ImageFacts]:
         context.unbuilt[name] = failed.what
 
     return context.images(on_failure=None if fail_fast else note)
+
+
+@contextmanager
+def _naming_images(context: Context, plan: Plan) -> Iterator[None]:
+    """Raise EnvironmentLacks where no trial gave a number and images of the plan could not be built."""
+    try:
+        yield
+    except NotEnoughEvidence:
+        _check_built(context, plan)
+        raise
 
 
 def _check_built(context: Context, plan: Plan) -> None:
@@ -224,11 +257,6 @@ def _resume(context: Context, name: str, *, until: Until | None, fail_fast: bool
     database = Database(run.environment.database)
     cache = Cache(run.environment.cache or Cache.DATABASE)
     facts = images_of(_images(context, fail_fast=fail_fast), run.plan, database, cache)
-    return resume_run(
-        context.lab,
-        path,
-        until=until,
-        describe=provenance.describer(
-            context.lab, images=facts, database=database, cache=cache, plan=run.plan
-        ),
-    )
+    describe = provenance.describer(context.lab, images=facts, database=database, cache=cache, plan=run.plan)
+    with _naming_images(context, run.plan):
+        return resume_run(context.lab, path, until=until, describe=describe)

@@ -9,11 +9,13 @@ from typing import Annotated
 from cyclopts import App, Parameter, Token, validators
 
 from serverlab import compose, host, load, probe, seeding
+from serverlab.catalog import Catalog
 from serverlab.catalog.stacks import stack_of
 from serverlab.cli.context import Context, show, show_json
 from serverlab.compose import BY_HAND, LABEL, SERVICE_LABEL, Cache, Container, Database, StackSettings
 from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.lock import only_lab
+from serverlab.model.definitions import Target
 from serverlab.runner.run import clear_the_machine
 from serverlab.runner.trial import expectation, set_for
 
@@ -262,10 +264,8 @@ def _settings(
     target = catalog.target(name)
     if replicas is not None and replicas > 1 and target.edge is None:
         raise UsageError(f"{target}: several replicas need an edge", f"Try {target}+nginx")
-    if realtime and target.edge is None:
-        raise UsageError(f"{target}: Daphne beside the server needs an edge", f"Try {target}+nginx")
-    if realtime and "websocket" in catalog.capabilities(target):
-        raise UsageError(f"{target}: the server speaks WebSocket itself", "Leave --realtime out.")
+    if realtime:
+        _check_realtime(catalog, target)
     return stack_of(
         catalog,
         target,
@@ -279,6 +279,25 @@ def _settings(
         port=port,
         tls_port=tls_port,
     )
+
+
+def _check_realtime(catalog: Catalog, target: Target) -> None:
+    """Raise UsageError where Daphne cannot stand beside the target's server."""
+    if not catalog.variant(target).runs_coroutines:
+        variants = catalog.servers[target.server].variants
+        able = " or ".join(
+            f"{target.server}:{name}" for name, each in variants.items() if each.runs_coroutines
+        )
+        raise UsageError(
+            f"{target}: Daphne cannot be beside the server: a write tells Daphne of itself in a coroutine, and other "
+            f"requests would fail meanwhile (deploy/{target.server}/server.toml, variants.{target.variant}: "
+            "runs_coroutines = false)",
+            f"Leave --realtime out, or take {able}." if able else "Leave --realtime out.",
+        )
+    if target.edge is None:
+        raise UsageError(f"{target}: Daphne beside the server needs an edge", f"Try {target}+nginx")
+    if "websocket" in catalog.capabilities(target):
+        raise UsageError(f"{target}: the server speaks WebSocket itself", "Leave --realtime out.")
 
 
 def _addresses(context: Context, settings: StackSettings) -> dict[str, str]:

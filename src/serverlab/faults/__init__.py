@@ -18,6 +18,7 @@ from serverlab.faults import (
     slow,
     sockets,
 )
+from serverlab.faults.booting import Unimportable
 from serverlab.faults.deadlock import Deadlock
 from serverlab.faults.fault import Fault
 from serverlab.faults.hanging import Hang, Leak
@@ -87,6 +88,16 @@ _ALL: Iterable[Fault] = (
         path="/lab/segfault",
         hold_s=OUTLASTS_S,
         rule=Rule(longest_gap_s=5.0),
+    ),
+    Unimportable(
+        id="F-02i",
+        title="app that cannot be imported",
+        what=(
+            "The server is stopped and one is started in its place whose app cannot be imported; after 6 s, or when it "
+            "has ended, the first one is started again. It may not end as if all were well."
+        ),
+        hold_s=OUTLASTS_S,
+        rule=Rule(measured_at_most={"boot_ended_with_0": 0}),
     ),
     Killed(
         id="F-03",
@@ -178,6 +189,15 @@ _ALL: Iterable[Fault] = (
         idle=4,
         slow=4,
         rule=Rule(measured_at_most={"in_flight_lost": 0, "killed": 0}),
+    ),
+    Stopped(
+        id="F-10b",
+        title="stopped with too little time",
+        what="As F-09, with one request of 4 s in flight; who has not ended after 2 s is killed.",
+        in_flight=1,
+        work_s=4.0,
+        grace_s=2.0,
+        rule=Rule(measured_at_most={"stopped_after_s": 3}),
     ),
     Reload(
         id="F-11",

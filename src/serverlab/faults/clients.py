@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import docker.errors
 import msgspec
 
-from serverlab.compose import Container, start_beside
+from serverlab.compose import Container, start_beside, whole_lines
 from serverlab.errors import TrialFailed
 from serverlab.faults.fault import NotEffective, Scene, await_undone
 from serverlab.faults.processes import is_running
@@ -243,6 +243,12 @@ def measured(told: Sequence[Told], *, first: Counts) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
+def still_holding(scene: Scene, service: str) -> str | None:
+    """Which containers of the service still run, and hold connections; None where none does."""
+    left = [str(each.name) for each in scene.engine.containers(service) if is_running(each)]
+    return f"{', '.join(left)}: still holding connections" if left else None
+
+
 def _told(container: Container) -> Told | None:
     """What a client has told so far, None before its first line.
 
@@ -250,10 +256,9 @@ def _told(container: Container) -> Told | None:
         TrialFailed: it cannot be read, or the client is gone.
     """
     try:
-        text: bytes = container.logs(stdout=True, stderr=False)
+        lines = whole_lines(container)
     except docker.errors.APIError as refused:
         raise TrialFailed(f"{container.name}: {refused.explanation or refused}") from None
-    lines = text.decode(errors="replace").split("\n")[:-1]
     if lines:
         return parse_told(lines, where=f"what {container.name} tells")
     if not is_running(container):

@@ -124,9 +124,17 @@ def answered_by(connections: Sequence[socket.socket], *, within_s: float) -> lis
         ready, _, _ = select.select(waiting, [], [], left_s)
         for each in ready:
             waiting.remove(each)
-            if each.recv(1 << 16):
+            if _said(each):
                 found.append(each)
     return found
+
+
+def _said(connection: socket.socket) -> bytes:
+    """What has come on the connection; nothing where it was closed or reset."""
+    try:
+        return connection.recv(1 << 16)
+    except OSError:
+        return b""
 
 
 def _service(scene: Scene) -> str:

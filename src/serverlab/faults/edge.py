@@ -11,9 +11,17 @@ from serverlab.compose import LABEL, Container
 from serverlab.faults import nginx, returning
 from serverlab.faults.database import LONGER_THAN_EVERY_TIME_OUT_S, SILENT, BlackHole
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene, await_effect
-from serverlab.faults.processes import app_containers, is_running, send, still_there
+from serverlab.faults.processes import (
+    app_containers,
+    inner_address,
+    is_healthy,
+    is_running,
+    send,
+    still_there,
+)
 from serverlab.faults.racing import KeepAliveRace
-from serverlab.faults.retrying import RetryStorm
+from serverlab.faults.retrying import DEFAULT, WRITES_TOO, RetryStorm
+from serverlab.faults.stopping import GRACE_S
 from serverlab.faults.toxics import Down
 from serverlab.model.faults import Rule
 from serverlab.model.stacks import Proxied
@@ -22,10 +30,12 @@ from serverlab.probe import answered
 BROKEN_CONFIGURATION = {"worker_processes": "worker_proce55es"}
 REFUSED = "[emerg]"
 REPLACED_WITHIN_S = 5.0
+GATEWAY_TIMEOUT, WAITS_S = 504, 35.0
+"""What the edge says when it has waited for the app, and for how long it does."""
+
 STOP_S = 45
 """Above the time that the edge gives requests in flight."""
 
-APP_STOP_S = 35
 PLACEHOLDERS = 3
 
 
@@ -138,20 +148,20 @@ class Replaced(OfTheEdge):
     def inject(self, scene: Scene) -> Iterator[str]:
         """Stop it, give its address to somebody else, start it; undone by a reload of the edge."""
         container = app_containers(scene)[0]
-        before = _address(container)
+        before = inner_address(container)
         placeholders = ExitStack()
         scene.acted()
         try:
-            container.stop(timeout=APP_STOP_S)
+            container.stop(timeout=int(GRACE_S))
             for _ in range(PLACEHOLDERS):
                 placeholders.callback(_placeholder(scene, container).remove, force=True, v=True)
             container.start()
-            now = _address(container)
+            now = inner_address(container)
             if now == before:
                 raise NotEffective(f"{container.name} has its address {before} again")
             seen = await_effect(
                 f"{container.name} is well at {now}",
-                lambda: "well" if _health(container) == "healthy" else None,
+                lambda: "well" if is_healthy(container) else None,
                 within_s=60,
                 pause_s=0.1,
             )
@@ -164,17 +174,6 @@ class Replaced(OfTheEdge):
                 returning.start(scene, [container])
                 nginx.put_back(nginx.container_of(scene), told=scene.lifted)
             returning.await_ready(scene)
-
-
-def _address(container: Container) -> str:
-    container.reload()
-    found = container.attrs["NetworkSettings"]["Networks"].values()
-    return ", ".join(str(each["IPAddress"]) for each in found)
-
-
-def _health(container: Container) -> str:
-    container.reload()
-    return str(container.attrs["State"].get("Health", {}).get("Status"))
 
 
 def _placeholder(scene: Scene, container: Container) -> Container:
@@ -200,7 +199,17 @@ FAULTS: tuple[Fault, ...] = (
         id="F-42",
         title="answers lost, requests repeated by the edge",
         what="The edge loses every answer of one way to the app and repeats the request on another, also a POST.",
+        repeats=WRITES_TOO,
         rule=Rule(measured_at_most={"duplicates_with_key": 0, "entries_missing": 0}),
+    ),
+    RetryStorm(
+        id="F-42d",
+        title="answers lost, reads repeated by the edge",
+        what="As F-42 with nginx's own default: what is not idempotent is not sent again, and its sender gets 502.",
+        repeats=DEFAULT,
+        rule=Rule(
+            measured_at_most={"duplicates_with_key": 0, "duplicates_without_key": 0, "entries_missing": 0}
+        ),
     ),
     Down(
         id="F-60",
@@ -215,6 +224,8 @@ FAULTS: tuple[Fault, ...] = (
         way=Proxied.UPSTREAM,
         path="/healthz",
         toxics=SILENT,
+        told_by=(GATEWAY_TIMEOUT,),
+        silent_from_s=WAITS_S,
         hold_s=LONGER_THAN_EVERY_TIME_OUT_S,
         rule=Rule(measured_at_most={"bounded_after_s": 36}),
     ),

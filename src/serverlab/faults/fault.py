@@ -16,7 +16,7 @@ import httpx2
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.model.definitions import Target
-from serverlab.model.faults import Happening, Rule, Timeline
+from serverlab.model.faults import Happening, Rule
 from serverlab.probe import ONE_REQUEST_EACH, Expectation, front_url
 from serverlab.shell import Shell
 
@@ -100,9 +100,8 @@ class Fault(ABC):
     """Something that is broken on purpose, with its undo; the fields of a kind of fault are its settings.
 
     ``what`` is a sentence for people, ``rule`` what a stack has to do to pass. ``needs`` are capabilities of the
-    target, or EDGE. ``timeline`` takes the place of the experiment's where that does not fit; ``hold_s``, where it is
-    not 0, is how long it is held whatever the experiment says: a rule with an absolute bound needs one. The lab
-    switches its views for faults on (LAB_FAULTS) whatever the fault is.
+    target, or EDGE. ``hold_s``, where it is not 0, is how long it is held whatever the experiment says: a rule with an
+    absolute bound needs one. The lab switches its views for faults on (LAB_FAULTS) whatever the fault is.
     """
 
     id: str
@@ -110,7 +109,6 @@ class Fault(ABC):
     what: str
     rule: Rule = RECOVERS
     needs: tuple[str, ...] = ()
-    timeline: Timeline | None = None
     hold_s: float = 0.0
 
     def stack(self) -> Mapping[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
-from serverlab.compose import Container, start_beside, tails
+from serverlab.compose import Container, start_beside, tails, whole_lines
 from serverlab.errors import TrialFailed
-from serverlab.faults.fault import Scene, await_undone
+from serverlab.faults.fault import NotEffective, Scene, await_effect, await_undone
 from serverlab.faults.processes import is_running
 from serverlab.ledger import Chain
 from serverlab.model.base import Count, Record
@@ -20,6 +20,14 @@ FILE = "flood.yml"
 FORMAT = 2
 PAUSE_S = 0.1
 STOPPED_WITHIN_S = 10.0
+MARGIN_S = 30.0
+"""How much longer than it is needed the sender may take, to be started and seen."""
+
+SENT_SHARE = 0.9
+"""Of the requests that are due, so many have to be sent: else it was not that load."""
+
+SURE_AFTER_S = 1.0
+SEEN_WITHIN_S = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +109,13 @@ class Told:
     course: tuple[Counts, ...] = ()
 
 
-def parse_told(text: str) -> Told | None:
-    """What the lines come to, None where nothing was counted yet; a line that is not ended yet is none.
+def parse_told(lines: Sequence[str]) -> Told | None:
+    """What the lines come to, None where nothing was counted yet.
 
     Raises:
         TrialFailed: a line is changed, missing or of another kind.
     """
-    opening, counted = _parsed(text)
+    opening, counted = _parsed(lines)
     if opening is not None and opening.flood != FORMAT:
         raise TrialFailed(f"the sender speaks format {opening.flood}", "Build the images: `make images`.")
     if opening is None or not counted:
@@ -124,9 +132,9 @@ def parse_told(text: str) -> Told | None:
     )
 
 
-def _parsed(text: str) -> tuple[Opening | None, list[Counts]]:
+def _parsed(lines: Sequence[str]) -> tuple[Opening | None, list[Counts]]:
     chain, opening, counted = Chain(), None, []
-    for number, line in enumerate(text.split("\n")[:-1], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             body = chain.unlocked(line)
             if opening is None:
@@ -151,7 +159,7 @@ class Sender:
             TrialFailed: it has ended without a word, or says what cannot be read.
         """
         gone = not is_running(self.container)
-        told = parse_told(self.container.logs(stdout=True, stderr=False).decode(errors="replace"))
+        told = parse_told(whole_lines(self.container))
         if gone and (told is None or not told.ended):
             raise TrialFailed(f"the sender broke off{tails([self.container])}")
         return told
@@ -201,3 +209,46 @@ def started(scene: Scene, wanted: Wanted) -> Iterator[Sender]:
     finally:
         for container in scene.engine.containers(SERVICE):
             container.remove(force=True, v=True)
+
+
+def capacity_rps(scene: Scene, wanted: Wanted) -> float:
+    """How many requests a second are answered while ``users`` ask in turn, which is what is wanted (``per_s`` 0).
+
+    Raises:
+        NotEffective: none.
+    """
+    with started(scene, wanted) as sender:
+        told = sender.ended(within_s=wanted.duration_s + MARGIN_S)
+    if not told.counts.ok:
+        raise NotEffective(f"{wanted.path} was not answered before anything was done")
+    return told.counts.ok / told.seconds
+
+
+def await_sent(sender: Sender, per_s: float) -> str:
+    """How many requests a second are sent, once it is sure that they are as many as have to be.
+
+    Raises:
+        NotEffective: they are not in time.
+    """
+
+    def sent() -> str | None:
+        told = sender.last()
+        if told is None or told.seconds < SURE_AFTER_S or too_few(told, due_rps=per_s):
+            return None
+        return f"{told.counts.begun / told.seconds:.0f} requests/s are sent"
+
+    return await_effect(f"{per_s:.0f} requests/s are sent", sent, within_s=SEEN_WITHIN_S, pause_s=PAUSE_S)
+
+
+def too_few(told: Told, *, due_rps: float) -> str | None:
+    """That fewer were sent than have to be, or None."""
+    sent_rps = told.counts.begun / told.seconds
+    if sent_rps >= SENT_SHARE * due_rps:
+        return None
+    open_ = told.counts.most_open
+    return f"{sent_rps:.0f} requests/s were sent, {due_rps:.0f} were due: at most {open_} were open"
+
+
+def still_sending(scene: Scene) -> str | None:
+    """That a sender still runs, or None."""
+    return "the sender still runs" if scene.engine.containers(SERVICE) else None

@@ -12,9 +12,9 @@ from serverlab.compose import Container
 from serverlab.faults import flooding
 from serverlab.faults.fault import NotEffective, Scene, await_effect, await_undone
 from serverlab.faults.goodput import at_s, back_after_s, rates_of
-from serverlab.faults.overload import SENT_SHARE, SigningIn
-from serverlab.faults.process import FROZEN
-from serverlab.faults.processes import Process, app_containers, of_server, processes, send, still_there
+from serverlab.faults.overload import SigningIn
+from serverlab.faults.process import FROZEN, still_frozen
+from serverlab.faults.processes import Process, app_containers, of_server, send, still_there
 from serverlab.model.faults import Rule
 
 BACK_WITHIN_S = 60.0
@@ -76,9 +76,7 @@ class Metastable(SigningIn):
 
     def left_behind(self, scene: Scene) -> str | None:
         """A sender that still runs, or a process that is stopped."""
-        rows = [row for container in app_containers(scene) for row in processes(container)]
-        frozen = next((f"process {row.pid} is still stopped" for row in rows if row.state in FROZEN), None)
-        return frozen or super().left_behind(scene)
+        return still_frozen(scene) or super().left_behind(scene)
 
     def _loading(self, scene: Scene, per_s: float) -> flooding.Wanted:
         lasts_s = SETTLES_S + STEADY_S + scene.hold_s + BACK_WITHIN_S + WELL_FOR_S + SPARE_S
@@ -107,7 +105,7 @@ def _steady_rps(sender: flooding.Sender, per_s: float) -> float:
 
     await_effect("the load has been sent for a while", look, within_s=SEEN_WITHIN_S, pause_s=flooding.PAUSE_S)
     rates = rates_of(seen, STEADY_S)
-    if min(rates.sent, rates.answered) < SENT_SHARE * per_s:
+    if min(rates.sent, rates.answered) < flooding.SENT_SHARE * per_s:
         raise NotEffective(
             f"before the trigger, {per_s:.0f} requests/s were due, {rates.sent:.0f} were sent and "
             f"{rates.answered:.0f} answered: it is not the load that was wanted"

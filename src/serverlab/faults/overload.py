@@ -9,17 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from serverlab.faults import flooding
-from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect
+from serverlab.faults.fault import Fault, NotEffective, Scene
 from serverlab.model.faults import Rule
 from serverlab.probe import LOGIN, PASSWORD, USER
-
-SENT_SHARE = 0.9
-"""Of the requests that are due, so many have to be sent: else it was not that overload."""
-
-SURE_AFTER_S = 1.0
-SEEN_WITHIN_S = 8.0
-MARGIN_S = 30.0
-"""How much longer than it is held the sender may send, to be started and seen."""
 
 CAPACITY_LOST_AT_MOST = 0.6
 
@@ -42,7 +34,7 @@ class SigningIn(Fault):
 
     def left_behind(self, scene: Scene) -> str | None:
         """A sender that still runs."""
-        return "the sender still runs" if scene.engine.containers(flooding.SERVICE) else None
+        return flooding.still_sending(scene)
 
     def capacity_rps(self, scene: Scene) -> float:
         """How many a second the stack signs in.
@@ -50,11 +42,7 @@ class SigningIn(Fault):
         Raises:
             NotEffective: nobody.
         """
-        with flooding.started(scene, self.wanted(scene, per_s=0, duration_s=self.measured_s)) as sender:
-            told = sender.ended(within_s=self.measured_s + MARGIN_S)
-        if not told.counts.ok:
-            raise NotEffective("nobody could sign in before there was any overload")
-        return told.counts.ok / told.seconds
+        return flooding.capacity_rps(scene, self.wanted(scene, per_s=0, duration_s=self.measured_s))
 
     def wanted(self, scene: Scene, *, per_s: float, duration_s: float) -> flooding.Wanted:
         """What the sender is to do; each fails once and for all."""
@@ -89,15 +77,10 @@ class Overload(SigningIn):
             NotEffective: less was sent than had to be, or what came of it is not what was to.
         """
         per_s = self.factor * capacity_rps
-        wanted = self.wanted(scene, per_s=per_s, duration_s=scene.hold_s + MARGIN_S)
+        wanted = self.wanted(scene, per_s=per_s, duration_s=scene.hold_s + flooding.MARGIN_S)
         scene.acted()
         with flooding.started(scene, wanted) as sender:
-            seen = await_effect(
-                f"{per_s:.0f} requests/s are sent",
-                lambda: _sent(sender.last(), per_s),
-                within_s=SEEN_WITHIN_S,
-                pause_s=flooding.PAUSE_S,
-            )
+            seen = flooding.await_sent(sender, per_s)
             yield f"{seen}, {self.factor:g} times the {capacity_rps:.0f} that were answered"
             told = sender.stop()
             scene.lifted()
@@ -107,11 +90,7 @@ class Overload(SigningIn):
 
     def unlike(self, told: flooding.Told, *, due_rps: float) -> str | None:
         """Why it was not this overload, or None."""
-        sent_rps = told.counts.begun / told.seconds
-        if sent_rps >= SENT_SHARE * due_rps:
-            return None
-        open_ = told.counts.most_open
-        return f"{sent_rps:.0f} requests/s were sent, {due_rps:.0f} were due: at most {open_} were open"
+        return flooding.too_few(told, due_rps=due_rps)
 
 
 FAULTS = tuple(
@@ -129,13 +108,6 @@ FAULTS = tuple(
     )
     for name, factor in (("F-40", 2.0), ("F-40b", 5.0), ("F-40c", 10.0))
 )
-
-
-def _sent(told: flooding.Told | None, per_s: float) -> str | None:
-    """That as much is sent as has to be, or None while that is not sure."""
-    if told is None or told.seconds < SURE_AFTER_S or told.counts.begun < SENT_SHARE * per_s * told.seconds:
-        return None
-    return f"{told.counts.begun / told.seconds:.0f} requests/s are sent"
 
 
 def _measure(scene: Scene, told: flooding.Told, *, capacity_rps: float, due_rps: float) -> None:

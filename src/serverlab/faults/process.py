@@ -48,7 +48,6 @@ class Killed(Fault):
 
     whom: Callable[[Answerer], Process]
     overlays: tuple[str, ...] = ()
-    signal: str = "SIGKILL"
 
     def stack(self) -> Mapping[str, Any]:
         """The overlays."""
@@ -61,25 +60,18 @@ class Killed(Fault):
         victim = self.whom(found)
         before = of_server(found.container)
         scene.acted()
-        send(found.container, self.signal, [victim.pid])
+        send(found.container, "SIGKILL", [victim.pid])
         scene.lifted()
-        gone = await_effect(
-            f"{self.signal} to process {victim.pid}", lambda: _end_of([victim], found.container)
-        )
+        gone = await_effect(f"SIGKILL to process {victim.pid}", lambda: _end_of([victim], found.container))
         scene.measure(processes_before=len(before), survivors=len(still_there(found.container, before)))
         yield gone
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crash(Fault):
-    """The app ends the process that answers a request for ``path``; ``overlays`` are as those of Killed."""
+    """The app ends the process that answers a request for ``path``."""
 
     path: str
-    overlays: tuple[str, ...] = ()
-
-    def stack(self) -> Mapping[str, Any]:
-        """The overlays."""
-        return {"overlays": self.overlays}
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
@@ -119,8 +111,7 @@ class Frozen(Fault):
 
     def left_behind(self, scene: Scene) -> str | None:
         """A process that is frozen, in any of the app's containers."""
-        rows = [row for container in app_containers(scene) for row in processes(container)]
-        return next((f"process {row.pid} is still frozen" for row in rows if row.state in FROZEN), None)
+        return still_frozen(scene)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +132,12 @@ class Reload(Fault):
             scene.lifted()
             seen.append(_await_replaced(container, before, signal))
         yield f"{signal}: {'; '.join(seen)}"
+
+
+def still_frozen(scene: Scene) -> str | None:
+    """That a process in one of the app's containers is stopped, or None."""
+    rows = [row for container in app_containers(scene) for row in processes(container)]
+    return next((f"process {row.pid} is still frozen" for row in rows if row.state in FROZEN), None)
 
 
 def the_worker(found: Answerer) -> Process:

@@ -102,6 +102,19 @@ def exit_code(container: Container) -> int:
     return int(container.attrs["State"]["ExitCode"])
 
 
+def is_healthy(container: Container) -> bool:
+    """Whether the container's health check is content."""
+    container.reload()
+    return bool(container.attrs["State"].get("Health", {}).get("Status") == "healthy")
+
+
+def inner_address(container: Container) -> str:
+    """Where the container is on the lab's network."""
+    container.reload()
+    (network,) = container.attrs["NetworkSettings"]["Networks"].values()
+    return str(network["IPAddress"])
+
+
 def send(container: Container, signal: str, pids: Sequence[int]) -> None:
     """Send the signal to the processes; the container may be dead when this returns.
 

@@ -80,7 +80,7 @@ class BadRelease(Fault):
             give_up = time.monotonic() + self.gives_up_s
             status = ""
             while time.monotonic() < give_up:
-                status = _asked(release)
+                status = asked(release)
                 if status == "200":
                     raise NotEffective("the release was ready: it found rows")
                 time.sleep(PAUSE_S)
@@ -126,7 +126,7 @@ def started(scene: Scene, like: Container, changes: Mapping[str, str]) -> Contai
     )
 
 
-def _asked(release: Container) -> str:
+def asked(release: Container) -> str:
     """The status with which the release says whether it is ready; 0 where it does not answer."""
     try:
         return run(release, IS_READY)

@@ -9,21 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from serverlab.faults import flooding, returning, rolling
-from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect
+from serverlab.faults.fault import Fault, NotEffective, Scene
 from serverlab.faults.process import Reload
 from serverlab.model.faults import Rule
 from serverlab.probe import Expectation
 
 PATH = "/lab/ledger/"
 """What is asked: the newest entry, one query of the database."""
-
-SENT_SHARE = 0.9
-"""Of the requests that are due, so many have to be sent: else it was not that load."""
-
-SURE_AFTER_S = 1.0
-SEEN_WITHIN_S = 8.0
-MARGIN_S = 30.0
-"""How much longer than it measures the sender may take to start and to end."""
 
 WITHIN_S = 90.0
 """Until when the last repetition has to have begun."""
@@ -59,15 +51,10 @@ class Repeated(Fault):
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
         """Find out what the stack can answer, ask for the share of it, and repeat; undone by ending the load."""
-        capacity_rps = self._capacity_rps(scene)
+        capacity_rps = flooding.capacity_rps(scene, self._wanted(scene, per_s=0, duration_s=self.measured_s))
         per_s = self.share * capacity_rps
         with flooding.started(scene, self._wanted(scene, per_s=per_s, duration_s=LOAD_S)) as sender:
-            await_effect(
-                f"{per_s:.0f} requests/s are sent",
-                lambda: _sent(sender.last(), per_s),
-                within_s=SEEN_WITHIN_S,
-                pause_s=flooding.PAUSE_S,
-            )
+            flooding.await_sent(sender, per_s)
             seen = self._repeat(scene)
             yield f"{seen}; {per_s:.0f} requests/s were asked, {capacity_rps:.0f} had been answered"
             told = sender.stop()
@@ -76,16 +63,7 @@ class Repeated(Fault):
 
     def left_behind(self, scene: Scene) -> str | None:
         """A sender that still runs, or what the fault that is repeated leaves."""
-        if scene.engine.containers(flooding.SERVICE):
-            return "the sender still runs"
-        return self.each.left_behind(scene)
-
-    def _capacity_rps(self, scene: Scene) -> float:
-        with flooding.started(scene, self._wanted(scene, per_s=0, duration_s=self.measured_s)) as sender:
-            told = sender.ended(within_s=self.measured_s + MARGIN_S)
-        if not told.counts.ok:
-            raise NotEffective(f"{PATH} was not answered before anything was done")
-        return told.counts.ok / told.seconds
+        return flooding.still_sending(scene) or self.each.left_behind(scene)
 
     def _wanted(self, scene: Scene, *, per_s: float, duration_s: float) -> flooding.Wanted:
         return flooding.Wanted(
@@ -156,13 +134,6 @@ FAULTS = (
 )
 
 
-def _sent(told: flooding.Told | None, per_s: float) -> str | None:
-    """That as much is sent as has to be, or None while that is not sure."""
-    if told is None or told.seconds < SURE_AFTER_S or told.counts.begun < SENT_SHARE * per_s * told.seconds:
-        return None
-    return "they are"
-
-
 def _measure(scene: Scene, told: flooding.Told, *, capacity_rps: float, due_rps: float) -> None:
     """Keep what was asked for and what was not answered.
 
@@ -170,14 +141,13 @@ def _measure(scene: Scene, told: flooding.Told, *, capacity_rps: float, due_rps:
         NotEffective: less was asked for than had to be, or not to the end.
     """
     counts = told.counts
-    sent_rps = counts.begun / told.seconds
     scene.measure(
         capacity_rps=round(capacity_rps, 1),
-        load_rps=round(sent_rps, 1),
+        load_rps=round(counts.begun / told.seconds, 1),
         load_sent=counts.begun,
         load_failed=counts.failed,
     )
     if not counts.stopped:
         raise NotEffective(f"the load ended by itself after {told.seconds:.0f} s, before all was done")
-    if sent_rps < SENT_SHARE * due_rps:
-        raise NotEffective(f"{sent_rps:.0f} requests/s were sent, {due_rps:.0f} were due")
+    if why := flooding.too_few(told, due_rps=due_rps):
+        raise NotEffective(why)

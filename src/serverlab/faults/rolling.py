@@ -13,7 +13,7 @@ from serverlab.compose import Container
 from serverlab.errors import TrialFailed
 from serverlab.faults import nginx, returning
 from serverlab.faults.fault import EDGE, Fault, Scene, await_effect
-from serverlab.faults.processes import app_containers, processes
+from serverlab.faults.processes import app_containers, inner_address, is_healthy, processes
 from serverlab.faults.stopping import GRACE_S
 from serverlab.model.faults import Rule
 
@@ -100,15 +100,10 @@ def healthy_again(scene: Scene, container: Container) -> bool:
     return returning.await_return(
         scene,
         f"{container.name} is healthy again",
-        lambda: "healthy" if _health(container) == "healthy" else None,
+        lambda: "healthy" if is_healthy(container) else None,
         within_s=HEALTHY_WITHIN_S,
         pause_s=PAUSE_S,
     )
-
-
-def _health(container: Container) -> str:
-    container.reload()
-    return str(container.attrs["State"].get("Health", {}).get("Status", ""))
 
 
 @contextmanager
@@ -120,7 +115,7 @@ def sent_nothing(scene: Scene, container: Container, others: list[Container]) ->
     if not others:
         raise TrialFailed(f"{container.name} is the only replica: there is nobody to take its requests")
     edge = nginx.container_of(scene)
-    servers = " ".join(f"server {_address(each)}:8000 max_fails=0;" for each in others)
+    servers = " ".join(f"server {inner_address(each)}:8000 max_fails=0;" for each in others)
     with nginx.rewritten(edge, {ALL_REPLICAS: servers}):
         nginx.reload(edge)
         await_effect(
@@ -135,9 +130,3 @@ def sent_nothing(scene: Scene, container: Container, others: list[Container]) ->
 def _is_shutting_down(edge: Container) -> bool:
     """Whether a worker of the configuration before still answers somebody."""
     return any("shutting down" in each.command for each in processes(edge))
-
-
-def _address(container: Container) -> str:
-    container.reload()
-    (network,) = container.attrs["NetworkSettings"]["Networks"].values()
-    return str(network["IPAddress"])

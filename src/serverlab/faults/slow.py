@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from serverlab import sampler
 from serverlab.faults import nginx
 from serverlab.faults.clients import (
     PAUSE_S,
@@ -18,9 +17,11 @@ from serverlab.faults.clients import (
     Wanted,
     measured,
     slow_clients,
+    still_holding,
 )
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene, await_effect
-from serverlab.faults.processes import app_containers, is_running
+from serverlab.faults.memory import memory_mib
+from serverlab.faults.processes import app_containers
 from serverlab.faults.witnessed import Witnessed
 from serverlab.formatting import plural
 from serverlab.model.faults import Rule
@@ -74,7 +75,7 @@ class Slow(Fault):
 
     @contextmanager
     def _holding(self, scene: Scene) -> Iterator[str]:
-        before_mib = _memory_mib(scene)
+        before = _memory_mib(scene, "before_")
         wanted = Wanted(
             kind=self.kind,
             path=self.path,
@@ -90,15 +91,14 @@ class Slow(Fault):
                 raise NotEffective(f"no connection is held: {first.waiting} wait, {first.ended} have ended")
             held = plural(first.held, "connection")
             yield f"{held} held, {first.waiting} not taken, {first.ended} closed by the server"
-            scene.measure(memory_before_mib=before_mib, memory_mib=_memory_mib(scene))
+            scene.measure(**before, **_memory_mib(scene))
             told = clients.stop()
             scene.lifted()
             scene.measure(**measured(told, first=first))
 
     def left_behind(self, scene: Scene) -> str | None:
         """A slow client."""
-        left = [str(each.name) for each in scene.engine.containers(SERVICE) if is_running(each)]
-        return f"{', '.join(left)}: still holding connections" if left else None
+        return still_holding(scene, SERVICE)
 
 
 def _await_settled(clients: Clients) -> Counts:
@@ -117,10 +117,12 @@ def _await_settled(clients: Clients) -> Counts:
     return seen[-1]
 
 
-def _memory_mib(scene: Scene) -> float:
-    """What the app's containers use now, in MiB."""
-    samples = filter(None, map(sampler.read, app_containers(scene)))
-    return round(sum(each.memory_bytes for each in samples) / (1 << 20), 1)
+def _memory_mib(scene: Scene, when: str = "") -> dict[str, float]:
+    """What the app's containers use now, and the edge where there is one, in MiB by its name with ``when`` in it."""
+    found = {f"memory_{when}mib": memory_mib(app_containers(scene))}
+    if scene.expected.edge is not None:
+        found[f"edge_memory_{when}mib"] = memory_mib([nginx.container_of(scene)])
+    return found
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -16,12 +16,12 @@ from serverlab.compose import StackDied
 from serverlab.faults import nginx, returning
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene
 from serverlab.faults.processes import app_containers, is_running
+from serverlab.faults.stopping import GRACE_S
 from serverlab.model.faults import Rule
 from serverlab.probe import FEED, LOGIN, PASSWORD, USER, Expectation, front_url
 
 PROTOCOL = "serverlab.feed.v1"
 OPEN_S = 8.0
-STOP_S = 35
 BACK_S = 30.0
 BROKEN = (WebSocketException, OSError, httpx2.HTTPError)
 
@@ -52,7 +52,7 @@ class SocketsOfAStoppedServer(Sockets):
             scene.acted()
             try:
                 for each in containers:
-                    each.stop(timeout=STOP_S)
+                    each.stop(timeout=int(GRACE_S))
                 took_s = time.monotonic() - began
                 lost = _lost(links)
                 if any(is_running(each) for each in containers):

@@ -35,12 +35,14 @@ class Stopped(Fault):
     ``in_flight`` requests take ``work_s`` each, or as many as half of its workers and threads where those are fewer;
     the server is stopped once it has taken them up. ``idle`` connections have been answered and are kept, as far as the
     server keeps them; ``slow`` clients have sent half of a request, or as many as it has room for beside its work.
+    ``grace_s`` is how long it has until it is killed, GRACE_S unless another time is given.
     """
 
     in_flight: int = 4
     work_s: float = 2.0
     idle: int = 0
     slow: int = 0
+    grace_s: float | None = None
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
@@ -52,6 +54,7 @@ class Stopped(Fault):
         url = f"http://{address[0]}:{address[1]}"
         working = Callers(url, path, count=self._taken(scene), timeout_s=self.work_s + GRACE_S)
         with ExitStack() as held:
+            held.callback(working.let_go)
             working.start()
             await_effect(
                 f"{working.count} requests for {path} are taken up",
@@ -102,15 +105,16 @@ class Stopped(Fault):
             raise NotEffective("the server keeps no idle connection, and has no room for a slow client")
 
     def _stop(self, scene: Scene, containers: Sequence[Container], signal: str, working: Callers) -> str:
+        grace_s = GRACE_S if self.grace_s is None else self.grace_s
         began = time.monotonic()
         scene.acted()
         for container in containers:
             container.kill(signal=signal)
-        in_time = _await_end(containers, until=began + GRACE_S)
-        took_s = time.monotonic() - began
+        in_time = _await_end(containers, until=began + grace_s)
         for container in containers:
             if is_running(container):
                 container.kill()
+        took_s = time.monotonic() - began
         working.join(within_s=1.0)
         answered = working.statuses.count(200)
         codes = sorted({exit_code(container) for container in containers})
@@ -125,7 +129,7 @@ class Stopped(Fault):
         ended = (
             f"ended with {', '.join(map(str, codes))}"
             if in_time
-            else f"did not end and was killed after {GRACE_S:g} s"
+            else f"did not end and was killed after {grace_s:g} s"
         )
         return (
             f"{signal}: {ended} after {took_s:.1f} s, {answered} of {working.count} in flight were answered"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from serverlab.faults.fault import CONFIRM_S, EDGE, Fault, Scene, await_effect
+from serverlab.faults.fault import EDGE, Fault, Scene, await_effect
 from serverlab.faults.proxy import FaultProxy, Toxic, proxy_of
 from serverlab.model.stacks import Database, Proxied
 from serverlab.probe import Expectation
@@ -36,7 +36,6 @@ class Poisoned(OnTheWay):
     """Toxics are at work on the way; that they are is told by how often they touched something."""
 
     toxics: tuple[Toxic, ...]
-    confirm_s: float = CONFIRM_S
 
     @contextmanager
     def inject(self, scene: Scene) -> Iterator[str]:
@@ -48,7 +47,6 @@ class Poisoned(OnTheWay):
             touched = await_effect(
                 f"toxics at proxy {proxy.name} touch anything",
                 lambda: touched_since(proxy, before),
-                within_s=self.confirm_s,
             )
             yield f"{' and '.join(map(str, self.toxics))}: {touched}"
             measure_traffic(scene, proxy)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from serverlab.compose import Container, start_witness
 from serverlab.faults import nginx, slowhttptest
-from serverlab.faults.clients import SPARE_S, STARTED_WITHIN_S, STOPPED_WITHIN_S
+from serverlab.faults.clients import SPARE_S, STARTED_WITHIN_S, STOPPED_WITHIN_S, still_holding
 from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect, await_undone
-from serverlab.faults.processes import Process, is_running, processes, run, send
+from serverlab.faults.processes import Process, processes, run, send
 from serverlab.faults.slowhttptest import Observed, Second
 
 SERVICE = "witness"
@@ -55,8 +55,7 @@ class Witnessed(Fault):
 
     def left_behind(self, scene: Scene) -> str | None:
         """The witness."""
-        left = [str(each.name) for each in scene.engine.containers(SERVICE) if is_running(each)]
-        return f"{', '.join(left)}: still holding connections" if left else None
+        return still_holding(scene, SERVICE)
 
     def _start(self, scene: Scene, container: Container) -> None:
         words = slowhttptest.command(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from serverlab.model.base import FORMAT, Record
-from serverlab.model.capacity import Answer, Found
+from serverlab.model.capacity import Answer, Found, Outcome
+from serverlab.model.regressions import Differing
 from serverlab.model.runs import Problem
 from serverlab.model.tables import Fact, Interval
 
@@ -45,16 +46,38 @@ class CurvePoint(Record, frozen=True):
     each: tuple[float, ...]
 
 
+class SearchIn(Record, frozen=True):
+    """What a run's search of a target came to.
+
+    ``cpu_ms`` is the CPU time of the app per answer in the trial where that was least and in the one where it was most,
+    None where no trial tells. ``doubted`` says that it was not the same throughout, or more than in another search.
+    """
+
+    run: str
+    found: Found
+    cpu_ms: tuple[float, float] | None
+    doubted: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether the target may be ranked by it: it found a rate that is carried, and is not doubted."""
+        return not self.doubted and self.found.outcome in {Outcome.FOUND, Outcome.AT_LEAST}
+
+
 class CapacityRow(Record, frozen=True):
     """One target: what was found, how many trials tell it, and how many of them were VOID.
 
-    ``lacks`` is the capability that it has not, where it was not tried at all. ``fit`` is None where ``curve`` has too
-    few points to tell.
+    ``searches`` are those of all runs, the oldest first; all else is of the newest that counts, or where none does of
+    the newest. ``lacks`` is the capability that the target has not, where it was not tried at all. ``per_cpu_s`` is of
+    the trial that confirmed the capacity: right answers per CPU second of the whole stack, None where there is no
+    capacity or the CPU was not read. ``fit`` is None where ``curve`` has too few points to tell.
     """
 
     target: str
     lacks: str | None
     found: Found
+    searches: tuple[SearchIn, ...]
+    per_cpu_s: float | None
     trials: int
     void: int
     latencies: tuple[AtShare, ...]
@@ -64,7 +87,7 @@ class CapacityRow(Record, frozen=True):
 
 
 class CapacitySection(Record, frozen=True):
-    """All targets with one workload and one budget, those that carry most first."""
+    """All targets with one workload and one budget, those that carry most first and those not ranked last."""
 
     workload: str
     cpus: int
@@ -72,8 +95,20 @@ class CapacitySection(Record, frozen=True):
     rows: tuple[CapacityRow, ...]
 
 
+class FurtherRun(Record, frozen=True):
+    """A later run in the table of an earlier one: the facts that are not those of the first.
+
+    ``unlike`` is what should have been the same in both, ``differing`` what may differ.
+    """
+
+    run: str
+    facts: tuple[Fact, ...]
+    unlike: tuple[Differing, ...]
+    differing: tuple[Differing, ...]
+
+
 class CapacityTable(Record, frozen=True):
-    """What a search found, target by target, with the facts of the run."""
+    """What searches found, target by target, with the facts of the run, or of the first one and of ``further`` ones."""
 
     run: str
     title: str
@@ -82,4 +117,5 @@ class CapacityTable(Record, frozen=True):
     facts: tuple[Fact, ...]
     sections: tuple[CapacitySection, ...]
     problems: tuple[Problem, ...] = ()
+    further: tuple[FurtherRun, ...] = ()
     format: int = FORMAT

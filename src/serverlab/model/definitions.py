@@ -140,6 +140,9 @@ class Variant(Record, frozen=True):
 
     ``keeps_connections`` is false for one that closes connections without saying so while its clients take them for
     kept; an edge then keeps none to it. One that says ``Connection: close`` needs no word here.
+
+    ``runs_coroutines`` is false for one that calls the app by WSGI and under which a coroutine of one request breaks
+    others; Daphne cannot stand beside it, since a write tells Daphne of itself in one.
     """
 
     title: str
@@ -151,6 +154,7 @@ class Variant(Record, frozen=True):
     capabilities: tuple[str, ...] = ()
     protocol: Protocol = Protocol.HTTP
     keeps_connections: bool = True
+    runs_coroutines: bool = True
     unanswered: Unanswered = Unanswered()
     environment: dict[str, str] = msgspec.field(default_factory=dict)
     identity: Identity | None = None

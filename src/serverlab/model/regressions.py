@@ -13,8 +13,8 @@ from serverlab.model.tables import Interval, Spread
 class Metric(enum.Enum):
     """What may be compared, by the name that a rule calls it.
 
-    ``cpu_ms`` is CPU time per successful request and ``memory`` the peak, both the app's; ``errors`` is the share of
-    requests that failed.
+    ``cpu_ms`` is CPU time per successful request and ``memory`` the peak, both the app's; ``per_cpu_s`` is successful
+    requests per CPU second of the whole stack; ``errors`` is the share of requests that failed.
     """
 
     RPS = "rps"
@@ -23,7 +23,13 @@ class Metric(enum.Enum):
     P99 = "p99"
     ERRORS = "errors"
     CPU_MS = "cpu_ms"
+    PER_CPU_S = "per_cpu_s"
     MEMORY = "memory"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether it gets worse as it falls; all others do as they grow."""
+        return self in (Metric.RPS, Metric.PER_CPU_S)
 
 
 class Rule(Record, frozen=True):
@@ -95,6 +101,10 @@ class Differing(Record, frozen=True):
     what: str
     base: str
     new: str
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.what}: {self.base} → {self.new}"
 
 
 class Comparison(Record, frozen=True):

@@ -25,32 +25,49 @@ class Verdict(enum.Enum):
     NA = "n/a"
 
 
-class Finding(Record, frozen=True):
-    """One line of ``attacks.jsonl``: one attack on one target.
+class PlannedAttack(Record, frozen=True):
+    """What an attack was when it was put; ``profile`` is how the stack was set up."""
 
-    ``profile`` is how the stack was set up. ``seen`` says in a few words what the stack did ("401", "400 by nginx");
-    ``reason`` why that is the verdict, "" where it passed. ``measured`` holds numbers with their units in their names
-    ("refused_after_s").
-    """
-
-    attack: str
     title: str
     expected: str
     profile: str
-    target: str
-    verdict: Verdict
-    seen: str
-    reason: str
-    wall_s: float
-    measured: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+class AssaultPlan(Record, frozen=True):
+    """``attacks.json``: the attacks of a run by their ids.
+
+    They are told in the words of that day: whoever words one anew changes nothing that was found before.
+    """
+
+    attacks: dict[str, PlannedAttack] = msgspec.field(default_factory=dict)
     format: int = FORMAT
 
 
+class Finding(Record, frozen=True):
+    """One line of ``attacks.jsonl``: what one attack, which the plan describes, found on one target.
+
+    ``seen`` says in a few words what the stack did ("401", "400 by nginx"); ``reason`` why that is the verdict, ""
+    where it passed. ``measured`` holds numbers with their units in their names ("refused_after_s").
+    """
+
+    attack: str
+    target: str
+    verdict: Verdict
+    seen: str
+    wall_s: float
+    reason: str = ""
+    measured: dict[str, float] = msgspec.field(default_factory=dict)
+
+
 class Assault(Record, frozen=True):
-    """All that one call of ``serverlab attack`` left behind; ``name`` is ``attacks/RUN``."""
+    """All that one call of ``serverlab attack`` left behind; ``name`` is ``attacks/RUN``.
+
+    ``attacks`` are by their ids; each finding is of one of them.
+    """
 
     name: str
     environment: Environment
+    attacks: dict[str, PlannedAttack]
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
 

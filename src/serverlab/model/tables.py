@@ -174,9 +174,10 @@ class Row(Record, frozen=True):
     ``cpu_user_ms`` and ``cpu_system_ms`` (the parts of ``cpu_ms``), ``pss_bytes`` (peaks; shared pages count once) and
     context ``switches`` per successful request. ``connections`` is how many the database had open at most.
 
-    ``p999_us`` is of 99.9 %. Where the arrival is open, ``unsent_share`` is of all arrivals that were due, and
-    ``lag_us`` the 99th percentile of how late the generator itself was. ``ceiling_rps`` is what the generator got out
-    of a server that does nothing, set up as in these trials, ``ceiling_share`` requests per second as a share of it.
+    ``p999_us`` is of 99.9 %. ``samples`` is how many latencies a round's percentiles stand on. Where arrival is open,
+    ``unsent_share`` is of all arrivals that were due, and ``lag_us`` the 99th percentile of how late the generator
+    itself was. ``ceiling_rps`` is what the generator got out of a server that does nothing, set up as in these trials,
+    ``ceiling_share`` requests per second as a share of it.
     """
 
     name: str
@@ -224,6 +225,7 @@ class Row(Record, frozen=True):
     lag_us: Spread | None = None
     ceiling_rps: Spread | None = None
     ceiling_share: Spread | None = None
+    samples: Spread | None = None
 
 
 class NoiseFloor(Record, frozen=True):

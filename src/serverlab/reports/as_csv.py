@@ -83,6 +83,7 @@ def _spreads(row: Row) -> dict[str, Value]:
         "lag_us": row.lag_us,
         "ceiling_rps": row.ceiling_rps,
         "ceiling_share": row.ceiling_share,
+        "samples": row.samples,
     }
     return {key: value for name, spread in spreads.items() for key, value in _spread(name, spread).items()}
 

@@ -18,8 +18,15 @@ from serverlab.formatting import (
     significant,
 )
 from serverlab.model.capacity import Answer, Outcome
-from serverlab.model.capacity_tables import AtShare, CapacityRow, CapacitySection, CapacityTable
-from serverlab.model.tables import Interval
+from serverlab.model.capacity_tables import (
+    AtShare,
+    CapacityRow,
+    CapacitySection,
+    CapacityTable,
+    FurtherRun,
+    SearchIn,
+)
+from serverlab.model.tables import Fact, Interval
 from serverlab.reports.as_text import WIDTH, fact_lines
 from serverlab.reports.markdown import line, plain
 
@@ -29,6 +36,9 @@ LAW = (
 )
 """What stands below the curves."""
 
+AS_ABOVE = "all else as above"
+"""What is said of a further run, of which only those facts are listed that the first has not."""
+
 
 def as_json(table: CapacityTable) -> str:
     """The table as an indented JSON object that ends with a line feed, its numbers not rounded."""
@@ -37,16 +47,19 @@ def as_json(table: CapacityTable) -> str:
 
 def as_text(table: CapacityTable) -> str:
     """Title, question, facts, and for each workload and budget the capacities and curves; ends with a line feed."""
-    lines = [f"{table.title} ({table.run})", table.question, "", *fact_lines(table.facts)]
+    names = ", ".join([table.run, *(each.run for each in table.further)])
+    lines = [f"{table.title} ({names})", table.question, "", *fact_lines(table.facts)]
+    for each in table.further:
+        lines += ["", f"{each.run}, {AS_ABOVE}", *fact_lines(list(_facts(each)))]
     for section in table.sections:
         lines += ["", _heading(section), "-" * len(_heading(section)), *fact_lines(section.conditions)]
         for rows in _grids(table, section):
             lines += ["", *_aligned(rows)]
-        remarks = [part for each in _remarks(table, section) for part in _folded(each, indent="    ")]
+        remarks = [part for words in _remarks(table, section) for part in _folded(words, indent="    ")]
         lines += ["", *remarks] if remarks else []
     if table.problems:
         lines += ["", "Problems in the run's files", *(f"  {problem}" for problem in table.problems)]
-    return "\n".join(each.rstrip() for each in lines) + "\n"
+    return "\n".join(text.rstrip() for text in lines) + "\n"
 
 
 def as_markdown(table: CapacityTable) -> str:
@@ -76,7 +89,20 @@ def _run(table: CapacityTable) -> Iterator[str]:
     yield f"Run `{table.run}`:"
     yield ""
     yield from (f"- {fact.label}: {plain(fact.value)}" for fact in table.facts)
+    for each in table.further:
+        yield from ("", f"Run `{each.run}`, {AS_ABOVE}:", "")
+        yield from (f"- {fact.label}: {plain(fact.value)}" for fact in _facts(each))
     yield from (f"- Problem: {plain(str(problem))}" for problem in table.problems)
+
+
+def _facts(run: FurtherRun) -> Iterator[Fact]:
+    """What is not as in the first run, what should be so before all else."""
+    if run.unlike:
+        said = "; ".join(map(str, run.unlike))
+        yield Fact(label="UNLIKE the first", value=f"{said}; in one table with it because that was asked for")
+    yield from run.facts
+    if run.differing:
+        yield Fact(label="Differs, too", value=", ".join(each.what for each in run.differing))
 
 
 def _body(table: CapacityTable, section: CapacitySection) -> Iterator[str]:
@@ -99,7 +125,7 @@ def _grids(table: CapacityTable, section: CapacitySection) -> Iterator[list[list
         shares = sorted({each.share for row in section.rows for each in row.latencies})
         titles = [f"p50 / p99 ms at {percent(share)}" for share in shares]
         yield [
-            ["target", "capacity req/s", "missed at", *titles, "trials"],
+            ["target", "capacity req/s", "missed at", "req /CPU s", *titles, "trials"],
             *([*_capacity(row), *_latencies(row, shares), _trials(row)] for row in section.rows),
         ]
     curves = [row for row in section.rows if row.curve]
@@ -112,18 +138,24 @@ def _grids(table: CapacityTable, section: CapacitySection) -> Iterator[list[list
         ]
 
 
-def _capacity(row: CapacityRow) -> tuple[str, str, str]:
-    """A rate never stands without what it is, where it is not the capacity itself."""
+def _capacity(row: CapacityRow) -> tuple[str, str, str, str]:
     if row.lacks is not None:
-        return row.target, "n/a", ABSENT
-    rate, missed = per_second(row.found.rate), per_second(row.found.missed_at)
+        return row.target, "n/a", ABSENT, ABSENT
+    found = ", ".join(map(_found, row.searches))
+    return row.target, found, per_second(row.found.missed_at), per_second(row.per_cpu_s)
+
+
+def _found(search: SearchIn) -> str:
+    """A rate never stands without what it is, where it is not the capacity itself; in brackets where it is doubted."""
+    rate = per_second(search.found.rate)
     shown = {
         Outcome.FOUND: rate,
         Outcome.AT_LEAST: f"at least {rate}",
         Outcome.LESS_THAN: f"less than {rate}",
         Outcome.UNKNOWN: "unknown",
     }
-    return row.target, shown[row.found.outcome], missed
+    text = shown[search.found.outcome]
+    return f"({text})" if search.doubted else text
 
 
 def _latencies(row: CapacityRow, shares: Sequence[float]) -> list[str]:

@@ -109,11 +109,22 @@ def render_claim(judged: JudgedClaim) -> str:
             "",
             *(f"- {_rule(each)}" for each in claim.outcomes),
             "",
-            "To make the evidence anew, all at once or step by step:",
+            _anew(claim),
             "",
             *commands,
         ]
     )
+
+
+def _anew(claim: Claim) -> str:
+    """What the claim's commands are good for: what is missing they cannot make."""
+    if claim.missing.keys() == claim.conditions().keys():
+        return (
+            "No command can make this evidence yet; the nearest that there is, all at once or step by step:"
+        )
+    if claim.missing:
+        return "What is missing no command can make yet; to make the rest anew, all at once or step by step:"
+    return "To make the evidence anew, all at once or step by step:"
 
 
 def claim_lines(judged: JudgedClaim) -> Iterator[str]:

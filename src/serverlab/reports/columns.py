@@ -100,6 +100,7 @@ COLUMNS: dict[str, Column] = {
     "p95": Column("p95", "ms", lambda row: _middle(row.p95_us, milliseconds)),
     "p99": Column("p99", "ms", lambda row: _middle(row.p99_us, milliseconds)),
     "p999": Column("p99.9", "ms", lambda row: _middle(row.p999_us, milliseconds)),
+    "samples": Column("samples", "/round", lambda row: _middle(row.samples, amount)),
     "max": Column("max", "ms", lambda row: milliseconds(row.max_us)),
     "ceiling": Column("share of", "ceiling", lambda row: _middle(row.ceiling_share, percent)),
     "unsent": Column("unsent", "", lambda row: percent(row.unsent_share)),

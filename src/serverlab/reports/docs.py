@@ -6,10 +6,11 @@ section, or all that fit where a key is left out. ``<!-- figure: results/... tar
 ``measured`` what they measured; ``http`` what targets make of odd requests; ``failures`` (``only=F-2``) faults against
 targets, ``fault`` (``fault=F-01``) what one of them cost, ``timeline`` (``fault=F-01 target=gunicorn:gthread``) the
 picture of a cell, which is a file of its own; with ``server=gunicorn`` ``attacks``, ``http`` and ``failures`` are about
-that one, every variant of it, in brief; ``capacity`` what a search found; ``crosscheck`` what other generators
+that one, every variant of it, in brief; ``capacity`` what a search found, or the searches in several folders
+together; ``agreement`` (``again=results/...``) the ratios of two runs of the same; ``crosscheck`` what other generators
 saw; ``images`` what the images are made of; ``bench`` how fast the lab itself is; ``claims: claims`` all popular
-sentences with their verdicts, ``claim: NAME`` one of them; ``definition: server gunicorn`` what
-a definition says. Markers in code are left alone.
+sentences with their verdicts, ``claim: NAME`` one of them; ``definition: server gunicorn`` what a definition says.
+Markers in code are left alone.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from serverlab.reports.markers import render_marker
 from serverlab.reports.results import Results
 
 KINDS = (
-    "table|figure|definition|attacks|http|failures|fault|timeline|measured|capacity|crosscheck|bench|images"
-    "|claims|claim"
+    "table|figure|agreement|definition|attacks|http|failures|fault|timeline|measured|capacity|crosscheck|bench"
+    "|images|claims|claim"
 )
 MARKER = re.compile(
     r"(?P<fence>^[ \t]*(?P<tick>```+|~~~+)[^\n]*\n.*?(?:^[ \t]*(?P=tick)[^\n]*$|\Z))"

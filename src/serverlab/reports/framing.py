@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, one_line
@@ -25,14 +25,8 @@ def render_framing(table: FramingTable, only: str = "") -> str:
     Raises:
         UsageError: there is no such case.
     """
-    rows = _chosen(table, only)
-    lines = [LEGEND, ""]
-    for title, targets in (("Direct", table.direct), ("Behind the edge", table.behind_edge)):
-        if targets:
-            lines += [f"**{title}**", "", *_grid(rows, targets), ""]
-    notes = [note for note in table.notes if note.case.startswith(only)]
-    lines += _smuggled(table, notes)
-    lines += _otherwise(table, rows, notes)
+    rows, notes = _chosen(table, only), _notes(table, only)
+    lines = [*_grids(table, rows, _grid), *_smuggled(table, notes), *_otherwise(table, rows, notes)]
     return "\n".join([*lines, *_facts(table)])
 
 
@@ -44,12 +38,7 @@ def render_server(table: FramingTable, only: str = "") -> str:
     Raises:
         UsageError: there is no such case.
     """
-    rows = _chosen(table, only)
-    lines = [LEGEND, ""]
-    for title, targets in (("Direct", table.direct), ("Behind the edge", table.behind_edge)):
-        if targets:
-            lines += [f"**{title}**", "", *_grid_of_odd(rows, targets), ""]
-    lines += _smuggled(table, [note for note in table.notes if note.case.startswith(only)])
+    lines = [*_grids(table, _chosen(table, only), _grid_of_odd), *_smuggled(table, _notes(table, only))]
     return "\n".join([*lines, *_facts(table)])
 
 
@@ -66,6 +55,22 @@ def _chosen(table: FramingTable, only: str) -> list[FramingRow]:
     if not rows:
         raise UsageError(f"{table.run}: no case {only!r}")
     return rows
+
+
+def _notes(table: FramingTable, only: str) -> list[FramingNote]:
+    return [note for note in table.notes if note.case.startswith(only)]
+
+
+def _grids(
+    table: FramingTable,
+    rows: Sequence[FramingRow],
+    grid_of: Callable[[Sequence[FramingRow], Sequence[str]], Iterator[str]],
+) -> Iterator[str]:
+    """The legend, and the cases against the targets without an edge and those behind it, as far as there are any."""
+    yield from (LEGEND, "")
+    for title, targets in (("Direct", table.direct), ("Behind the edge", table.behind_edge)):
+        if targets:
+            yield from (f"**{title}**", "", *grid_of(rows, targets), "")
 
 
 def _grid_of_odd(rows: Sequence[FramingRow], targets: Sequence[str]) -> Iterator[str]:

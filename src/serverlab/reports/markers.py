@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import PurePosixPath
 
+from serverlab.analysis.agreement import agreement
+from serverlab.analysis.capacity_joining import refuse_unlike
 from serverlab.analysis.framing import differing, framing_table, of_server
 from serverlab.errors import UsageError
 from serverlab.model.framing import Differential
+from serverlab.reports.agreement import render_agreement
 from serverlab.reports.benchmark import render_benchmark
 from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.claims import named, render_claim, render_overview
@@ -33,6 +38,7 @@ FAULTS = PurePosixPath("docs/faults")
 KEYS = {
     "table": (*SECTION_KEYS, "columns"),
     "figure": (*SECTION_KEYS, "value"),
+    "agreement": ("again",),
     "attacks": ("only", "server"),
     "http": ("only", "again", "server"),
     "failures": ("only", "server"),
@@ -42,10 +48,13 @@ KEYS = {
     "images": (),
     "crosscheck": (),
     "bench": (),
-    "capacity": ("workload", "cpus"),
+    "capacity": ("workload", "cpus", "unlike"),
     "claims": (),
     "claim": (),
 }
+
+NEEDED = {"figure": ("target", "value"), "agreement": ("again",)}
+"""Keys that a marker cannot do without."""
 
 
 def render_marker(results: Results, *, kind: str, arguments: str, folder: PurePosixPath) -> str:
@@ -58,7 +67,10 @@ def render_marker(results: Results, *, kind: str, arguments: str, folder: PurePo
     """
     if kind == "definition":
         return render_definition(results.catalog, arguments)
-    path, chosen = _parsed(kind, arguments)
+    paths, chosen = _parsed(kind, arguments)
+    if kind == "capacity":
+        return f"\n{_capacities(results, paths, chosen)}\n"
+    (path,) = paths
     if kind == "figure":
         return figure(results.table(path), path, chosen)
     if kind in PLACED:
@@ -68,6 +80,14 @@ def render_marker(results: Results, *, kind: str, arguments: str, folder: PurePo
 
 def _table(results: Results, path: str, chosen: dict[str, str]) -> str:
     return excerpt(results.table(path), path, chosen)
+
+
+def _agreement(results: Results, path: str, chosen: dict[str, str]) -> str:
+    first, second = results.table(path), results.table(chosen["again"])
+    pairs = agreement(first, second)
+    if all(each.overlap is None for each in pairs):
+        raise UsageError(f"{path}, {chosen['again']}: no row has an interval in both")
+    return render_agreement(pairs, first.run, second.run)
 
 
 def _images(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001
@@ -151,8 +171,14 @@ def _what_was_measured(results: Results, path: str, chosen: dict[str, str]) -> s
     return render_measured(results.security(path), chosen.get("only", ""))
 
 
-def _capacities(results: Results, path: str, chosen: dict[str, str]) -> str:
-    table = results.capacities(path)
+def _capacities(results: Results, paths: Sequence[str], chosen: dict[str, str]) -> str:
+    """One table of all runs; such as are unlike are refused unless ``unlike=yes`` is there, and then it says so."""
+    table = results.capacities(paths)
+    unlike = chosen.pop("unlike", "no")
+    if unlike not in {"yes", "no"}:
+        raise UsageError(f"capacity marker: unlike={unlike} is neither yes nor no")
+    if unlike == "no":
+        refuse_unlike(table)
     own = [{"workload": each.workload, "cpus": str(each.cpus)} for each in table.sections]
     fitting = [
         section
@@ -161,35 +187,36 @@ def _capacities(results: Results, path: str, chosen: dict[str, str]) -> str:
     ]
     if not fitting:
         known = "; ".join(f"workload={each['workload']} cpus={each['cpus']}" for each in own)
-        raise UsageError(f"{path}: no section {asked(chosen)}", f"There are: {known}")
+        raise UsageError(f"{' '.join(paths)}: no section {asked(chosen)}", f"There are: {known}")
     return render_capacities(table, fitting)
 
 
-def _parsed(kind: str, arguments: str) -> tuple[str, dict[str, str]]:
-    """The run's folder and the keys with their values."""
-    path, *pairs = arguments.split() or [""]
-    if not path or "=" in path:
+def _parsed(kind: str, arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The run's folder, of searches for capacity those of all runs, and the keys with their values."""
+    words = arguments.split()
+    paths = list(takewhile(lambda word: "=" not in word, words if kind == "capacity" else words[:1]))
+    if not paths:
         raise UsageError(f"{kind} marker: the run's folder must come first")
     chosen: dict[str, str] = {}
-    for pair in pairs:
+    for pair in words[len(paths) :]:
         key, equals, value = pair.partition("=")
         check_known(key, KEYS[kind], what=f"key of a {kind} marker")
         if not equals or not value or key in chosen:
             raise UsageError(f"{kind} marker: {pair!r} is not KEY=VALUE, or there twice")
         chosen[key] = value
-    missing = [key for key in ("target", "value") if kind == "figure" and key not in chosen]
+    missing = [key for key in NEEDED.get(kind, ()) if key not in chosen]
     if missing:
-        raise UsageError(f"figure marker: {' and '.join(missing)} missing")
-    return path, chosen
+        raise UsageError(f"{kind} marker: {' and '.join(missing)} missing")
+    return paths, chosen
 
 
 BLOCKS = {
     "table": _table,
+    "agreement": _agreement,
     "attacks": _attacks,
     "http": _http,
     "fault": _fault,
     "measured": _what_was_measured,
-    "capacity": _capacities,
     "images": _images,
     "crosscheck": _crosscheck,
     "bench": _bench,

@@ -11,15 +11,15 @@ import msgspec
 
 from serverlab.analysis.regression import SEVERITY, shown
 from serverlab.formatting import ABSENT, one_line, plural
-from serverlab.model.regressions import ComparedCell, Comparison, Count, Differing, Metric, Missing
+from serverlab.model.regressions import ComparedCell, Comparison, Count, Metric, Missing
 from serverlab.model.security import Verdict
 from serverlab.reports.as_text import WIDTH
 from serverlab.reports.markdown import line, plain
 
 ABOUT = (
     "Ratios are new / base, of geometric means over the trials, with 95 % intervals for unpaired trials (Welch's t of "
-    "the logarithms). Errors are the mean shares' difference in percentage points, with its interval. CPU and peak "
-    "memory are the app's."
+    "the logarithms). Errors are the mean shares' difference in percentage points, with its interval. CPU/req and "
+    "peak memory are the app's, requests per CPU second the whole stack's."
 )
 CAUTION = "The intervals know how far apart a run's trials are, not how far a machine drifts from one run to the next."
 UNLIKE = (
@@ -34,6 +34,7 @@ TITLES = {
     Metric.P99: "p99",
     Metric.ERRORS: "errors",
     Metric.CPU_MS: "CPU/req",
+    Metric.PER_CPU_S: "req/CPU s",
     Metric.MEMORY: "peak",
 }
 USUAL = {Metric.RPS, Metric.P50, Metric.P99, Metric.ERRORS, Metric.CPU_MS, Metric.MEMORY}
@@ -49,7 +50,7 @@ def as_text(comparison: Comparison) -> str:
     lines = [f"{comparison.new} against {comparison.base}", "", *_folded(ABOUT), *_folded(CAUTION)]
     for title, found in ((UNLIKE, comparison.unlike), (DIFFERING, comparison.differing)):
         if found:
-            lines += ["", title, *(f"  {_difference(each)}" for each in found)]
+            lines += ["", title, *(f"  {each}" for each in found)]
     for heading, cells in _sections(comparison):
         lines += ["", heading, "-" * len(heading), *_aligned(_grid(comparison, cells))]
     for title, found_lines in _remarks(comparison):
@@ -62,7 +63,7 @@ def as_markdown(comparison: Comparison) -> str:
     lines = [f"# {comparison.new} against {comparison.base}", "", ABOUT, CAUTION]
     for title, found in ((UNLIKE, comparison.unlike), (DIFFERING, comparison.differing)):
         if found:
-            lines += ["", title, "", *(f"- {plain(_difference(each))}" for each in found)]
+            lines += ["", title, "", *(f"- {plain(str(each))}" for each in found)]
     for heading, cells in _sections(comparison):
         titles, *rows = _grid(comparison, cells)
         marks = [":--", *("--:" for _ in titles[1:-1]), ":--"]
@@ -156,10 +157,6 @@ def _worst(cell: ComparedCell) -> Verdict:
 
 def _count(count: Count) -> str:
     return f"{count.valid}/{count.planned}" if count.planned else ABSENT
-
-
-def _difference(each: Differing) -> str:
-    return f"{each.what}: {each.base} → {each.new}"
 
 
 def _folded(text: str, indent: str = "") -> list[str]:

@@ -1,13 +1,14 @@
-"""The judged runs and the definitions that pages are rendered from, each read once."""
+"""The judged runs and the definitions that pages are rendered from; what many markers ask for is read once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from serverlab.analysis import tabulate
-from serverlab.analysis.capacity import capacity_table
+from serverlab.analysis.capacity_tabulating import capacity_table
 from serverlab.analysis.crosscheck import crosscheck_table
 from serverlab.analysis.failures import failure_table
 from serverlab.analysis.security import security_table
@@ -32,7 +33,7 @@ from serverlab.store.framing_runs import read_differential
 
 @dataclass
 class Results:
-    """The judged runs and the definitions below ``root``, each read once."""
+    """The judged runs and the definitions below ``root``; what many markers ask for is read once."""
 
     root: Path
     pictures: dict[Path, str] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Results:
     _tables: dict[str, Table] = field(default_factory=dict)
     _security: dict[tuple[str, str | None], SecurityTable] = field(default_factory=dict)
     _failures: dict[str, FailureTable] = field(default_factory=dict)
+    _differentials: dict[str, Differential] = field(default_factory=dict)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -96,7 +98,9 @@ class Results:
         Raises:
             UsageError: there is nothing that can be read.
         """
-        return read_differential(self._folder(path))
+        if path not in self._differentials:
+            self._differentials[path] = read_differential(self._folder(path))
+        return self._differentials[path]
 
     def inventory(self, path: str) -> Inventory:
         """The inventory of images in the file ``path``, which is relative to the root.
@@ -107,13 +111,13 @@ class Results:
         _check_below_root(path)
         return read_inventory(self.root / path, path)
 
-    def capacities(self, path: str) -> CapacityTable:
-        """What the search in the folder ``path``, which is relative to the root, found.
+    def capacities(self, paths: Sequence[str]) -> CapacityTable:
+        """What the searches in the folders ``paths``, which are relative to the root, found.
 
         Raises:
-            UsageError: there is no readable search.
+            UsageError: one of them is no readable search, or they searched for different things.
         """
-        return capacity_table(read_run(self._folder(path)))
+        return capacity_table(*(read_run(self._folder(path)) for path in paths))
 
     def crosscheck(self, path: str) -> CrossTable:
         """What every generator saw in the cross-check in the folder ``path``, which is relative to the root.

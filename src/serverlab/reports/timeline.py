@@ -54,7 +54,7 @@ def picture_name(run: str, cell: Cell) -> str:
 def picture(cell: Cell, *, title: str) -> str:
     """The cell as a static SVG with a title and a description for those who do not see it; it ends with a line feed.
 
-    Above successes and failures per second, below p50 and p99 in milliseconds; seconds count from the injection.
+    Above successes and failures per second, below p50 and p99 in milliseconds; seconds count from the fault's act.
     """
     course = cell.course
     across = _Scale(course[0].at_s, course[-1].at_s + 1, LEFT, WIDTH - RIGHT)
@@ -212,7 +212,7 @@ def _panel(title: str, up: _Scale, marks: Sequence[tuple[float, str]]) -> Iterat
 
 
 def _axis(course: Sequence[Instant], across: _Scale) -> Iterator[str]:
-    """The seconds, counted from the injection."""
+    """The seconds, counted from the fault's act."""
     first, last = course[0].at_s, course[-1].at_s + 1
     step = next((each for each in STEPS_S if (last - first) / each <= TICKS_AT_MOST), STEPS_S[-1])
     y = TOP + 2 * PANEL + GAP + 18

@@ -20,7 +20,7 @@ from serverlab.errors import Interrupted, TrialFailed
 from serverlab.lock import only_lab
 from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit, ImageFacts
-from serverlab.model.security import Finding, Verdict
+from serverlab.model.security import AssaultPlan, Finding, PlannedAttack, Verdict
 from serverlab.runner.ending import leaving_nothing, needing_the_engine
 from serverlab.runner.run import Describe, Lab, clear_the_machine
 from serverlab.runner.standing import running
@@ -45,7 +45,7 @@ def start_assault(
     with only_lab(lab.lock):
         clear_the_machine(lab)
         split = host.assign_cores(1, cores)
-        path = begin(lab, split, describe=describe)
+        path = begin(lab, attacks, split=split, describe=describe)
         with (
             needing_the_engine(hint=f"What was found until then is in {path}"),
             leaving_nothing(lab.engine, say=lab.say),
@@ -60,10 +60,15 @@ def start_assault(
     return path
 
 
-def begin(lab: Lab, split: CoreSplit, *, describe: Describe) -> Path:
-    """Make the folder of a new run of attacks, with its environment and nothing found yet."""
+def begin(lab: Lab, attacks: Sequence[Attack], *, split: CoreSplit, describe: Describe) -> Path:
+    """Make the folder of a new run of these attacks, with its environment and nothing found yet."""
     run = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    return store.create_assault(lab.results, environment=describe(run, {"1": split}))
+    plan = {
+        each.id: PlannedAttack(title=each.title, expected=each.expected, profile=each.profile)
+        for each in attacks
+    }
+    environment = describe(run, {"1": split})
+    return store.create_assault(lab.results, plan=AssaultPlan(attacks=plan), environment=environment)
 
 
 def attack_target(

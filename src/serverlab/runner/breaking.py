@@ -123,16 +123,15 @@ def why_not(catalog: Catalog, target: Target, fault: Fault, *, cpus: int) -> str
 
 
 def facts_of(fault: Fault, timeline: Timeline) -> FaultFacts:
-    """What is written down of the fault before it is injected; its timeline is its own or the experiment's.
+    """What is written down of the fault before it is injected, with the experiment's timeline.
 
     A fault's own ``hold_s`` wins: its rule was written for that time.
     """
-    own = fault.timeline or timeline
     return FaultFacts(
         title=fault.title,
         what=fault.what,
         rule=fault.rule,
-        timeline=msgspec.structs.replace(own, hold_s=fault.hold_s or own.hold_s),
+        timeline=msgspec.structs.replace(timeline, hold_s=fault.hold_s or timeline.hold_s),
     )
 
 

@@ -119,7 +119,7 @@ def formed_by(workload: Workload, search: Search, asked: Asked) -> Workload:
 
 def _search_all(lab: Lab, path: Path) -> None:
     run, made = store.read_run(path), list[Trial]()
-    with keeping(lab, path, made, verb="capacity"):
+    with keeping(lab, path, made, verb="capacity", before=len(run.trials)):
         for planned in store.pending(run):
             lab.say(f"{planned.target} · {planned.workload} · {planned.asked}, which was planned before")
             _make(lab, path, run.plan, run.environment, planned, made=made)

@@ -122,6 +122,8 @@ def _measured(bench: Bench, setup: LoadSetup, settings: StackSettings) -> tuple[
         kinds = ", ".join(sorted({each.kind for each in seen.failures})) or "none succeeded"
         raise TrialFailed(f"requests to a server that does nothing failed: {kinds}")
     usage = sampler.usage_within(samples.samples, start=seen.window_start, end=seen.window_end)
+    if "load" not in usage:
+        raise TrialFailed("not sampled: load; see which figures the engine gives (`serverlab doctor`)")
     return seen, usage["load"].cpu_s / seen.window_s
 
 

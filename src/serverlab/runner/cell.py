@@ -33,7 +33,7 @@ from serverlab.model.faults import (
 )
 from serverlab.model.records import CoreSplit
 from serverlab.runner import noise
-from serverlab.runner.ending import leaving_nothing
+from serverlab.runner.ending import leaving_nothing, telling_who_died
 from serverlab.runner.noise import Work
 from serverlab.runner.standing import refuse_unproven
 from serverlab.runner.trial import expectation
@@ -161,7 +161,7 @@ def try_cell(
 
     try:
         with leaving_nothing(yard.engine, then=end_journal):
-            with _void_says_why(evidence):
+            with _void_says_why(evidence), telling_who_died(yard.engine):
                 _gather(yard, fault, facts.timeline, settings, evidence, probing=probing, journal=write_down)
             judgement = _judged(evidence, facts, probing)
             if judgement.verdict is not Verdict.PASS:
@@ -236,7 +236,7 @@ def _gather(
         measure=evidence.measured.update,
         mark=lambda what: evidence.happened(what, yard.clock.now()),
     )
-    with _void_says_why(evidence):
+    with _void_says_why(evidence), telling_who_died(yard.engine):
         _break(yard, fault, scene, evidence, journal=journal)
         mended, began_s = yard.work(yard.engine), yard.clock.now()
         yard.wait_until(began_s + timeline.observe_s)

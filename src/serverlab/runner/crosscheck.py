@@ -20,6 +20,7 @@ from serverlab.model.crosscheck import Crosscheck, CrossPlan, Measurement, Pace,
 from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit
 from serverlab.runner import gates
+from serverlab.runner.ending import telling_who_died
 from serverlab.runner.resuming import refuse_changed, refuse_unlike
 from serverlab.runner.run import Describe, Lab, check_disk, clear_the_machine, keeping
 from serverlab.runner.standing import running
@@ -75,7 +76,7 @@ def _measure_all(lab: Lab, path: Path, check: Crosscheck) -> None:
     """Measure whatever is not there as a whole; what is left of a stack that was cut short is measured again."""
     plan, split = check.plan, check.environment.core_splits[str(CPUS)]
     made: list[Measurement] = []
-    with keeping(lab, path, made, verb="crosscheck"):
+    with keeping(lab, path, made, verb="crosscheck", before=len(check.measurements)):
         for number, target in pending(check):
             check_disk(path)
             lab.say(f"round {number}/{plan.rounds} · {target}")
@@ -127,7 +128,7 @@ def on_one_stack(
     wrong: tuple[str, ...] = ()
     made: list[Measurement] = []
     try:
-        with running(lab.shell, lab.engine, lab.root, settings):
+        with running(lab.shell, lab.engine, lab.root, settings), telling_who_died(lab.engine):
             seeding.store_passwords(lab.engine, settings)
             before = probe.prove(lab.engine, expectation(lab.catalog, settings))
             wrong = tuple(gates.of_proofs(before, None))

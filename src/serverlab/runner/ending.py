@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from serverlab.compose import ENGINE_ERRORS, Engine
+import docker.errors
+
+from serverlab.compose import ENGINE_ERRORS, Engine, StackDied, engine_failed, tails
 from serverlab.errors import EnvironmentLacks, LabError, TrialFailed
 
 
@@ -46,6 +48,21 @@ def needing_the_engine(*, hint: str) -> Iterator[None]:
         yield
     except ENGINE_ERRORS as broke:
         raise engine_lost(broke, hint=hint) from None
+
+
+@contextmanager
+def telling_who_died(engine: Engine) -> Iterator[None]:
+    """Raise StackDied, with who ended how, where the engine refuses because a container has ended or is gone.
+
+    That is the stack's doing: one trial is VOID for it, and the others go on.
+    """
+    try:
+        yield
+    except docker.errors.APIError as refused:
+        if engine_failed(refused):
+            raise
+        why = refused.explanation or refused
+        raise StackDied(f"a container has ended or is gone: {why}{tails(engine.dead())}") from None
 
 
 def engine_lost(broke: BaseException, *, hint: str) -> EnvironmentLacks:

@@ -47,8 +47,9 @@ def start_framing(
         clear_the_machine(lab)
         split = host.assign_cores(1, cores)
         path, done = _begun(lab, split, describe, resume)
-        go_on = f"What was found is saved. When it runs again: serverlab http --resume {path.name}"
-        with needing_the_engine(hint=go_on), leaving_nothing(lab.engine, say=lab.say):
+        go_on = f"serverlab http --resume {path.name} (with the same targets and cases)"
+        hint = f"What was found is saved. When it runs again: {go_on}"
+        with needing_the_engine(hint=hint), leaving_nothing(lab.engine, say=lab.say):
             try:
                 for number, target in enumerate(targets, start=1):
                     left = [case for case in cases if (str(target), case.id) not in done]
@@ -56,7 +57,7 @@ def start_framing(
                     for each in framed_target(lab, path, target, left, split=split) if left else ():
                         _tell(lab, each)
             except KeyboardInterrupt:
-                raise Interrupted(f"stopped; what was found is in {path}") from None
+                raise Interrupted(f"stopped; what was found is in {path}", f"Go on with: {go_on}") from None
     return path
 
 

@@ -143,7 +143,7 @@ def _measure_all(
 ) -> None:
     made: list[Trial] = []
     bench = bench_of(lab)
-    with keeping(lab, path, made, verb="run"):
+    with keeping(lab, path, made, verb="run", before=len(plan.trials) - len(pending)):
         for index, planned in enumerate(pending):
             check_disk(path)
             left = seconds_left(pending[index:], plan, made, store.read_ceilings(path))
@@ -157,18 +157,21 @@ def _measure_all(
 
 
 @contextmanager
-def keeping(lab: Lab, path: Path, made: Sequence[object], *, verb: str) -> Iterator[None]:
-    """Whatever ends the trials that are ``made`` within: no container is left, and it is said how to go on."""
+def keeping(lab: Lab, path: Path, made: Sequence[object], *, verb: str, before: int = 0) -> Iterator[None]:
+    """Whatever ends the trials that are ``made`` within: no container is left, and it is said how to go on.
+
+    It is also said how many trials the run has, with those that it had ``before``.
+    """
     go_on = f"serverlab {verb} --resume {path.parent.name}/{path.name}"
     try:
         with leaving_nothing(lab.engine, say=lab.say):
             yield
     except KeyboardInterrupt:
         raise Interrupted(
-            f"stopped; {len(made)} trials of this run are saved in {path}", f"Go on with: {go_on}"
+            f"stopped; {before + len(made)} trials of this run are saved in {path}", f"Go on with: {go_on}"
         ) from None
     except ENGINE_ERRORS as broke:
-        hint = f"{len(made)} trials are saved. When it runs again: {go_on}"
+        hint = f"{before + len(made)} trials are saved. When it runs again: {go_on}"
         raise engine_lost(broke, hint=hint) from None
 
 

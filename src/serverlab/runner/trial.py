@@ -23,7 +23,7 @@ from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
 from serverlab.model.usage import NetworkCounts, Usage
 from serverlab.runner import deaths, gates
-from serverlab.runner.ending import leaving_nothing
+from serverlab.runner.ending import leaving_nothing, telling_who_died
 from serverlab.shell import Shell
 from serverlab.vitals import Vitals
 
@@ -144,7 +144,8 @@ def run_trial(
     )
     with ThreadPoolExecutor(1) as beside, leaving_nothing(bench.engine):
         try:
-            _gather(bench, planned, workload, settings, evidence)
+            with telling_who_died(bench.engine):
+                _gather(bench, planned, workload, settings, evidence)
         except TrialFailed as broke:
             evidence.void.append(broke.what)
         evidence.void += _gated(evidence, planned, workload, packages)

@@ -17,6 +17,7 @@ from serverlab.model.crosscheck import CrossPlan, Measurement, Pace, Reading, To
 from serverlab.model.definitions import Arrival, Spacing, Workload
 from serverlab.model.records import LoadResult
 from serverlab.runner import gates
+from serverlab.runner.ending import telling_who_died
 from serverlab.runner.run import Lab
 from serverlab.witnesses import BadOutput, Question
 
@@ -75,7 +76,8 @@ def measured_by(stand: Stand, tool: Tool, pace: Pace, *, rate: float | None) -> 
     seen = Seen(None, ("the lab's generator had no valid number at saturation, so there is no half of it",))
     if pace is Pace.SATURATED or rate is not None:
         try:
-            seen = ASKED[tool](stand, rate)
+            with telling_who_died(stand.lab.engine):
+                seen = ASKED[tool](stand, rate)
         except TrialFailed as broke:
             seen = Seen(None, (broke.what,))
     for kind, text in seen.raw.items():
@@ -149,7 +151,7 @@ def _ours(stand: Stand, rate: float | None) -> Seen:
         *gates.of_counts(result, arrival=workload.arrival),
         *gates.of_arrivals(result, workload),
     )
-    share = usage["load"].cpu_s / result.window_s
+    share = usage["load"].cpu_s / result.window_s if "load" in usage else None
     return Seen(reading_of(result), void, share, raw={"hgrm": generated.raw["hgrm"]})
 
 

@@ -1,8 +1,9 @@
 """Run directories: ``EXPERIMENT/RUN/{plan.json, environment.json, packages.json, ceilings.json, trials.jsonl, raw/}``.
 
-And those of attacks: ``attacks/RUN/{environment.json, attacks.jsonl}``; ``fault_runs`` tells of those with faults.
+``assaults`` tells of those of attacks, ``fault_runs`` of those with faults.
 """
 
+from serverlab.store.assaults import append_finding, create_assault, read_assault
 from serverlab.store.fault_runs import (
     append_cell,
     append_journal,
@@ -13,11 +14,9 @@ from serverlab.store.fault_runs import (
     write_ledger,
 )
 from serverlab.store.finding import find_fault_run, find_run
-from serverlab.store.reading import pending, read_assault, read_ceilings, read_packages, read_run
+from serverlab.store.reading import pending, read_ceilings, read_packages, read_run
 from serverlab.store.writing import (
-    append_finding,
     append_trial,
-    create_assault,
     create_run,
     keep_ceiling,
     keep_packages,

@@ -9,10 +9,11 @@ from typing import TypeVar
 from serverlab.errors import UsageError
 from serverlab.model.claims import Holdings
 from serverlab.model.runs import Problem
+from serverlab.store.assaults import read_assault
 from serverlab.store.fault_runs import read_fault_run
 from serverlab.store.framing_runs import ANSWERS, HTTP, read_differential
 from serverlab.store.layout import ASSAULTS, ATTACKS, FAULT_PLAN, PLAN
-from serverlab.store.reading import read_assault, read_run
+from serverlab.store.reading import read_run
 
 T = TypeVar("T")
 

@@ -15,9 +15,8 @@ from serverlab.model.base import FORMAT, Record
 from serverlab.model.ceilings import Ceilings
 from serverlab.model.records import Environment, Packages, Plan, PlannedTrial, Trial
 from serverlab.model.runs import Problem, Run
-from serverlab.model.security import Assault, Finding
 from serverlab.store.folding import unfolded
-from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
+from serverlab.store.layout import CEILINGS, ENVIRONMENT, PACKAGES, PLAN, TRIALS
 from serverlab.store.packing import PACKED, unpacked
 from serverlab.store.sealing import opened
 
@@ -27,7 +26,6 @@ BROKEN = (msgspec.DecodeError, UnicodeDecodeError)
 """What msgspec raises for bytes that are not the expected JSON."""
 
 R = TypeVar("R", bound=Record)
-L = TypeVar("L", Trial, Finding)
 
 
 class _Stamp(msgspec.Struct):
@@ -38,7 +36,6 @@ class _Stamp(msgspec.Struct):
 
 _STAMP = msgspec.json.Decoder(_Stamp)
 _TRIAL = msgspec.json.Decoder(Trial)
-_FINDING = msgspec.json.Decoder(Finding)
 
 
 def read_run(path: Path) -> Run:
@@ -75,25 +72,6 @@ def read_run(path: Path) -> Run:
         problems=tuple(problems),
         ceilings=read_ceilings(path),
     )
-
-
-def read_assault(path: Path) -> Assault:
-    """The attacks in the folder; lines that cannot be used are in its ``problems``.
-
-    Raises:
-        UsageError: a file is missing or has another format number, or the environment is broken.
-    """
-    environment = _read_whole(path / ENVIRONMENT, Environment)
-    name = f"{ASSAULTS}/{environment.run}"
-    findings: list[Finding] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(_lines(path / ATTACKS), start=1):
-        try:
-            findings.append(_decoded(line, _FINDING, f"{path / ATTACKS}, line {number},"))
-        except BROKEN as broken:
-            message = f"cut short or damaged ({broken}); its finding is missing"
-            problems.append(Problem(file=f"{name}/{ATTACKS}", line=number, message=message))
-    return Assault(name=name, environment=environment, findings=tuple(findings), problems=tuple(problems))
 
 
 def read_packages(path: Path) -> Packages:
@@ -174,23 +152,11 @@ def _read_line(line: bytes, path: Path, number: int) -> Trial | str:
         _check_number(stamp, f"{path}, line {number},", reads=(FORMAT, PACKED))
         if stamp == PACKED:
             return unfolded(unpacked(opened(line)))
-        return unfolded(_decoded(line, _TRIAL, f"{path}, line {number},"))
+        return unfolded(_TRIAL.decode(opened(line)))
     except BROKEN as broken:
         found = PLANNED_ID.search(line)
         whose = f"trial {found[1].decode('utf-8', 'replace')}" if found else "its trial"
         return f"cut short or damaged ({broken}); {whose} counts as not measured by this line"
-
-
-def _decoded(line: bytes, decoder: msgspec.json.Decoder[L], where: str) -> L:
-    """The line's record; its format number is looked for only where the record does not tell it, or another one."""
-    try:
-        record = decoder.decode(opened(line))
-    except BROKEN:
-        _check_format(line, where)
-        raise
-    if record.format != FORMAT:
-        _check_format(line, where)
-    return record
 
 
 def _check_format(content: bytes, where: str) -> None:

@@ -14,9 +14,8 @@ from serverlab.errors import EnvironmentLacks, UsageError
 from serverlab.model.base import Record
 from serverlab.model.ceilings import Ceiling, Ceilings
 from serverlab.model.records import Environment, Packages, Plan, Trial
-from serverlab.model.security import Finding
 from serverlab.store.folding import folded
-from serverlab.store.layout import ASSAULTS, ATTACKS, CEILINGS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
+from serverlab.store.layout import CEILINGS, ENVIRONMENT, PACKAGES, PLAN, RAW, TRIALS
 from serverlab.store.packing import packed
 from serverlab.store.reading import read_ceilings, read_packages
 from serverlab.store.sealing import sealed
@@ -47,19 +46,6 @@ def replace_plan(path: Path, plan: Plan) -> None:
     """
     with _writing(path / PLAN):
         _write_whole(path / PLAN, _pretty(plan))
-
-
-def create_assault(root: Path, *, environment: Environment) -> Path:
-    """Make ``root/attacks/RUN`` with the environment and no findings, and return it.
-
-    Raises:
-        UsageError: the run exists already, or its name cannot be a folder.
-        EnvironmentLacks: the folder cannot be written.
-    """
-    with _new_folder(root, ASSAULTS, environment.run) as path:
-        _write_whole(path / ATTACKS, b"")
-        _write_whole(path / ENVIRONMENT, _pretty(environment))
-    return path
 
 
 def append_trial(path: Path, trial: Trial) -> None:
@@ -119,11 +105,6 @@ def keep_ceiling(path: Path, ceiling: Ceiling) -> None:
     )
     with _writing(path / CEILINGS):
         _write_whole(path / CEILINGS, _pretty(Ceilings(ceilings=(*others, now))))
-
-
-def append_finding(path: Path, finding: Finding) -> None:
-    """Add the finding to the attacks, as append_trial does."""
-    _append(path / ATTACKS, finding)
 
 
 def _append(path: Path, record: Record) -> None:

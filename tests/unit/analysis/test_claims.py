@@ -168,6 +168,20 @@ def test_a_difference_within_the_noise_floor_is_not_shown():
         Verdict.OPEN,
         "within what equal things differ by in this run",
     )
+    short = of_runs(a_run(trials(GTHREAD, *STEADY), trials(RUNSERVER, *less), again[:2], plan=plan))
+    assert condition(short).reason.startswith("the control gives no interval: what equal things differ by")
+
+
+def test_each_metric_has_a_noise_floor_of_its_own():
+    used = {"first": 0.8, "other": 0.76, "again": 0.72}
+    usage = {name: {"app": a_usage(cores), "load": a_usage(0.1)} for name, cores in used.items()}
+    first = trials(GTHREAD, *STEADY, usage=usage["first"])
+    other = trials(RUNSERVER, *STEADY, usage=usage["other"])
+    again = controls(GTHREAD, *STEADY, usage=usage["again"])
+    cheaper = slower(metric=Metric.CPU_MS)
+    assert of_runs(a_run(first, other), ratio=cheaper).verdict is Verdict.HOLDS
+    found = of_runs(a_run(first, other, again, plan=with_controls(a_plan())), ratio=cheaper)
+    assert condition(found).reason == "within what equal things differ by in this run"
 
 
 def test_what_the_generator_held_back_shows_no_upper_end():
@@ -334,6 +348,12 @@ def test_every_target_of_a_condition_counts():
     assert of_attacks(a_finding(), failed, **both).verdict is Verdict.DOES_NOT_HOLD
 
 
+def test_an_attack_that_no_run_has_on_a_target_is_open_and_says_so():
+    found = of_attacks(a_finding(), a_finding("A1-02", target=RUNSERVER), targets=(RUNSERVER,))
+    assert (found.verdict, condition(found).evidence) == (Verdict.OPEN, ())
+    assert condition(found).reason == f"{RUNSERVER}: no attack A1-01 on it"
+
+
 def test_what_an_attack_measured_is_held_against_the_bound():
     asked = {"verdict": None, "measured": "gone_s", "bound": Bound(below=0.5)}
     assert of_attacks(a_finding(measured={"gone_s": 0.01}), **asked).verdict is Verdict.HOLDS
@@ -397,7 +417,7 @@ def test_a_fault_that_has_no_meaning_or_was_not_tried_there_decides_nothing():
     assert condition(of_faults(fault="F-99")).reason == "gunicorn:gthread: no run with the fault F-99 on it"
 
 
-def of_cases(*answers, bound=None, cases=("H-0",)):
+def of_cases(*answers, bound=None, cases=("H-0",), problem=""):
     asked = Framing(
         says="It keeps requests apart.",
         cases=cases,
@@ -405,7 +425,7 @@ def of_cases(*answers, bound=None, cases=("H-0",)):
         counted=Reading.SMUGGLED,
         bound=bound or Bound(below=1),
     )
-    run = a_differential(a_framed(*answers))
+    run = a_differential(a_framed(*answers, problem=problem))
     return judged(a_claim(framing={"a": asked}), differentials=(run,))
 
 
@@ -423,6 +443,14 @@ def test_forms_that_are_not_known_count_both_ways():
     found = of_cases(an_answer("a"), unknown)
     assert (found.verdict, condition(found).reason) == (Verdict.OPEN, "gunicorn:gthread: 1 form not known")
     assert of_cases(an_answer("a"), unknown, bound=Bound(below=5)).verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("bound", [Bound(above=1), Bound(below=2), Bound(within=(2.0, 4.0))], ids=str)
+def test_a_case_that_broke_off_may_lack_any_number_of_forms(bound):
+    assert condition(of_cases(problem="broke off", bound=bound)).reason == "gunicorn:gthread: broke off"
+    seen = [an_answer(form, smuggled="it was") for form in "abcde"]
+    verdict = of_cases(*seen, problem="broke off", bound=bound).verdict
+    assert verdict is (Verdict.HOLDS if bound.above else Verdict.DOES_NOT_HOLD)
 
 
 def test_a_case_that_was_not_asked_decides_nothing():

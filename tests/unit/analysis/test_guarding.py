@@ -22,7 +22,7 @@ def test_a_rule_is_a_metric_and_a_bound(text, metric, bound):
 
 
 def test_every_metric_has_rules():
-    signs = {Metric.RPS: "-", Metric.ERRORS: "+"}
+    signs = {Metric.RPS: "-", Metric.PER_CPU_S: "-"}
     units = {Metric.ERRORS: "pp"}
     texts = [f"{each.value}:{signs.get(each, '+')}5{units.get(each, '%')}" for each in Metric]
     assert [rule.metric for rule in read_rules(texts)] == list(Metric)
@@ -50,6 +50,8 @@ NUMBER = "the change is not a number with + or - before it and % or pp behind it
         ("errors:+10%", "a change of errors is told in pp, because there is no ratio to no errors"),
         ("p99:+10pp", "a change of p99 is told in %"),
         ("p99:+0%", "such a change is none that could be told"),
+        ("per_cpu_s:+5%", "+ is for the better, which is no reason to fail"),
+        ("per_cpu_s:-100%", "such a change is none that could be told"),
         ("rps:-100%", "such a change is none that could be told"),
     ],
 )
@@ -58,7 +60,7 @@ def test_what_is_no_rule_is_refused_with_what_is_known(text, mistake):
         read_rules([text])
     assert refused.value.what == f"--fail-on {text!r}: {mistake}"
     assert refused.value.hint == HINT
-    assert "Metrics: rps, p50, p95, p99, errors, cpu_ms, memory." in HINT
+    assert "Metrics: rps, p50, p95, p99, errors, cpu_ms, per_cpu_s, memory." in HINT
 
 
 def test_all_mistakes_are_told_together():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from serverlab.analysis import precision, tabulate
+from serverlab.analysis import Precision, precision, tabulate
 from serverlab.analysis.precision import half_width
 from serverlab.model.records import Until
 from serverlab.model.tables import Interval
@@ -44,6 +44,24 @@ def test_a_row_that_is_too_wide_is_named_with_its_width():
     # logs of 1.2 and 0.8 in turns: deviation 0.2167, error 0.0766, t(0.975, 7) = 2.3646: 0.1812
     assert found.wide == {"uwsgi:http, profile, 1 core": "±20 %"}
     assert not found.reached
+
+
+def test_of_many_wide_rows_the_widest_are_named():
+    names = [f"row {number}" for number in range(5)]
+    found = Precision(
+        until=Until(column="ratio", within=0.05, budget_s=90.0), rounds=3, wide=dict.fromkeys(names, "±7 %")
+    )
+    assert str(found) == (
+        "added until ratio ±5% or 1.5 min of trials: not reached in 3 rounds: "
+        "row 0: ±7 %; row 1: ±7 %; row 2: ±7 %; and 2 more rows"
+    )
+
+
+def test_the_widest_row_comes_first_after_those_without_an_interval():
+    found = asked(trials(GTHREAD, *EVEN), trials(RUNSERVER, *noisy(0.2)), trials(UWSGI, *noisy(0.3)))
+    assert list(found.wide) == ["uwsgi:http, profile, 1 core", "runserver:threaded, profile, 1 core"]
+    found = asked(trials(GTHREAD, *EVEN), trials(RUNSERVER, *noisy(0.2)), trials(UWSGI, *EVEN[:2]))
+    assert list(found.wide) == ["uwsgi:http, profile, 1 core", "runserver:threaded, profile, 1 core"]
 
 
 @pytest.mark.parametrize(("count", "why"), [(2, "no interval"), (7, "only 7 rounds")])

@@ -84,6 +84,7 @@ def test_every_metric_is_compared():
             Metric.P99: 2.0,
             Metric.ERRORS: 20 / 2020,
             Metric.CPU_MS: 2.0,
+            Metric.PER_CPU_S: 0.5,
             Metric.MEMORY: 1.5,
         }
     )
@@ -125,6 +126,17 @@ def test_latency_fails_when_it_grows_by_as_much_as_the_rule_says(factor, expecte
     assert verdict(answered(1), answered(factor), "p99:+10%") == [expected]
 
 
+@pytest.mark.parametrize(
+    ("cores", "expected"), [(0.5, Verdict.PASS), (1.0, Verdict.PASS), (1.2, Verdict.FAIL)]
+)
+def test_requests_per_cpu_second_fail_when_the_whole_stack_takes_more(cores, expected):
+    def costing(db_cores):
+        usage = {"app": a_usage(1.0), "db": a_usage(db_cores)}
+        return trials(GTHREAD, *STEADY, usage=usage)
+
+    assert verdict(costing(1.0), costing(cores), "per_cpu_s:-5%", "cpu_ms:+5%") == [expected, Verdict.PASS]
+
+
 def test_reasons_tell_the_interval_and_what_to_do():
     assert judged(scaled(1), scaled(0.5), "rps:-5%") == [(Verdict.FAIL, "0.50 [0.50–0.50] lies beyond -5%")]
     ((_, reason),) = judged(trials(GTHREAD, 400, 300), trials(GTHREAD, 400, 290), "rps:-5%")
@@ -142,10 +154,25 @@ def test_one_trial_is_too_few():
 
 def test_what_was_not_measured_in_every_trial_gives_no_verdict():
     few = [a_trial(round=number, load=a_load(latency=a_latency(900))) for number in (1, 2)]
-    assert judged(scaled(1), [*few, *trials(GTHREAD, 400, 400, 400)[2:]], "p99:+10%", "p95:+10%") == [
+    assert judged(scaled(1), [*few, *trials(GTHREAD, *[400] * 5)[2:]], "p99:+10%", "p95:+10%") == [
         (Verdict.UNKNOWN, "the new run has no p99, or not in every valid trial"),
         (Verdict.PASS, ""),
     ]
+
+
+def test_what_survived_passes_only_where_as_much_survived_as_before():
+    died = [a_void_trial(round=number, reasons=("under load serverlab-app-1 died",)) for number in (4, 5)]
+    survived = scaled(1, STEADY[:3])
+    rules = ("rps:-5%", "p50:+10%")
+    of_trials = "2 of 5 have no number in the new run: under load serverlab-app-1 died"
+    assert judged(scaled(1), survived + died, *rules) == [
+        (Verdict.UNKNOWN, f"1.00 [0.98–1.01] is of the trials that survived: {of_trials}"),
+        (Verdict.UNKNOWN, f"1.00 [1.00–1.00] is of the trials that survived: {of_trials}"),
+    ]
+    (cut_short,) = judged(scaled(1), survived, "rps:-5%")
+    assert cut_short[1].endswith("2 of 5 have no number in the new run: 2 not run")
+    assert verdict(survived + died, survived, *rules) == [Verdict.PASS, Verdict.PASS]
+    assert verdict(scaled(1), scaled(0.5, STEADY[:3]) + died, "rps:-5%") == [Verdict.FAIL]
 
 
 def test_a_cell_that_is_void_or_was_not_run_gives_no_verdict():

@@ -8,6 +8,7 @@ from serverlab.analysis import tabulate
 from serverlab.model.definitions import ReferenceScope
 from serverlab.model.records import State
 from serverlab.model.tables import Errors, FailureCount, RowState, Spread, VoidTrials
+from serverlab.reports.columns import cells
 from tests.unit.builders import (
     GTHREAD,
     NO_LATENCY,
@@ -72,6 +73,22 @@ def test_percentiles_are_the_median_of_the_trials_own():
     row = row_of(a_run(made), GTHREAD)
     assert row.p50_us == Spread(median=31_000, low=30_000, high=50_000, mad=1000, count=3)
     assert row.p99_us == Spread(median=62_000, low=60_000, high=100_000, mad=2000, count=3)
+
+
+def test_samples_are_the_latencies_of_each_valid_round_that_its_percentiles_stand_on():
+    made = [
+        a_trial(GTHREAD, round=number, load=a_load(latency=a_latency(count), failures=[a_failure(7)]))
+        for number, count in enumerate([4000, 999, 3000], start=1)
+    ]
+    void = a_void_trial(GTHREAD, round=4, reasons=("late",), load=a_load(latency=a_latency(5)))
+    row = row_of(a_run([*made, void]), GTHREAD)
+    assert row.samples == Spread(median=3000, low=999, high=4000, mad=1000, count=3)
+    assert cells(row, ["samples"]) == ["3000"]
+
+
+def test_a_row_without_a_valid_trial_has_no_samples():
+    row = row_of(a_run([a_void_trial(GTHREAD, reasons=("late",))]), GTHREAD)
+    assert row.samples is None
 
 
 def test_the_maximum_is_that_of_all_valid_trials():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serverlab.model.definitions import Identity, Interface, Server, Signals, Track, Variant, Workers
-from serverlab.model.security import Assault, Finding, Verdict
+from serverlab.model.security import Assault, Finding, PlannedAttack, Verdict
 from tests.unit.builders import GTHREAD, an_environment
 
 
@@ -13,16 +13,17 @@ def a_finding(attack: str = "A1-01", **changes: Any) -> Finding:
     """A pass of gunicorn:gthread."""
     plain: dict[str, Any] = {
         "attack": attack,
-        "title": f"attack {attack}",
-        "expected": "401",
-        "profile": "open",
         "target": GTHREAD,
         "verdict": Verdict.PASS,
         "seen": "401",
-        "reason": "",
         "wall_s": 0.1,
     }
     return Finding(**plain | changes)
+
+
+def a_planned_attack(attack: str) -> PlannedAttack:
+    """What is expected of a forged token."""
+    return PlannedAttack(title=f"attack {attack}", expected="401", profile="open")
 
 
 def a_server(*differences: Any) -> Server:
@@ -52,10 +53,11 @@ def a_server(*differences: Any) -> Server:
 
 
 def an_assault(*findings: Finding, **changes: Any) -> Assault:
-    """These findings on a plain machine."""
+    """These findings on a plain machine; their attacks are titled by their ids."""
     plain: dict[str, Any] = {
         "name": "attacks/20261122-101500",
         "environment": an_environment(notes=("each race is run 10 times",)),
+        "attacks": {each.attack: a_planned_attack(each.attack) for each in findings},
         "findings": findings,
         "problems": (),
     }

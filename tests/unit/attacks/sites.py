@@ -62,7 +62,7 @@ class Site:
             self.users[fields["username"]] = fields["password"]
         if action in ("signup", "ping", "csrf"):
             token = {"Set-Cookie": f"csrftoken={secrets.token_hex(16)}; Path=/"} if action == "csrf" else {}
-            return httpx2.Response(200, json={}, headers=token)
+            return httpx2.Response(201 if action == "signup" else 200, json={}, headers=token)
         cookies = _cookies(request)
         if request.method == "POST" and not self._may_write(request, cookies):
             return httpx2.Response(403, json={"detail": "CSRF"})

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import subprocess
 import sys
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import httpx2
 import pytest
 
 from serverlab.attacks.account import Account
-from serverlab.attacks.contention import _refreshed_until, _workers, _wrong_race, _wrong_retry
+from serverlab.attacks.contention import (
+    REPLACED_S,
+    _comes_back,
+    _killed_worker,
+    _refreshed_until,
+    _workers,
+    _wrong_race,
+    _wrong_retry,
+)
 from serverlab.attacks.race import Reply
-from serverlab.attacks.stage import Tokens
+from serverlab.attacks.stage import Tokens, failed
 from serverlab.model.definitions import Target
+from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import a_stage
 
 CHILD = "import sys; sys.stdin.read()"
@@ -125,6 +135,32 @@ def test_a_chain_is_refreshed_until_an_answer_is_lost_and_its_last_token_is_kept
     assert spent == ["first", "second", "third"]
 
 
+def test_an_answer_is_waited_for_as_long_as_a_new_worker_is():
+    patience = []
+
+    def answer(request):
+        patience.append(request.extensions["timeout"]["read"])
+        raise httpx2.ReadTimeout("late", request=request)
+
+    account = Account(a_stage(answer), "jwt", "somebody")
+    assert _refreshed_until(Future(), account, Tokens("", "first")) == (Tokens("", "first"), 0)
+    assert patience == [REPLACED_S]
+
+
+def test_a_new_worker_is_looked_for_when_the_old_one_is_dead():
+    asked, killed = [], Future()
+
+    def answer(request):
+        asked.append((request.url.path, killed.done()))
+        return httpx2.Response(200 if len(asked) > 1 else 502)
+
+    with ThreadPoolExecutor(1) as aside:
+        back = aside.submit(_comes_back, a_stage(answer), killed)
+        killed.set_result(1)
+        assert back.result() is True
+    assert asked == [("/readyz", True), ("/readyz", True)]
+
+
 def test_a_chain_is_refreshed_no_more_when_the_workers_are_dead():
     done = Future()
     done.set_result(1)
@@ -143,3 +179,38 @@ def test_a_chain_is_refreshed_no_more_when_the_workers_are_dead():
 )
 def test_a_token_whose_answer_is_lost_works_once_or_not_at_all(statuses, wrong):
     assert _wrong_retry(*statuses) == wrong
+
+
+class Spending:
+    """Takes each refresh token once, and answers /readyz by one status after the other."""
+
+    def __init__(self, *ready):
+        self.ready, self.spent, self.numbers = iter(ready), set(), itertools.count()
+
+    def __call__(self, request):
+        if request.url.path == "/readyz":
+            return httpx2.Response(next(self.ready))
+        fields = json.loads(request.content)
+        if request.url.path.endswith("/signup/"):
+            return httpx2.Response(201, json={})
+        if (token := fields.get("refresh")) in self.spent:
+            return httpx2.Response(401, json={})
+        self.spent |= {token} - {None}
+        return httpx2.Response(200, json={"access": "a", "refresh": f"r{next(self.numbers)}"})
+
+
+def killed_on(site):
+    workers = SimpleNamespace(exec_run=lambda *_, **__: SimpleNamespace(exit_code=0, output=b"1"))
+    stage = a_stage(site, container=workers, rounds=1)
+    stage.expected.identity = SimpleNamespace(process="worker")
+    return _killed_worker(stage)
+
+
+def test_a_worker_that_came_back_and_went_again_is_found():
+    found = killed_on(Spending(200, 502))
+    assert found == failed("/readyz 502 in the end", "a worker that died is replaced for good")
+
+
+def test_a_server_that_is_still_ready_in_the_end_passes():
+    found = killed_on(Spending(200, 200))
+    assert (found.verdict, found.seen) == (Verdict.PASS, "200, then 200")

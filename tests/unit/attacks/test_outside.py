@@ -35,7 +35,8 @@ class Site(BaseHTTPRequestHandler):
         foreign = self.headers.get("Host", "").split(":")[0] != "127.0.0.1"
         page = self.path in ("/", "/healthz")
         length = int(self.headers.get("Content-Length") or 0)
-        status = 400 if foreign else 413 if length > 1_000_000 else 200 if page else 404
+        wrong = foreign or "%ff" in self.path
+        status = 400 if wrong else 413 if length > 1_000_000 else 200 if page else 404
         self.rfile.read(length)
         self.answer(status, {"detail": "planted"})
 
@@ -119,6 +120,17 @@ class AnswersPages(Site):
         super().answer(status, document)
 
 
+class TakesBrokenBytes(Site):
+    found = 200
+
+    def answer(self, status, document):
+        super().answer(self.found if "%ff" in self.path else status, document)
+
+
+class LosesBrokenBytes(TakesBrokenBytes):
+    found = 404
+
+
 class TellsItsVersion(Site):
     def version_string(self):
         return "Planted/2.4.1"
@@ -140,6 +152,8 @@ class LetsTokensBeKept(Site):
         (outside.traversal, HandsOutFiles, "/.env: 404, shows 'INSTALLED_APPS'"),
         (outside.errors, ShowsTracebacks, "unknown page: 404, no JSON, shows 'Traceback (most recent'"),
         (outside.errors, AnswersPages, "unknown page: 404, no JSON"),
+        (outside.errors, TakesBrokenBytes, "broken UTF-8 in the query: 200"),
+        (outside.errors, LosesBrokenBytes, "broken UTF-8 in the query: 404"),
         (outside.versions, TellsItsVersion, "Planted/2.4.1"),
         (headers.headers, ForgetsAHeader, "http, the page: 200 without x-content-type-options"),
         (headers.headers, LetsTokensBeKept, "http, 401: 404 without cache-control"),

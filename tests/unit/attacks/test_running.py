@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from types import SimpleNamespace
 
 import docker.errors
@@ -24,7 +25,15 @@ def breaking(error):
 
 
 @pytest.mark.parametrize(
-    "error", [httpx2.ReadTimeout("late"), OSError("gone"), KeyError("access"), ValueError("odd")]
+    "error",
+    [
+        httpx2.ReadTimeout("late"),
+        OSError("gone"),
+        KeyError("access"),
+        ValueError("odd"),
+        StopIteration(),
+        RuntimeError("odd"),
+    ],
 )
 def test_an_attack_that_breaks_off_is_unknown_and_the_next_one_is_run(error):
     attacks = [
@@ -115,8 +124,91 @@ def test_one_that_breaks_off_beside_others_is_unknown_and_the_others_are_not():
     assert [each.verdict for each in found] == [Verdict.UNKNOWN, Verdict.PASS]
 
 
+def test_one_that_pauses_leaves_the_stack_to_those_that_are_quick_and_to_no_others():
+    said, slept = [], []
+
+    def pausing(_stage):
+        said.append("begins")
+        yield time.time() + 1000.0
+        said.append("goes on")
+        return passed("late")
+
+    def saying(word):
+        return lambda _stage: said.append(word) or passed(word)
+
+    attacks = [
+        Attack("1", "title", "401", pausing),
+        Attack("2", "title", "401", saying("quick"), quick=True),
+        Attack("3", "title", "401", saying("slow")),
+    ]
+    found = list(findings(a_stage(lambda _: httpx2.Response(200)), attacks, sleep=slept.append))
+    assert said == ["begins", "quick", "goes on", "slow"]
+    assert [(each.attack, each.seen) for each in found] == [("2", "quick"), ("1", "late"), ("3", "slow")]
+    assert slept == [pytest.approx(1000.0, abs=60.0)]
+
+
+def test_one_that_pauses_goes_on_before_the_next_one_as_soon_as_it_is_due():
+    def pausing(_stage):
+        yield 0.0
+        return passed("late")
+
+    attacks = [
+        Attack("1", "title", "401", pausing),
+        Attack("2", "title", "401", lambda _: passed("quick"), quick=True),
+        beside("3", "some"),
+        beside("4", "some", run=pausing),
+    ]
+    found = list(findings(a_stage(lambda _: httpx2.Response(200)), attacks))
+    assert [(each.attack, each.seen) for each in found] == [
+        ("1", "late"),
+        ("2", "quick"),
+        ("3", "401"),
+        ("4", "late"),
+    ]
+
+
+def test_one_that_breaks_off_after_its_pause_is_unknown():
+    def pausing(_stage):
+        yield 0.0
+        raise OSError("gone")
+
+    (found,) = findings(a_stage(lambda _: httpx2.Response(200)), [Attack("1", "title", "401", pausing)])
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, "OSError: gone")
+
+
+def test_one_that_misses_the_next_one_after_its_pause_is_unknown():
+    def pausing(_stage):
+        yield 0.0
+        return passed(next(iter(())))
+
+    (found,) = findings(a_stage(lambda _: httpx2.Response(200)), [Attack("1", "title", "401", pausing)])
+    assert (found.verdict, found.reason) == (Verdict.UNKNOWN, "RuntimeError: generator raised StopIteration")
+
+
+def test_the_time_of_one_that_pauses_is_without_its_pauses():
+    def pausing(_stage):
+        yield time.time() + 1000.0
+        return passed("late")
+
+    def busy(_seconds):
+        until = time.monotonic() + 0.02
+        while time.monotonic() < until:
+            pass
+
+    attack, before = Attack("1", "title", "401", pausing), time.monotonic()
+    (found,) = findings(a_stage(lambda _: httpx2.Response(200)), [attack], sleep=busy)
+    took_s = time.monotonic() - before
+    assert found.wall_s <= took_s - 0.02 + 0.001  # it is rounded
+
+
+def test_the_server_is_stopped_beside_those_only_that_ask_it_nothing():
+    """Each of them runs a program beside the server, in its container: see containers, keys, headers and outside."""
+    beside_it = {name for name, attack in ATTACKS.items() if attack.beside == ATTACKS["K-06"].beside}
+    assert beside_it == {"K-06", "K-02", "W-11", "W-21", "A1-15"}
+
+
 def test_what_times_anything_or_counts_processes_is_beside_nothing():
-    alone = {"K-01", "K-03", "K-05", "K-06", "K-09", "K-10"}
+    alone = {"K-01", "K-03", "K-05", "K-09", "K-10"}
     alone |= {"A3-03", "A3-05", "A3-06", "A3-11", "A4-22", "A4-23", "A4-25"}
     alone |= {name for name in ATTACKS if name.startswith(("A1-0", "A2-", "A5-", "T-"))} - {"A5-01"}
     assert {name for name in alone if ATTACKS[name].beside} == set()

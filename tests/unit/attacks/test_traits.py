@@ -4,13 +4,14 @@ import itertools
 
 import pytest
 
-from serverlab.attacks import traits
+from serverlab.attacks import ATTACKS, traits
 from serverlab.attacks.profiles import PROFILES, REPLICATED
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.model.definitions import Target
 from serverlab.model.records import CoreSplit
 from serverlab.model.security import Verdict
+from serverlab.model.stacks import Cache
 from serverlab.runner.assault import stage_settings
 from tests.unit.attacks.sites import Site, a_stage
 
@@ -38,6 +39,30 @@ def test_everything_ends_at_once_on_a_sound_site():
         Verdict.PASS,
         {f"{way}_{event}_s" for way in traits.WAYS for event in ("everywhere", "password")},
     )
+
+
+CACHED = {f"session_{event}_s" for event in ("log_out", "everywhere", "password")}
+
+
+def test_a_session_in_the_cache_ends_at_once_on_a_sound_site_and_no_row_is_touched_by_hand():
+    stage = a_stage(Site(), app=PROFILES[ATTACKS["T-07"].profile].app())
+    outcome = ATTACKS["T-07"].run(stage)
+    assert (outcome.verdict, set(outcome.measured)) == (Verdict.PASS, CACHED)
+
+
+def test_a_session_that_outlives_its_end_is_found(monkeypatch):
+    monkeypatch.setattr(traits, "AT_ONCE_S", 0.01)
+    outcome = ATTACKS["T-07"].run(a_stage(Site(ends=False)))
+    assert (outcome.verdict, outcome.measured) == (Verdict.FAIL, {})
+    assert outcome.seen == "; ".join(
+        f"session, {event}: session, {event} still accepted"
+        for event in ("log out", "everywhere", "password")
+    )
+
+
+def test_what_is_kept_in_the_cache_is_asked_where_it_is_redis():
+    profile = PROFILES[ATTACKS["T-07"].profile]
+    assert (profile.cache, profile.app()["LAB_SESSION_STORE"]) == (Cache.REDIS, "cache")
 
 
 def turns(*sites):
@@ -86,7 +111,11 @@ def test_what_replicas_share_is_asked_on_stacks_of_two():
         assert found == {
             "replicated": (2, True, {}),
             "unshared": (2, False, {}),
-            "unshared-stateless": (2, False, {"LAB_JWT_VERIFY": "stateless"}),
+            "unshared-stateless": (
+                2,
+                False,
+                {"LAB_JWT_VERIFY": "stateless", "LAB_SESSION_STORE": "cache"},
+            ),
         }
 
 

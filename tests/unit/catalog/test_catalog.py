@@ -237,7 +237,7 @@ def test_mistakes_of_all_files_are_gathered_with_paths_below_the_checkout(root):
     write(root, "loadtests/static/workload.toml", "format = ")
     known = (
         "known: title, track, command, workers, threads, interface, capabilities, protocol, keeps_connections, "
-        "unanswered, environment, identity, replicas_per_cpu"
+        "runs_coroutines, unanswered, environment, identity, replicas_per_cpu"
     )
     assert mistakes_of(root) == [
         f"deploy/gunicorn/server.toml: variants.gthread.thread: unknown key, did you mean 'threads'? ({known})",
@@ -268,6 +268,11 @@ def test_mistakes_of_all_files_are_gathered_with_paths_below_the_checkout(root):
             "threads = 16\n",
             'threads = 16\nprotocol = "uwsgi"\nkeeps_connections = false\n',
             "variants.gthread.keeps_connections: means nothing where uwsgi is spoken",
+        ),
+        (
+            "threads = 16\n",
+            'threads = 16\ninterface = "asgi"\nruns_coroutines = false\n',
+            "variants.gthread.runs_coroutines: an ASGI server runs nothing else; leave it out",
         ),
         (
             "threads = 16\n",

@@ -220,6 +220,9 @@ def test_what_was_written_down_before_it_was_tried():
         **dict.fromkeys(("F-50", "F-50b", "F-50c", "F-50d", "F-51e"), late),
         **dict.fromkeys(("F-51", "F-51b", "F-51c"), whole),
         "F-42": Rule(measured_at_most={"duplicates_with_key": 0, "entries_missing": 0}),
+        "F-42d": Rule(
+            measured_at_most={"duplicates_with_key": 0, "duplicates_without_key": 0, "entries_missing": 0}
+        ),
         "F-60": Rule(),
         "F-60b": bounded,
         "F-60c": Rule(measured_at_most={"bad_gateways": 0}),

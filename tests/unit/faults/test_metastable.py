@@ -12,27 +12,12 @@ from serverlab.faults import FAULTS, fault, metastable
 from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.model.faults import Happening, Judgement, Verdict
 from tests.fake_app import FakeApp, serving
+from tests.fake_flood import NONE, opening, output
 from tests.fake_scene import FakeStack
-from tests.fake_slow import chained
 from tests.fakes import Answer, FakeShell
 
-NONE = {"due": 0, "begun": 0, "taken": 0, "ok": 0, "refused": 0, "most_open": 0, "failed": 0}
 FAULT = FAULTS["F-41"]
 SENTENCE = "METASTABLE: 60 s after the trigger had ended, the load's goodput had not returned"
-
-
-def opening(per_s, began_s):
-    return {
-        "flood": 2,
-        "began_s": began_s,
-        "url": "http://app:8000",
-        "path": "/api/auth/jwt/login/",
-        "body": "{}",
-        "per_s": per_s,
-        "users": 16,
-        "timeout_s": 2.0,
-        "duration_s": 4.0,
-    }
 
 
 class Loaded:
@@ -60,17 +45,17 @@ class Loaded:
         if environment["LAB_FLOOD_PER_S"] == "0":
             sender.status = "exited"
             done = {"ended_s": 104.0, "stopped": False, **NONE, "ok": 200, "begun": 205}
-            sender.logs = lambda **_: text(opening(0.0, 100.0), done)
+            sender.logs = lambda **_: output(opening(0.0), done)
             return
         began_s = time.monotonic() - 8
 
         def logs(**_):
-            lines = [opening(40.0, began_s), *self._told(began_s)]
+            lines = [opening(40.0, began_s=began_s), *self._told(began_s)]
             if sender.status == "exited" or (self.ends and self.thawed_s):
                 lines.append(
                     {"ended_s": time.monotonic() + 80, "stopped": not self.ends, **self._last(lines)}
                 )
-            return text(*lines)
+            return output(*lines)
 
         def stop(signal):
             assert signal == "SIGTERM"
@@ -104,10 +89,6 @@ class Loaded:
         return {name: count for name, count in lines[-1].items() if name != "at_s"}
 
 
-def text(*told):
-    return "".join(f"{line}\n" for line in chained(*told)).encode()
-
-
 @pytest.fixture
 def loaded(monkeypatch):
     monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
@@ -121,7 +102,7 @@ def loaded(monkeypatch):
 def test_a_load_of_which_the_goodput_returns_is_not_metastable(loaded):
     with FAULT.inject(loaded.scene) as seen:
         assert seen == "40 requests/s are sent, 40 were answered; 2 processes are stopped"
-        assert FAULT.left_behind(loaded.scene) == "process 7 is still stopped"
+        assert FAULT.left_behind(loaded.scene) == "process 7 is still frozen"
     assert loaded.server.signals == ["SIGSTOP 7", "SIGSTOP 8", "SIGCONT 7", "SIGCONT 8"]
     measured = loaded.stack.measured
     assert measured.pop("paused_s") < 1

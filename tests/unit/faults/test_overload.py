@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, overload
+from serverlab.faults import FAULTS, flooding
 from serverlab.faults.fault import NotEffective
 from serverlab.faults.flooding import parse_told
 from serverlab.model.faults import Happening, Rule
 from tests.fake_app import FakeApp, serving
+from tests.fake_flood import NONE, opening, output
 from tests.fake_scene import FakeStack
-from tests.fake_slow import chained
 from tests.fakes import Answer, FakeShell
-
-NONE = {"due": 0, "begun": 0, "taken": 0, "ok": 0, "refused": 0, "most_open": 0}
-
-
-def opening(per_s):
-    return {
-        "flood": 2,
-        "began_s": 100.0,
-        "url": "http://app:8000",
-        "path": "/api/auth/jwt/login/",
-        "body": "{}",
-        "per_s": per_s,
-        "users": 16,
-        "timeout_s": 2.0,
-        "duration_s": 4.0,
-    }
-
-
-def text(*told):
-    return "".join(f"{line}\n" for line in chained(*told))
+from tests.unit.test_ledger import chained
 
 
 class Flooded:
@@ -48,7 +27,7 @@ class Flooded:
         changes = {"shell": shell, "mark": self.marks.append}
         self.scene = type(self.scene)(**{**vars(self.scene), **changes})
         self.shell = shell
-        monkeypatch.setattr(overload, "SEEN_WITHIN_S", 0.1)
+        monkeypatch.setattr(flooding, "SEEN_WITHIN_S", 0.1)
 
     def _bring(self):
         given = self.shell.environments[-1]
@@ -57,10 +36,10 @@ class Flooded:
         if given["LAB_FLOOD_PER_S"] == "0":
             sender.status = "exited"
             done = {"ended_s": 104.0, "stopped": False, **NONE, "ok": 160, "begun": 165, "due": 165}
-            sender.logs = lambda **_: text(opening(0.0), done).encode()
+            sender.logs = lambda **_: output(opening(0.0), done)
             return
         lines = [opening(400.0), {"at_s": 102.0, **NONE, "due": 800, "begun": 2 * self.sends_rps}]
-        sender.logs = lambda **_: text(*lines).encode()
+        sender.logs = lambda **_: output(*lines)
 
         def stop(signal=None):
             assert signal == "SIGTERM"
@@ -141,10 +120,10 @@ def test_the_same_is_asked_at_every_overload():
 @pytest.mark.parametrize(
     ("told", "why"),
     [
-        (text(opening(1.0) | {"flood": 1}), "speaks format 1"),
-        (text(opening(1.0), {"other": 1}), "line 2"),
-        (text(opening(1.0), NONE), "has no time"),
-        (text(opening(1.0))[:-8] + "\n", "line 1: it is cut short"),
+        (chained(opening(1.0) | {"flood": 1}), "speaks format 1"),
+        (chained(opening(1.0), {"other": 1}), "line 2"),
+        (chained(opening(1.0), NONE), "has no time"),
+        ([chained(opening(1.0))[0][:-8]], "line 1: it is cut short"),
     ],
 )
 def test_what_a_sender_told_is_taken_only_if_it_is_whole(told, why):
@@ -154,11 +133,11 @@ def test_what_a_sender_told_is_taken_only_if_it_is_whole(told, why):
 
 def test_what_was_told_twice_a_second_is_kept_in_its_order():
     counted = [{"at_s": 100.5, **NONE, "ok": 5}, {"at_s": 101.0, **NONE, "ok": 9}]
-    told = parse_told(text(opening(1.0), *counted, {"ended_s": 101.2, "stopped": True, **NONE, "ok": 11}))
+    told = parse_told(chained(opening(1.0), *counted, {"ended_s": 101.2, "stopped": True, **NONE, "ok": 11}))
     assert [(each.at_s, each.ok) for each in told.course] == [(100.5, 5), (101.0, 9)]
     assert (told.ended, told.counts.ok, round(told.seconds, 3)) == (True, 11, 1.2)
 
 
-def test_a_line_that_is_not_ended_is_none():
-    whole = text(opening(1.0), {"at_s": 101.0, **NONE})
-    assert list(itertools.islice((parse_told(each) for each in (whole[:-1], "")), 2)) == [None, None]
+@pytest.mark.parametrize("told", [[], chained(opening(1.0))])
+def test_before_anything_is_counted_there_is_nothing_to_tell(told):
+    assert parse_told(told) is None

@@ -9,6 +9,7 @@ import pytest
 
 from serverlab.compose import Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
+from serverlab.faults import fault as fault_module
 from serverlab.faults.fault import NotEffective, Scene
 from serverlab.faults.proxy import FaultProxy, Toxic, Traffic, proxy_of
 from serverlab.faults.toxics import Down, Poisoned
@@ -195,10 +196,11 @@ def test_a_poisoned_way_is_confirmed_by_what_the_toxics_touched(way, proxy, scen
     assert scene.measured.keys() == {"proxy_connections"}
 
 
-def test_toxics_that_touch_nothing_are_no_fault(way, proxy, scene):
+def test_toxics_that_touch_nothing_are_no_fault(way, proxy, scene, monkeypatch):
+    monkeypatch.setattr(fault_module, "CONFIRM_S", 0.1)
     said(way.port)
     never = Toxic("latency", attributes={"latency": 1}, toxicity=0.0)
-    fault = Poisoned(id="F", title="t", what="w", way=Proxied.UPSTREAM, toxics=(never,), confirm_s=0.1)
+    fault = Poisoned(id="F", title="t", what="w", way=Proxied.UPSTREAM, toxics=(never,))
     refused = pytest.raises(NotEffective, match="toxics at proxy app touch anything")
     with talking(way.port), refused, fault.inject(scene.scene):
         pass

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from serverlab.faults import repeating, returning
+from serverlab.faults import flooding, repeating, returning
 from serverlab.faults.fault import Fault, NotEffective
 from serverlab.model.faults import Happening, Rule
 from tests.fake_app import FakeApp, serving
+from tests.fake_flood import NONE, opening, output
 from tests.fake_scene import FakeStack
-from tests.fake_slow import chained
 from tests.fakes import Answer, FakeShell
 
 RELOADED, ROLLED = repeating.FAULTS
-NONE = {"due": 0, "begun": 0, "taken": 0, "ok": 0, "refused": 0, "most_open": 0, "failed": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,7 @@ class Loaded:
         self.given.append(given)
         sender = self.stack.client.add("flood")
         lines = [opening(float(given["PER_S"]))]
-        sender.logs = lambda **_: "".join(f"{line}\n" for line in chained(*lines)).encode()
+        sender.logs = lambda **_: output(*lines)
         if given["PER_S"] == "0":
             sender.status = "exited"
             lines.append({"ended_s": 104.0, "stopped": False, **NONE, "ok": self.answered, "begun": 165})
@@ -87,23 +86,9 @@ class Loaded:
         sender.kill = stop
 
 
-def opening(per_s):
-    return {
-        "flood": 2,
-        "began_s": 100.0,
-        "url": "http://edge:8080",
-        "path": "/lab/ledger/",
-        "body": "",
-        "per_s": per_s,
-        "users": 8,
-        "timeout_s": 5.0,
-        "duration_s": 4.0,
-    }
-
-
 @pytest.fixture
 def loaded(monkeypatch):
-    monkeypatch.setattr(repeating, "SEEN_WITHIN_S", 0.1)
+    monkeypatch.setattr(flooding, "SEEN_WITHIN_S", 0.1)
     app = FakeApp()
     with serving(app):
         yield Loaded(app)

@@ -59,6 +59,21 @@ def test_clients_are_held_counted_and_gone(stage):
     }
 
 
+def test_behind_an_edge_its_memory_is_told_beside_that_of_the_app(catalog):
+    stage = Stage(catalog, "S-01", "gunicorn:sync+nginx")
+    stage.brings = lambda: stage.client_that_tells(*SETTLED, then=ended(*ROWS))
+    stage.edge.memory = 8 << 20
+    with replace(stage.fault, connections=3).inject(stage.scene):
+        stage.edge.memory = 24 << 20
+    told = {name: value for name, value in stage.measured.items() if "memory" in name}
+    assert told == {
+        "memory_before_mib": 47.7,
+        "memory_mib": 47.7,
+        "edge_memory_before_mib": 8.0,
+        "edge_memory_mib": 24.0,
+    }
+
+
 def test_the_act_begins_before_they_are_started_and_is_over_when_they_have_let_go(stage):
     marks = []
     stage.brings = lambda: stage.client_that_tells(*SETTLED, then=ended(*ROWS))

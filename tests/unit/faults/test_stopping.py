@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import docker.errors
 import pytest
 
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, direct, fault, hanging, returning, stopping
+from serverlab.faults import FAULTS, direct, fault, hanging, memory, returning, stopping
 from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.model.faults import Happening
 from tests.fake_app import serving
@@ -192,7 +195,28 @@ def test_requests_that_do_not_hang_make_it_void(stack):
         tried(stack, "F-04")
 
 
-def test_a_leak_goes_on_until_a_process_is_gone(stack):
+def test_who_interrupts_a_hang_waits_for_none_of_its_requests(stack, monkeypatch):
+    monkeypatch.setattr(hanging, "PATIENCE_S", 60.0)
+    began_s = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), FAULTS["F-04"].inject(stack.scene(FAULTS["F-04"])):
+        raise KeyboardInterrupt
+    assert time.monotonic() - began_s < 3
+    assert stack.measured == {}
+
+
+def test_who_has_too_little_time_is_killed_when_it_is_over(stack):
+    stack.server.does["SIGTERM"] = lambda: None
+    stack.server.does["SIGKILL"] = lambda: stack.server.end(137)
+    short = replace(FAULTS["F-10b"], grace_s=0.1)
+    with short.inject(stack.scene(short)) as seen:
+        assert seen.startswith("SIGTERM: did not end and was killed after 0.1 s after 0.")
+    assert 0.1 <= stack.measured["stopped_after_s"] < 1
+    assert (stack.measured["killed"], stack.measured["in_flight"]) == (1, 1)
+
+
+@pytest.fixture
+def leaking(stack):
+    """A stack in which each request leaks 16 MiB, and the fifth ends a process; the paths that are asked for."""
     asked = []
 
     def answer(method, path, token, plain=stack.app.answer):
@@ -200,14 +224,46 @@ def test_a_leak_goes_on_until_a_process_is_gone(stack):
         if len(asked) == 5:
             stack.server.replace(8, 9)
             return 502, {}
+        stack.server.container.memory += 16 << 20
         return plain(method, path, token)
 
     stack.app.answer = answer
-    assert tried(stack, "F-08") == "1 processes were ended"
-    assert (len(asked), stack.measured["leaked_mb"]) == (5, 80)
+    stack.server.container.memory = 48 << 20
+    stack.server.says[memory.KILLS] = lambda _: "1"
+    return asked
+
+
+def test_a_leak_goes_on_until_a_process_is_gone_and_counts_what_has_leaked(stack, leaking):
+    with FAULTS["F-08"].inject(stack.scene(FAULTS["F-08"])) as seen:
+        assert seen == "1 processes were ended"
+        stack.server.container.memory = 40 << 20
+    assert len(leaking) == 5
+    assert stack.measured == {
+        "leaked_mb": 64,
+        "memory_before_mib": 48.0,
+        "grown_mib_per_request": 16.0,
+        "memory_after_mib": 40.0,
+        "oom_kills": 1,
+    }
+
+
+def test_where_nobody_counts_the_kills_of_the_kernel_none_are_told(stack, leaking):
+    stack.server.says[memory.KILLS] = lambda _: ""
+    with FAULTS["F-08"].inject(stack.scene(FAULTS["F-08"])):
+        pass
+    assert "oom_kills" not in stack.measured
+
+
+@pytest.mark.parametrize(("state", "kills"), [({"OOMKilled": True}, 1), ({}, 0)])
+def test_of_a_container_that_has_ended_the_engine_says_whether_it_was_killed(stack, leaking, state, kills):
+    with FAULTS["F-08"].inject(stack.scene(FAULTS["F-08"])):
+        stack.server.end(137)
+        stack.server.container.state = state
+    assert (stack.measured["oom_kills"], stack.measured["memory_after_mib"]) == (kills, 0)
 
 
 def test_a_stack_that_bears_the_leak_makes_it_void(stack, monkeypatch):
     monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
-    with pytest.raises(NotEffective, match="a process ended by 33 requests that leak 16 MiB each"):
+    with pytest.raises(NotEffective, match="a process ended by 32 requests that leak 16 MiB each"):
         tried(stack, "F-08")
+    assert (stack.measured["leaked_mb"], stack.measured["grown_mib_per_request"]) == (512, 0)

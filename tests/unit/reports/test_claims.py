@@ -93,7 +93,7 @@ The rule; where none of its lines fits, the claim is open:
 - slower: no → does not hold
 - slower: yes, leaks: no → depends
 
-To make the evidence anew, all at once or step by step:
+What is missing no command can make yet; to make the rest anew, all at once or step by step:
 
     serverlab claims --only it --run
     serverlab run experiments/quick.toml
@@ -136,6 +136,28 @@ def test_the_page_says_what_the_results_say(root):
     assert render_docs([page(root)], root) == [page(root)]
     assert page(root).read_text(encoding="utf-8") == f"# Claims\n\n{OVERVIEW}\n{RENDERED}"
     assert stale([page(root)], root) == []
+
+
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [
+        ("missing", "\nTo make the evidence anew, all at once or step by step:\n"),
+        (
+            "ratio",
+            "\nNo command can make this evidence yet; the nearest that there is, all at once or step by step:\n",
+        ),
+    ],
+)
+def test_commands_are_offered_for_what_they_can_make(root, without, said):
+    before, _, rest = CLAIM.partition(f"[{without}.")
+    name, after = ("leaks", "[[outcomes]]") if without == "missing" else ("slower", "[missing")
+    kept = before + after + rest.partition(after)[2]
+    outcomes = [each for each in kept.split("[[outcomes]]") if f"{name} =" not in each]
+    outcome = '\nwhen = { leaks = "yes" }\nverdict = "holds"\nbecause = "It did."\n'
+    outcomes += [outcome] if without == "ratio" else []
+    (root / "claims" / "it.toml").write_text("[[outcomes]]".join(outcomes), encoding="utf-8")
+    render_docs([page(root)], root)
+    assert said in page(root).read_text(encoding="utf-8")
 
 
 def test_a_run_that_is_published_later_leaves_no_claim_stale_in_silence(root):

@@ -365,3 +365,15 @@ def test_a_server_that_no_run_has_is_a_mistake(broken):
             "There are: gunicorn:gthread, runserver:threaded"
         )
     ]
+
+
+def test_two_runs_of_the_same_stand_side_by_side(page):
+    text = rendered(page, f"<!-- agreement: {BUSY} again={BUSY} -->\n<!-- /agreement -->\n")
+    assert (
+        "| profile, 1 core | runserver:threaded | 0.80 \\[0.48–1.34\\] | 0.80 \\[0.48–1.34\\] | yes |" in text
+    )
+
+
+def test_two_runs_without_a_row_in_common_are_a_mistake(page):
+    said = mistakes(page, f"<!-- agreement: {BUSY} again={COMPARED} -->\n<!-- /agreement -->\n")
+    assert said == [f"README.md, line 1: {BUSY}, {COMPARED}: no row has an interval in both"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import docker.errors
@@ -28,6 +29,7 @@ from tests.fake_breaking import (
     has_no_effect,
     is_not_undone,
 )
+from tests.fake_engine import refuse
 from tests.fake_lab import interrupt
 from tests.unit.builders import an_environment
 
@@ -253,6 +255,10 @@ def test_an_outage_is_counted(fake):
         (StubFault(does={"undo": is_not_undone}), "rollback-not-confirmed: it is still broken"),
         (StubFault(left="a process is frozen"), "rollback-not-confirmed: a process is frozen"),
         (StubFault(does={"inject": breaks_off}), "a container is gone"),
+        (
+            StubFault(does={"inject": partial(refuse, 409)}),
+            "a container has ended or is gone: the container is not running",
+        ),
     ],
 )
 def test_a_fault_that_is_not_confirmed_makes_its_cell_void_and_the_others_are_tried(fake, fault, reason):

@@ -3,7 +3,7 @@
 import pytest
 
 from serverlab import store
-from serverlab.analysis.capacity import capacity_table
+from serverlab.analysis.capacity_tabulating import capacity_table
 from serverlab.catalog import make_plan, read_experiment
 from serverlab.errors import EnvironmentLacks, Interrupted, UsageError
 from serverlab.model.capacity import Asked, Outcome, Purpose, Search

@@ -117,6 +117,18 @@ def test_a_ceiling_that_cannot_be_measured_is_kept_with_its_reason_and_spoils_no
     assert fake.client.is_empty
 
 
+def test_a_generator_that_was_not_sampled_leaves_no_ceiling_and_no_half_of_a_run(fake):
+    plain = fake.client.stats_of
+
+    def stats(container):
+        return {} if "load" in container.name else plain(container)
+
+    fake.client.stats_of = stats
+    found = measured(fake, a_setup())
+    assert (found.rps, found.generator_cores) == (None, None)
+    assert found.reason == "not sampled: load; see which figures the engine gives (`serverlab doctor`)"
+
+
 def breaking(error):
     def breaks():
         raise error

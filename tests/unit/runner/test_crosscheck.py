@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -9,7 +10,7 @@ from serverlab.errors import Interrupted, UsageError
 from serverlab.model.crosscheck import Pace, Tool
 from serverlab.runner.crosscheck import PACES, in_order, resume_crosscheck, shuffled, start_crosscheck
 from serverlab.store.crosschecks import read_crosscheck
-from tests.fake_engine import ExecResult
+from tests.fake_engine import ExecResult, refuse
 from tests.fake_lab import interrupt
 from tests.fake_witness import WitnessLab, captured
 from tests.unit.builders import GTHREAD, RUNSERVER, a_workload, an_environment
@@ -157,6 +158,32 @@ def test_one_that_was_stopped_goes_on_where_it_was(lab, plan):
     lab.trouble.clear()
     path = resume_crosscheck(lab.lab, folder(lab), describe=describe)
     assert Counter(each.round for each in read_crosscheck(path).measurements) == {1: 2 * EACH, 2: 2 * EACH}
+
+
+def test_one_that_is_stopped_again_counts_what_was_saved_before(lab, plan):
+    lab.trouble["up 3"] = interrupt
+    with pytest.raises(Interrupted):
+        check(lab, plan)
+    lab.trouble = {"up 5": interrupt}
+    with pytest.raises(Interrupted, match="21 trials of this run are saved"):
+        resume_crosscheck(lab.lab, folder(lab), describe=describe)
+
+
+def test_a_generator_that_was_not_sampled_makes_its_measurements_void(lab, plan):
+    plain = lab.client.stats_of
+    lab.client.stats_of = lambda each: {} if "load" in each.name else plain(each)
+    made = told(check(lab, plan))[Tool.OURS, Pace.SATURATED]
+    assert made.void == ("not sampled: load; see which figures the engine gives (`serverlab doctor`)",)
+    assert made.cpu_share is None
+
+
+def test_a_witness_that_has_ended_spoils_its_own_measurements_alone(lab, plan):
+    lab.says["wrk"] = partial(refuse, 409)
+    made = told(check(lab, plan))
+    assert made[Tool.WRK, Pace.SATURATED].void == (
+        "a container has ended or is gone: the container is not running",
+    )
+    assert made[Tool.OURS, Pace.SATURATED].void == ()
 
 
 def test_one_whose_files_have_changed_is_not_gone_on_with(lab, plan):

@@ -3,10 +3,10 @@
 import docker.errors
 import pytest
 
-from serverlab.compose import Engine
+from serverlab.compose import Engine, StackDied
 from serverlab.errors import EnvironmentLacks, TrialFailed
-from serverlab.runner.ending import leaving_nothing, needing_the_engine
-from tests.fake_engine import FakeClient
+from serverlab.runner.ending import leaving_nothing, needing_the_engine, telling_who_died
+from tests.fake_engine import FakeClient, refuse
 
 GONE = "500 Server Error"
 
@@ -70,3 +70,18 @@ def test_an_engine_that_removes_nothing_is_told_as_that_with_the_trial_that_had_
         f"the container engine no longer answers as it should: {GONE}{before}",
         "Try again.",
     )
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_container_that_has_ended_is_the_stacks_doing_and_is_told_with_how_it_ended(client, status):
+    client.add("app", status="exited", exit_code=3, logged=["bye"])
+    with pytest.raises(StackDied) as raised, telling_who_died(Engine(client)):
+        refuse(status)
+    assert raised.value.what == (
+        "a container has ended or is gone: the container is not running\nserverlab-app-2 ended with 3:\n  | bye"
+    )
+
+
+def test_an_engine_that_fails_is_not_the_stacks_doing(client):
+    with pytest.raises(docker.errors.APIError), telling_who_died(Engine(client)):
+        refuse(500)

@@ -196,6 +196,15 @@ def test_a_resumed_run_measures_exactly_what_is_missing(fake, plan):
     assert fake.said[0].startswith("trial 1/2 · round ")
 
 
+def test_ctrl_c_in_a_run_that_is_gone_on_with_counts_what_was_saved_before(fake, plan):
+    fake.trouble["window 3"] = interrupt
+    with pytest.raises(Interrupted):
+        start(fake, plan)
+    fake.trouble = {"window 5": interrupt}
+    with pytest.raises(Interrupted, match="stopped; 3 trials of this run are saved in "):
+        resume(fake)
+
+
 def test_a_line_that_was_cut_short_is_told_and_measured_again(fake, plan):
     path = start(fake, plan)
     text = (path / "trials.jsonl").read_text()

@@ -13,7 +13,7 @@ from serverlab.model.records import CoreSplit, Inspection, State
 from serverlab.probe import digest_of
 from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.seeding import SEEDED
-from tests.fake_engine import plain_stats
+from tests.fake_engine import plain_stats, refuse
 from tests.fake_lab import interrupt
 from tests.unit.builders import GTHREAD, a_workload, an_environment, planned
 
@@ -282,6 +282,25 @@ def test_an_app_that_dies_under_load_makes_the_trial_void(trial, fake, target):
     made, _ = trial(target)
     assert made.state is State.VOID
     assert "serverlab-app-1 ended with 139:\n  | segmentation fault" in made.void_reasons[0]
+    assert fake.client.is_empty
+
+
+@pytest.mark.parametrize("moment", ["up 1", "measured 1"])
+def test_an_app_that_ends_between_two_questions_makes_the_trial_void_and_is_told(trial, fake, moment):
+    def end():
+        app = fake.app_container
+
+        def asked(_argv, **_options):
+            app.status, app.exit_code, app.logged = "exited", 3, ["bye"]
+            refuse(409)
+
+        app.exec_run = asked
+
+    fake.trouble[moment] = end
+    made, _ = trial()
+    assert made.void_reasons == (
+        "a container has ended or is gone: the container is not running\nserverlab-app-1 ended with 3:\n  | bye",
+    )
     assert fake.client.is_empty
 
 

@@ -10,6 +10,7 @@ from serverlab.model.crosscheck import Tool
 from serverlab.model.fault_runs import JournalEntry
 from serverlab.model.faults import Happening
 from serverlab.model.records import State
+from serverlab.model.security import AssaultPlan
 from serverlab.store.crosschecks import append_measurement, create_crosscheck, read_crosscheck
 from serverlab.store.framing_runs import append_framed, create_differential, read_differential
 from serverlab.store.sealing import opened, sealed
@@ -28,9 +29,11 @@ def a_stored_run(root):
 
 
 def stored_attacks(root):
-    path = store.create_assault(root, environment=an_assault().environment)
-    store.append_finding(path, a_finding())
-    store.append_finding(path, a_finding("A1-02"))
+    assault = an_assault(a_finding(), a_finding("A1-02"))
+    plan = AssaultPlan(attacks=assault.attacks)
+    path = store.create_assault(root, plan=plan, environment=assault.environment)
+    for finding in assault.findings:
+        store.append_finding(path, finding)
     return path
 
 
@@ -63,6 +66,7 @@ FILES = [
     ("plan.json", RUN),
     ("environment.json", RUN),
     ("trials.jsonl", RUN),
+    ("attacks.json", ATTACKS),
     ("attacks.jsonl", ATTACKS),
     ("faults.json", FAULTS),
     ("cells.jsonl", FAULTS),

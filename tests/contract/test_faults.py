@@ -112,9 +112,9 @@ def successes(cell: Cell) -> list[int]:
 def test_a_worker_is_replaced_by_its_master_and_a_master_by_nobody(engine: Engine, tmp_path: Path) -> None:
     cells = broken(a_lab(engine, tmp_path), [FAULTS["F-01"], FAULTS["F-03"]], BRIEF)
     found = {cell.planned.fault: cell for cell in cells}
-    assert min(successes(found["F-01"])) > 25
+    assert found["F-03"].judgement.verdict is Verdict.FAIL, found["F-03"].judgement.reason
     assert successes(found["F-03"]) == [0, 0]
-    assert found["F-03"].judgement.verdict is Verdict.FAIL
+    assert min(successes(found["F-01"])) > 25, found["F-01"].judgement.reason
     assert {cell.judgement.toll.lost for cell in cells if cell.judgement.toll} == {0}
     assert not engine.labels()
 
@@ -126,7 +126,7 @@ def test_a_fault_without_effect_and_one_that_is_never_undone_are_void(engine: En
     ]
     found = {cell.planned.fault: cell.judgement for cell in broken(a_lab(engine, tmp_path), faults, GLANCE)}
     assert {each.verdict for each in found.values()} == {Verdict.VOID}
-    assert found["X-01"].reason == "fault-not-effective: the worker gone: not seen within 0.5 s"
+    assert found["X-01"].reason.startswith("fault-not-effective: the worker gone: not seen within 0.5 s")
     assert found["X-02"].reason.startswith("rollback-not-confirmed: process ")
     assert not engine.labels()
 

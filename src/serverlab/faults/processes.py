@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,11 @@ DEAD = {"Z", "X"}
 """States of a process that has ended and whose parent has not taken notice yet."""
 
 INIT = 1
+
+NOTICED_WITHIN_S = 5.0
+"""How long the engine may take to notice that a container has ended; what runs in it is gone before that."""
+
+NOTICE_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -81,10 +87,11 @@ def processes(container: Container) -> list[Process]:
     """The container's processes that have not ended, the oldest first; none once it has stopped."""
     if not is_running(container):
         return []
+    began = _began(container)
     try:
         rows = json.loads(run(container, TABLE))
     except TrialFailed:
-        if is_running(container):
+        if not _ended(container, began):
             raise
         return []
     return [each for each in (Process(*row) for row in rows) if each.state not in DEAD]
@@ -94,6 +101,21 @@ def is_running(container: Container) -> bool:
     """Whether the engine says that the container runs."""
     container.reload()
     return bool(container.status == "running")
+
+
+def _began(container: Container) -> str:
+    """When the container was started last, as the engine has told."""
+    return str(container.attrs["State"]["StartedAt"])
+
+
+def _ended(container: Container, began: str) -> bool:
+    """Whether the container that began then has ended, started again or not; the engine has a moment to notice."""
+    give_up = time.monotonic() + NOTICED_WITHIN_S
+    while is_running(container) and _began(container) == began:
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(NOTICE_PAUSE_S)
+    return True
 
 
 def exit_code(container: Container) -> int:
@@ -121,10 +143,12 @@ def send(container: Container, signal: str, pids: Sequence[int]) -> None:
     Raises:
         TrialFailed: one of them is not there.
     """
+    container.reload()
+    began = _began(container)
     try:
         run(container, SIGNAL, signal, *map(str, pids))
     except TrialFailed:
-        if is_running(container):
+        if not _ended(container, began):
             raise
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, fault, process
+from serverlab.faults import FAULTS, fault, process, processes
 from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.model.faults import Happening
 from tests.fake_app import FakeApp, serving
+from tests.fake_processes import INIT
 from tests.fake_scene import FakeStack
 
 
@@ -34,6 +35,8 @@ def _nobody_waits_long(monkeypatch):
     monkeypatch.setattr(process, "RELOADED_WITHIN_S", 0.1)
     monkeypatch.setattr(process, "PAUSE_S", 0.01)
     monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
+    monkeypatch.setattr(processes, "NOTICED_WITHIN_S", 0.1)
+    monkeypatch.setattr(processes, "NOTICE_PAUSE_S", 0.01)
 
 
 def tried(name, scene):
@@ -63,6 +66,32 @@ def test_with_the_master_the_container_ends(stack, scene, server):
     with FAULTS["F-03"].inject(scene) as seen:
         assert seen == "process 7 is gone, and its container ended with 137"
     assert stack.measured == {"processes_before": 2, "survivors": 0}
+
+
+def test_the_engine_may_notice_late_that_the_container_has_ended(scene, server):
+    server.noticed_after = 3
+    with FAULTS["F-03"].inject(scene) as seen:
+        assert seen == "process 7 is gone, and its container ended with 137"
+
+
+def test_a_container_that_was_started_again_meanwhile_had_ended(scene, server):
+    def started_again():
+        server.container.started_at = "later"
+        server.rows = [INIT, [7, 1, "S", 920, "master"], [8, 7, "S", 930, "worker"]]
+        server.breaks = True
+
+    server.does["SIGKILL 7"] = started_again
+    with FAULTS["F-03"].inject(scene) as seen:
+        assert seen == "process 7 is gone"
+
+
+def test_a_signal_that_cannot_be_sent_to_a_container_that_goes_on_is_told(scene, server):
+    def breaks():
+        server.breaks = True
+
+    server.does["SIGKILL 7"] = breaks
+    with pytest.raises(TrialFailed, match="a script ended with 137"):
+        tried("F-03", scene)
 
 
 def test_a_process_with_the_same_id_is_another_one(scene, server):

@@ -7,7 +7,7 @@ lab's pages cannot have: preloaded domains, resources of others, and redirects o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
@@ -35,9 +35,12 @@ class Page:
     redirect: str | None = None
 
 
-def score(page: Page) -> int:
-    """100, less what is missing; more only for who lacks little. Never below 0."""
-    given = modifiers(page).values()
+def score(page: Page, *, without: Collection[str] = ()) -> int:
+    """100, less what is missing; more only for who lacks little. Never below 0.
+
+    The tests that ``without`` names are not counted.
+    """
+    given = [worth for name, worth in modifiers(page).items() if name not in without]
     base = 100 + sum(each for each in given if each < 0)
     bonus = sum(each for each in given if each > 0)
     return max(0, base + (bonus if base >= EXTRA_CREDIT_FROM else 0))

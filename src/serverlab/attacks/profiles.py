@@ -18,8 +18,21 @@ ACCESS_LIFETIME_S = 4
 CORS_ORIGIN = "https://app.example"
 """The one other origin whose scripts the profile `guarded` lets in."""
 
-REPLICATED = ("gunicorn:gthread+nginx", "daphne:production+nginx")
+SPLIT = "gunicorn:gthread+nginx"
+"""Where it is asked what holds with Daphne beside a server that speaks no WebSocket."""
+
+REPLICATED = (SPLIT, "daphne:production+nginx")
 """Where it is asked what two replicas have in common: one target of each interface."""
+
+DIRECT = ("runserver:threaded", "gunicorn:gthread", "uwsgi:http", "apache:daemon", "daphne:production")
+EDGED = (
+    "runserver:threaded+nginx",
+    "gunicorn:gthread+nginx",
+    "uwsgi:uwsgi+nginx",
+    "apache:daemon+nginx",
+    "daphne:production+nginx",
+)
+"""One variant of each server; what leads to HTTPS is the app, what can differ is how a server tells it the scheme."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Profile:
     shared_data: bool = True
     database: Database = Database.SQLITE
     cache: Cache = Cache.DATABASE
+    realtime: bool = False
 
     def stack(self) -> dict[str, Any]:
         """What a stack of this profile is made of, by fields of StackSettings; replicas depend on the target, too."""
@@ -44,7 +58,13 @@ class Profile:
             "shared_data": self.shared_data,
             "database": self.database,
             "cache": self.cache,
+            "realtime": self.realtime,
         }
+
+    def images(self) -> set[str]:
+        """What a stack of this profile has beside its server and its edge, by the names of images."""
+        beside = {"daphne", Cache.REDIS.value} if self.realtime else set()
+        return {self.database.value, self.cache.value} | beside
 
     def fits(self, target: Target) -> bool:
         """Whether attacks of this profile are put to the target."""
@@ -67,6 +87,15 @@ def _guarded() -> Mapping[str, str]:
         "LAB_CHEAP_HASHER": "off",
         "LAB_SECURE_COOKIES": "true",
         "LAB_CORS_ORIGINS": CORS_ORIGIN,
+        "LAB_ACCESS_LOG": "on",
+        "LAB_ALLOWED_HOSTS": "127.0.0.1,localhost",
+    }
+
+
+def _https_only() -> Mapping[str, str]:
+    return {
+        "LAB_SSL_REDIRECT": "true",
+        "LAB_SECURE_COOKIES": "true",
         "LAB_ALLOWED_HOSTS": "127.0.0.1,localhost",
     }
 
@@ -77,6 +106,10 @@ def _stateless() -> Mapping[str, str]:
 
 def _in_redis() -> Mapping[str, str]:
     return {"LAB_SESSION_STORE": "cache", "LAB_LOGIN_LIMITS": "on"}
+
+
+def _split() -> Mapping[str, str]:
+    return {"LAB_ACCESS_LIFETIME_S": str(ACCESS_LIFETIME_S), "LAB_ACCESS_LOG": "on"}
 
 
 def _new_rsa_key(kid: str) -> RSAKey:
@@ -90,14 +123,25 @@ PROFILES = {
     ),
     "guarded": Profile(
         "two RS256 keys, tokens believed without a query for 4 s, plain tokens in secure cookies, one CORS origin, "
-        "limits, Argon2id",
+        "limits, Argon2id, access logs",
         _guarded,
+    ),
+    "https-only": Profile(
+        "as open, plain HTTP leads to HTTPS or is refused, secure cookies; one variant of each server",
+        _https_only,
+        targets=(*DIRECT, *EDGED),
     ),
     "services": Profile(
         "as open, PostgreSQL in the place of SQLite, sessions and limits in Redis",
         _in_redis,
         database=Database.POSTGRES,
         cache=Cache.REDIS,
+    ),
+    "split": Profile(
+        "as open, Daphne beside the server for WebSockets, tokens that live for 4 s, access logs",
+        _split,
+        targets=(SPLIT,),
+        realtime=True,
     ),
     "replicated": Profile("as open, two replicas with one database", _open, targets=REPLICATED, replicas=2),
     "unshared": Profile(

@@ -109,11 +109,3 @@ PRODUCTION = {
     "LAB_IDENTITY": "off",
 }
 """How the app is set where it is in service, over whatever its container is set to."""
-
-OVER_HTTP = """
-import json; from django.test import Client
-client = Client(headers={"Host": "localhost"})
-answers = {path: client.get(path) for path in ("/healthz", "/", "/api/ping/", "/api/auth/jwt/me/")}
-print(json.dumps({path: [each.status_code, each.headers.get("Location")] for path, each in answers.items()}))
-"""
-"""For `manage.py shell`: prints what plain HTTP gets at some addresses, and where it is led to."""

@@ -47,6 +47,13 @@ def test_bonuses_are_for_who_lacks_little():
     assert score(changed(headers={"strict-transport-security": None})) == 80
 
 
+def test_what_is_not_asked_here_costs_nothing():
+    bare = changed(headers={"strict-transport-security": None}, redirect=None)
+    assert score(bare, without=("redirection",)) == 80
+    assert score(bare, without=("redirection", "strict-transport-security")) == 135
+    assert score(changed(headers={"content-security-policy": None}), without=("redirection",)) == 75
+
+
 @pytest.mark.parametrize(
     ("policy", "modifier"),
     [

@@ -59,9 +59,18 @@ def build_twice(
 
 
 def take_inventory(
-    shell: Shell, root: Path, say: Say, *, environment: Mapping[str, str] = os.environ
+    shell: Shell,
+    root: Path,
+    say: Say,
+    *,
+    compared: Mapping[str, list[str]] | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Inventory:
-    """Return what every image holds, after building those whose sources changed."""
+    """Return what every image holds, after building those whose sources changed.
+
+    ``compared`` is what compare_builds found of those images that were built twice.
+    """
+    differing = {name: len(found) for name, found in (compared or {}).items()}
     images = ensure_images(shell, root, say, environment=environment)
     counted = []
     for name, facts in images.items():
@@ -72,6 +81,7 @@ def take_inventory(
                 size_bytes=facts.size_bytes,
                 debian_packages=contents.debian_packages,
                 python_packages=contents.python_packages,
+                differing_paths=differing.get(name),
             )
         )
     return Inventory(

@@ -55,7 +55,16 @@ def test_a_machine_reads_what_the_images_are_made_of(cli, holding):
         "size_bytes": 1000,
         "debian_packages": 0,
         "python_packages": 0,
+        "differing_paths": None,
     }
+
+
+def test_a_machine_reads_whether_two_builds_are_the_same(cli, holding):
+    moments = count()
+    holding(lambda: str(next(moments)))
+    verified = cli("images", "--verify", "--json")
+    assert verified.code == 1
+    assert {each["differing_paths"] for each in json.loads(verified.out)["images"]} == {1}
 
 
 def test_nothing_is_printed_unless_it_is_asked_for(cli, fake):

@@ -54,6 +54,13 @@ def test_what_is_the_same_twice_and_what_is_not(root):
     assert found == {"app": [], "gunicorn": ["made: not the same"]}
 
 
+def test_the_inventory_says_how_many_paths_differed_where_an_image_was_built_twice(root):
+    inventory = take_inventory(
+        FakeFiles(), root, [].append, compared={"app": ["made: not the same"]}, environment={}
+    )
+    assert {image.name: image.differing_paths for image in inventory.images} == {"app": 1, "gunicorn": None}
+
+
 def test_both_builds_are_made_from_nothing_and_removed(root):
     shell = FakeFiles()
     compare_builds(shell, root, [].append, names=["gunicorn"], environment={})

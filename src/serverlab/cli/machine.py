@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -43,22 +44,17 @@ class Machine:
         ----------
         verify
             Also build each image twice from nothing; exit code 1 when two builds do not hold the same files.
+            With --json it is said there in how many paths they differ.
         json
             Also print for a machine to read how large each image is and how many packages it holds.
         """
         context = self._context
         context.images()
+        found = compare_builds(context.shell, context.root, context.say) if verify else {}
         if json:
-            show_json(take_inventory(context.shell, context.root, context.say))
-        if not verify:
-            return int(Exit.OK)
-        found = compare_builds(context.shell, context.root, context.say)
-        for name, differences in found.items():
-            show(
-                "\n".join(
-                    [f"{name}: {_compared(differences)}", *(f"  {line}" for line in differences[:SHOWN])]
-                )
-            )
+            show_json(take_inventory(context.shell, context.root, context.say, compared=found))
+        else:
+            _show_compared(found)
         return int(Exit.VERDICT_FAILED if any(found.values()) else Exit.OK)
 
     def browser(self) -> None:
@@ -79,6 +75,12 @@ class Machine:
         else:
             show("\n".join(checks.line(each) for each in findings))
         return int(Exit.ENVIRONMENT if any(each.state.value == "fail" for each in findings) else Exit.OK)
+
+
+def _show_compared(found: Mapping[str, list[str]]) -> None:
+    for name, differences in found.items():
+        lines = [f"{name}: {_compared(differences)}", *(f"  {line}" for line in differences[:SHOWN])]
+        show("\n".join(lines))
 
 
 def _compared(differences: list[str]) -> str:

@@ -6,12 +6,16 @@ from serverlab.model.base import Record
 
 
 class ImageInventory(Record, frozen=True):
-    """An image's size and the number of packages in it, those of its base included."""
+    """An image's size and the number of packages in it, those of its base included.
+
+    ``differing_paths`` is in how many paths two builds from nothing differed; None where it was not built twice.
+    """
 
     name: str
     size_bytes: int
     debian_packages: int
     python_packages: int
+    differing_paths: int | None = None
 
 
 class Inventory(Record, frozen=True):

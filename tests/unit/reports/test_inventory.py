@@ -51,6 +51,20 @@ def test_a_count_is_shown_as_it_is(tmp_path, page):
     assert "Its known vulnerabilities: 7." in page.read_text()
 
 
+def test_what_two_builds_came_to_is_a_column_where_there_were_two(tmp_path, page):
+    app, redis = INVENTORY.images
+    differs, same = (msgspec.structs.replace(app, differing_paths=number) for number in (2, 0))
+    write(tmp_path, msgspec.structs.replace(INVENTORY, images=(differs, same, redis)))
+    render_docs([page], tmp_path)
+    assert page.read_text().splitlines()[1:6] == [
+        "| image | size, MB | Debian packages | Python packages | two builds |",
+        "| :-- | --: | --: | --: | :-- |",
+        "| app | 241 | 105 | 42 | 2 paths differ |",
+        "| app | 241 | 105 | 42 | the same |",
+        "| redis | 136 | 109 | – | – |",
+    ]
+
+
 def test_a_file_of_another_version_is_refused(tmp_path, page):
     write(tmp_path, msgspec.structs.replace(INVENTORY, format=2))
     with pytest.raises(UsageError, match="has format 2, this version reads 1"):

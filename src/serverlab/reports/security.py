@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
+from serverlab.analysis.security import SEVERITY
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, one_line, significant
+from serverlab.model.definitions import Target
 from serverlab.model.security import Finding, SecurityNote, SecurityRow, SecurityTable, Verdict
 from serverlab.reports.markdown import grid, plain
 
@@ -19,6 +22,9 @@ WORDS = {
     Verdict.NA: "– n/a",
 }
 """Each verdict as a sign and a word."""
+
+Told: TypeAlias = dict[tuple[str, str], dict[str, Counter[Verdict]]]
+"""By attack and server: of how many variants each verdict is, "direct" and at the "edge"."""
 
 GROUPS = {
     "A1": "A1: signatures, headers and keys of tokens",
@@ -36,8 +42,8 @@ GROUPS = {
 def render_attacks(table: SecurityTable, only: str) -> str:
     """The attacks whose ids begin with ``only`` against all servers, group by group, and the facts of the run.
 
-    A cell says both, direct and behind the edge, where they are not alike; below each group stands what is to say of
-    some of its cells. No line feed at the end.
+    A cell says both, direct and behind the edge, where they are not alike, and of how many variants each verdict is
+    where these are not; below each group stands what is to say of some of its cells. No line feed at the end.
 
     Raises:
         UsageError: there is no such attack.
@@ -56,7 +62,14 @@ def _group(attack: str) -> str:
 
 
 def _grid(table: SecurityTable, rows: Iterable[SecurityRow]) -> Iterator[str]:
-    return grid(["id", "attack", "expected", *table.servers], (_row(row, table.servers) for row in rows))
+    told: Told = {}
+    for each in table.findings:
+        target = Target.parse(each.target)
+        place = "edge" if target.edge else "direct"
+        told.setdefault((each.attack, target.server), {}).setdefault(place, Counter())[each.verdict] += 1
+    return grid(
+        ["id", "attack", "expected", *table.servers], (_row(row, table.servers, told) for row in rows)
+    )
 
 
 def _notes(table: SecurityTable, group: str, only: str) -> Iterator[str]:
@@ -108,19 +121,26 @@ def render_measured(table: SecurityTable, only: str) -> str:
     return "\n".join([*grid(titles, (_measured(each, names) for each in found)), "", *_facts(table)])
 
 
-def _row(row: SecurityRow, servers: Sequence[str]) -> list[str]:
-    return [row.attack, plain(row.title), plain(row.expected), *(_cell(row, server) for server in servers)]
+def _row(row: SecurityRow, servers: Sequence[str], told: Told) -> list[str]:
+    cells = (_cell(told.get((row.attack, server), {})) for server in servers)
+    return [row.attack, plain(row.title), plain(row.expected), *cells]
 
 
-def _cell(row: SecurityRow, server: str) -> str:
-    direct, behind = row.direct.get(server), row.behind_edge.get(server)
-    words = {name: WORDS[verdict] for name, verdict in (("direct", direct), ("edge", behind)) if verdict}
+def _cell(places: Mapping[str, Counter[Verdict]]) -> str:
+    """What all variants came to; with numbers of variants where they differ, worst first."""
+    words = {name: _words(places[name]) for name in ("direct", "edge") if name in places}
     if not words:
         return ABSENT
-    alike = len(set(words.values())) == 1
-    return (
-        next(iter(words.values())) if alike else ", ".join(f"{name} {word}" for name, word in words.items())
-    )
+    if len(set(words.values())) == 1 and all(len(counted) == 1 for counted in places.values()):
+        return next(iter(words.values()))
+    mixed = any(len(counted) > 1 for counted in places.values())
+    return ("; " if mixed else ", ").join(f"{name} {word}" for name, word in words.items())
+
+
+def _words(counted: Counter[Verdict]) -> str:
+    if len(counted) == 1:
+        return WORDS[next(iter(counted))]
+    return ", ".join(f"{WORDS[each]} ({counted[each]})" for each in SEVERITY if counted[each])
 
 
 def _note(note: SecurityNote, whose: str) -> str:

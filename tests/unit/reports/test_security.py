@@ -53,7 +53,7 @@ def test_a_table_shows_each_server_with_what_is_to_say_of_it():
         "\n"
         "| id | attack | expected | gunicorn | runserver |\n"
         "| :-- | :-- | :-- | :-- | :-- |\n"
-        "| A1-01 | attack A1-01 | 401 | direct ✗ failed, edge ✓ held | ? unknown |\n"
+        "| A1-01 | attack A1-01 | 401 | direct ✗ failed (1), ✓ held (1); edge ✓ held | ? unknown |\n"
         "| A1-24 | attack A1-24 | 401 | direct ✓ held, edge ≠ differs | – |\n"
         "\n"
         "- A1-01 ✗ failed, gunicorn:gthread: expected 401 (seen: 200)\n"
@@ -69,6 +69,21 @@ def test_what_holds_for_all_targets_is_said_once():
     reason = {"verdict": Verdict.NA, "seen": "not asked", "reason": "no clock"}
     table = table_of(*(a_finding("A3-16", target=name, **reason) for name in ("gunicorn:sync", EDGED)))
     assert "- A3-16 – n/a, everywhere: no clock\n" in render_attacks(table, "A3")
+
+
+def test_variants_that_are_not_alike_are_counted_and_those_that_were_not_asked_do_not_count_as_held():
+    reason = {"verdict": Verdict.NA, "seen": "not asked", "reason": "asked on gthread"}
+    table = table_of(
+        a_finding("T-01"),
+        a_finding("T-01", target=EDGED),
+        a_finding("T-01", target="gunicorn:sync", **reason),
+        a_finding("T-02", target="gunicorn:sync+nginx", **reason),
+        a_finding("T-02", target=EDGED),
+    )
+    text = render_attacks(table, "T")
+    assert "| T-01 | attack T-01 | 401 | direct ✓ held (1), – n/a (1); edge ✓ held |\n" in text
+    assert "| T-02 | attack T-02 | 401 | edge ✓ held (1), – n/a (1) |\n" in text
+    assert "- T-01 – n/a, gunicorn:sync: asked on gthread\n" in text
 
 
 def test_groups_stand_one_below_the_other_and_the_facts_once():

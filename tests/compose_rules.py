@@ -29,6 +29,11 @@ def has_no_process_limit(service):
     return service.get("pids_limit", 0) <= 0
 
 
+def has_no_limit_of_open_files(service):
+    limit = service.get("ulimits", {}).get("nofile", {})
+    return not 0 < limit.get("hard", 0) <= 1 << 16 or limit.get("soft") != limit["hard"]
+
+
 def mounts_the_host(service):
     return any(volume["type"] == "bind" for volume in service.get("volumes", []))
 
@@ -60,6 +65,7 @@ RULES = (
     has_no_init,
     has_no_memory_limit,
     has_no_process_limit,
+    has_no_limit_of_open_files,
     mounts_the_host,
     shares_the_hosts_name_spaces,
     is_open_to_the_network,

@@ -22,3 +22,5 @@ control_socket_disable = True
 # Of an ASGI worker's clients; the feed itself takes 4 KiB.
 websocket_max_message_size = 65_536
 accesslog = "-" if os.environ["LAB_ACCESS_LOG"] == "on" else None
+# The path without its query, which may hold what is nobody's business: %(r)s would log both.
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s'

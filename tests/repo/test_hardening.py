@@ -39,6 +39,7 @@ BAD = {
     "has_no_init": {"init": False},
     "has_no_memory_limit": {"memswap_limit": "-1"},
     "has_no_process_limit": {"pids_limit": -1},
+    "has_no_limit_of_open_files": {"ulimits": {"nofile": {"soft": 1024, "hard": 1 << 20}}},
     "mounts_the_host": {"volumes": [{"type": "bind", "source": "/var/run/docker.sock"}]},
     "shares_the_hosts_name_spaces": {"network_mode": "host"},
     "is_open_to_the_network": {"ports": [{"target": 8000, "published": "8000"}]},

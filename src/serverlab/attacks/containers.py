@@ -22,6 +22,9 @@ CLEAN_EXITS = (0, 143)
 
 GRACE_S = 35
 FORK_LIMITS = {"app": 512, "edge": 64}
+OPEN_FILES = 16_384
+ULIMITS = [{"Name": "nofile", "Hard": OPEN_FILES, "Soft": OPEN_FILES}]
+"""What every container's limits of the kernel are, as the engine tells them."""
 
 LITERAL_SECRET = re.compile(
     r"(?i)\b[A-Z_]*(SECRET|PASSWORD|TOKEN|JWT_KEY|API_KEY|CREDENTIAL)[A-Z_]*=[\"']?[A-Za-z0-9+/_.-]{8,}"
@@ -134,6 +137,7 @@ def limits(stage: Stage, container: Container) -> Iterator[Check]:
     yield _check(
         container, "cores", ok=found["CpusetCpus"] == stage.settings.split.stack, detail=found["CpusetCpus"]
     )
+    yield _check(container, "open files", ok=found["Ulimits"] == ULIMITS, detail=found["Ulimits"])
     if service in FORK_LIMITS:
         yield _check(
             container, "processes", ok=found["PidsLimit"] == FORK_LIMITS[service], detail=found["PidsLimit"]

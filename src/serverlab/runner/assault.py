@@ -105,7 +105,7 @@ def images_attacked(
     used = {"app", *(target.server for target in targets), *(target.edge for target in targets)}
     profiles = [PROFILES[name] for name in {attack.profile for attack in attacks}]
     for profile in profiles:
-        used |= {profile.database.value, profile.cache.value} if any(map(profile.fits, targets)) else set()
+        used |= profile.images() if any(map(profile.fits, targets)) else set()
     return {name: facts for name, facts in images.items() if name in used}
 
 

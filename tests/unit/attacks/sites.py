@@ -30,9 +30,10 @@ def a_stage(
     workers: int = 1,
     rounds: int = 10,
     url: str = HOST,
+    realtime: bool = False,
 ) -> Stage:
     """A stage whose front is a function; ``container`` is what its app runs in."""
-    settings = SimpleNamespace(app=app or {}, target=GTHREAD, database=Database.SQLITE)
+    settings = SimpleNamespace(app=app or {}, target=GTHREAD, database=Database.SQLITE, realtime=realtime)
     stage = Stage(
         engine=SimpleNamespace(service=lambda name: container, containers=lambda name: []),
         expected=SimpleNamespace(settings=settings, interface=interface, workers=workers),

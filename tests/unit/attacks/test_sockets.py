@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 from serverlab.attacks import frames, sockets
+from serverlab.attacks.stage import passed
 from serverlab.model.definitions import Interface
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import Site, a_stage
@@ -125,6 +126,27 @@ def test_a_planted_flaw_is_found(asked, attack, feed, seen):
 def test_a_server_without_websockets_is_not_asked():
     outcome = sockets.served(sockets.foreign_pages)(a_stage(Site()))
     assert (outcome.verdict, outcome.reason) == (Verdict.NA, "serves WSGI, no WebSocket")
+
+
+def test_a_server_without_websockets_is_asked_where_daphne_is_beside_it():
+    attack = sockets.served(lambda _stage: passed("asked"))
+    assert attack(a_stage(Site(), realtime=True)) == passed("asked")
+
+
+def test_every_row_but_the_one_for_wsgi_is_asked_with_daphne_beside_the_server_too():
+    assert {each.id: each.profile for each in sockets.SPLIT} == {
+        f"{each.id}s": "split" for each in sockets.ATTACKS[:-1]
+    }
+    assert [each.run for each in sockets.SPLIT] == [each.run for each in sockets.ATTACKS[:-1]]
+
+
+def test_the_memory_that_grows_is_that_of_who_holds_the_sockets():
+    asked = []
+    stage = a_stage(Site(), realtime=True)
+    top = {"Titles": ["PID", "RSS"], "Processes": [["1", "2048"]]}
+    container = SimpleNamespace(top=lambda ps_args: top)
+    stage.engine.service = lambda name: asked.append(name) or container
+    assert (sockets._memory_mib(stage), asked) == (2.0, ["realtime"])
 
 
 def test_every_row_but_the_one_for_them_spares_such_servers():

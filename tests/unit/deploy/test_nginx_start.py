@@ -1,6 +1,7 @@
 """deploy/nginx/start.py: from the environment to nginx's configuration."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,27 @@ def test_every_setting_arrives(start):
     assert "worker_processes 2;" in found
     assert "worker_connections 512;" in found
     assert not [line for line in found if line.startswith("proxy_pass")]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "logged"),
+    [
+        ("GET /ws/feed/?token=abc HTTP/1.1", "GET /ws/feed/?*** HTTP/1.1"),
+        ("GET /ws/feed/?page=2&Ticket=abc HTTP/1.1", "GET /ws/feed/?*** HTTP/1.1"),
+        ("GET /api/books/?q=eyJhbGciOi.a.b HTTP/1.1", "GET /api/books/?*** HTTP/1.1"),
+        ("GET /api/books/?page=2 HTTP/1.1", None),
+        ("GET /api/auth/token/ HTTP/1.1", None),
+        ("NONSENSE", None),
+    ],
+)
+def test_what_may_be_a_credential_in_an_address_is_not_logged(start, request_line, logged):
+    found = lines(start.rendered({}))
+    begin = found.index("map $request $logged_request {")
+    pattern = found[begin + 1].removeprefix('"~*').removesuffix('"').replace("(?<", "(?P<")
+    assert found[begin + 2 : begin + 4] == ['"$logged_path***$logged_rest";', "default $request;"]
+    match = re.search(pattern, request_line, re.IGNORECASE)
+    told = match and f"{match['logged_path']}***{match['logged_rest']}"
+    assert told == logged
 
 
 def test_connections_to_the_app_are_kept_and_nothing_is_said_of_it(start):

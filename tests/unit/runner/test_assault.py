@@ -20,6 +20,7 @@ IMAGES = dict.fromkeys(("app", "gunicorn", "daphne", "nginx", "postgres", "redis
     [
         ("open", Database.SQLITE, Cache.DATABASE),
         ("services", Database.POSTGRES, Cache.REDIS),
+        ("split", Database.SQLITE, Cache.DATABASE),
     ],
 )
 def test_a_stack_keeps_its_rows_where_its_profile_says(profile, database, cache):
@@ -27,6 +28,7 @@ def test_a_stack_keeps_its_rows_where_its_profile_says(profile, database, cache)
     settings = stage_settings(CATALOG, GTHREAD, profile, split=split, label="run")
     assert (settings.database, settings.cache) == (database, cache)
     assert settings.app == PROFILES[profile].app()
+    assert settings.realtime is (profile == "split")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,8 @@ def test_a_stack_keeps_its_rows_where_its_profile_says(profile, database, cache)
         ("gunicorn:gthread", ["A1-01", "W-10b"], {"app", "gunicorn", "postgres", "redis"}),
         ("gunicorn:gthread+nginx", ["A4-09"], {"app", "gunicorn", "nginx", "postgres", "redis"}),
         ("gunicorn:gthread", ["T-04"], {"app", "gunicorn"}),
+        ("gunicorn:gthread", ["A4-20s"], {"app", "gunicorn"}),
+        ("gunicorn:gthread+nginx", ["A4-20s"], {"app", "gunicorn", "nginx", "daphne", "redis"}),
     ],
 )
 def test_the_images_of_a_run_are_those_that_its_stacks_are_made_of(target, attacks, used):

@@ -3,54 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from serverlab.attacks.stage import Stage
-from serverlab.compose import Container
-from serverlab.errors import TrialFailed
 from serverlab.stats import median
-
-FRONTS = {"edge": ("/usr/bin/python3", 8080), "app": ("/venv/bin/python", 8000)}
-"""Interpreter and port of each service that can be in front."""
-
-PROGRAM = """
-import concurrent.futures, http.client, json, sys, time
-
-asked = json.loads(sys.argv[1])
-began = time.perf_counter()
-
-def ask(attempt):
-    time.sleep(max(0, began + attempt.get("after_s", 0) - time.perf_counter()))
-    link = http.client.HTTPConnection("127.0.0.1", asked["port"], timeout=60, source_address=(attempt["address"], 0))
-    before = time.perf_counter()
-    try:
-        link.putrequest("POST", attempt["path"], skip_accept_encoding=True)
-        body = json.dumps(attempt["body"]).encode()
-        link.putheader("Content-Type", "application/json")
-        link.putheader("Content-Length", str(len(body)))
-        for name, value in attempt["headers"]:
-            link.putheader(name, value)
-        link.endheaders(body)
-        answer = link.getresponse()
-        said = answer.read().decode(errors="replace")
-        found = {"status": answer.status, "headers": answer.getheaders(), "body": said}
-    except (OSError, http.client.HTTPException) as broken:
-        found = {"status": 0, "headers": [], "body": repr(broken)}
-    finally:
-        took = time.perf_counter() - before
-        link.close()
-    return found | {"took_s": took, "at": time.time()}
-
-with concurrent.futures.ThreadPoolExecutor(asked["at_once"]) as pool:
-    answers = list(pool.map(ask, asked["attempts"]))
-print(json.dumps(answers))
-"""
-
-BATCH = 200
-"""Attempts of one program: its argument may not hold 128 KiB."""
 
 TOKEN = "A" * 32
 CSRF = [["X-CSRFToken", TOKEN], ["Cookie", f"csrftoken={TOKEN}; __Host-csrftoken={TOKEN}"]]
@@ -70,7 +28,7 @@ def attempt(
     headers: Sequence[Sequence[str]] = (),
     after_s: float = 0.0,
 ) -> Try:
-    """One attempt to sign in, for `attempts`; not sent before ``after_s``, from when the program has started."""
+    """One attempt to sign in, for `attempts`; not sent before ``after_s``, from when the first of them is begun."""
     return {
         "address": address,
         "after_s": after_s,
@@ -97,26 +55,9 @@ def attempts(stage: Stage, wanted: Sequence[Try], *, at_once: int = 1) -> list[T
     "at"}``, with status 0 when there was none; ``at`` is the time of day (seconds of `time.time`) when it was there.
 
     Raises:
-        TrialFailed: the container could not run the program; with what it said.
+        OSError: the program is gone, or broke off; with what it said.
     """
-    return [
-        answer
-        for start in range(0, len(wanted), BATCH)
-        for answer in _batch(stage, wanted[start : start + BATCH], at_once=at_once)
-    ]
-
-
-def _batch(stage: Stage, wanted: Sequence[Try], *, at_once: int) -> list[Try]:
-    service = "edge" if stage.settings.target.edge else "app"
-    python, port = FRONTS[service]
-    argument = json.dumps({"port": port, "attempts": list(wanted), "at_once": at_once})
-    container: Container = stage.engine.service(service)
-    code, (printed, told) = container.exec_run([python, "-I", "-S", "-c", PROGRAM, argument], demux=True)
-    if code:
-        raise TrialFailed(
-            f"attempts from {container.name} ended with {code}: {(told or b'').decode()[-300:]}"
-        )
-    return list(json.loads(printed))
+    return stage.callers.call(wanted, at_once=at_once)
 
 
 def unhashed_s(stage: Stage) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 from serverlab.attacks.answers import answer_of, cookies_in
+from serverlab.attacks.callers import Callers
 from serverlab.attacks.clerk import Clerk
 from serverlab.attacks.forge import Forger, forger_of
 from serverlab.compose import Engine, StackSettings
@@ -136,9 +137,14 @@ class Stage:
         """Who changes rows of the app by hand."""
         return Clerk(self.engine.service("app"))
 
+    @cached_property
+    def callers(self) -> Callers:
+        """Who asks from many addresses."""
+        return Callers(self.engine, self.settings)
+
     def close(self) -> None:
         """Let go of what was opened for attacks on this stage."""
-        for name in {"clerk", "client"} & vars(self).keys():
+        for name in {"callers", "clerk", "client"} & vars(self).keys():
             vars(self)[name].close()
 
     @property
@@ -224,12 +230,9 @@ class Stage:
 
     def tokens_in(self, answer: Answer) -> Tokens:
         """The tokens of an answer to a log-in or a refresh, from its body or its cookies."""
-        cookies = cookies_in(answer.headers)
-        said = answer.document
-        return Tokens(
-            access=str(said.get("access") or cookies.get(ACCESS_COOKIE, "")),
-            refresh=str(said.get("refresh") or cookies.get(REFRESH_COOKIE, "")),
-        )
+        cookies, said = cookies_in(answer.headers), answer.document
+        access, refresh = cookies.get(ACCESS_COOKIE, ""), cookies.get(REFRESH_COOKIE, "")
+        return Tokens(str(said.get("access") or access), str(said.get("refresh") or refresh))
 
     @cached_property
     def members(self) -> dict[str, Member]:

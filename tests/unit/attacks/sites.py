@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from serverlab.attacks.callers import PROGRAM
 from serverlab.attacks.stage import Stage
 from serverlab.compose import Database
 from serverlab.model.definitions import Interface, Target
@@ -40,7 +41,7 @@ def a_stage(
         rounds=rounds,
     )
     client = httpx2.Client(transport=httpx2.MockTransport(answer), base_url=url)
-    vars(stage).update(client=client, url=url, tls_url=None, clerk=container)
+    vars(stage).update(client=client, url=url, tls_url=None, clerk=container, callers=container)
     return stage
 
 
@@ -109,7 +110,7 @@ def _cookies(request: httpx2.Request) -> dict[str, str]:
 
 @dataclass
 class Container:
-    """Runs the programs of attacks here, against a port of this machine; SQL it only takes note of."""
+    """Runs the program of callers here, against a port of this machine; SQL it only takes note of."""
 
     port: int
     name: str = "app"
@@ -120,10 +121,10 @@ class Container:
         self.noted.append(statement)
         return []
 
-    def exec_run(self, argv: list[str], **_options: Any) -> Any:
-        """The exit code and the output, as docker-py gives them."""
-        asked = json.loads(argv[-1]) | {"port": self.port}
-        done = subprocess.run(
-            [sys.executable, *argv[1:-1], json.dumps(asked)], capture_output=True, check=False
-        )
-        return done.returncode, (done.stdout, done.stderr)
+    def call(self, attempts: Sequence[Mapping[str, Any]], *, at_once: int) -> list[dict[str, Any]]:
+        """The answers to attempts; as the callers of a stage get them."""
+        asked = {"port": self.port, "attempts": attempts, "at_once": at_once}
+        argv = [sys.executable, "-I", "-S", "-u", "-c", PROGRAM]
+        done = subprocess.run(argv, input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True)
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found

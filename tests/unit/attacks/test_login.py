@@ -1,8 +1,11 @@
 """Guessing passwords at a site of planted limits, over real sockets from many addresses."""
 
 import hashlib
+import itertools
 import json
+import random
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,6 +18,7 @@ from serverlab.attacks.stage import Outcome
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import Container, Site, a_stage
 
+NOISE = [0.020 + 0.0001 * (number % 7) for number in range(60)]
 REFUSED = b'{"detail": "No active account has these credentials."}'
 
 
@@ -50,6 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not fields["username"]:
             self.send_error(400)
             return
+        self.username = fields["username"]
         allowed = self.server.allows(self)
         if (401 if allowed else 429) in self.server.hashes:
             hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 50_000)
@@ -70,10 +75,11 @@ def asked():
     """Put an attack to a server, and give its outcome."""
     servers = []
 
-    def ask(attack, server, *, site=None, **options) -> Outcome:
+    def ask(attack, server, *, site=None, container=None, **options) -> Outcome:
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        stage = a_stage(site or Site(), container=Container(port=server.server_address[1]), **options)
+        container = container or Container(port=server.server_address[1])
+        stage = a_stage(site or Site(), container=container, **options)
         return attack(stage)
 
     yield ask
@@ -96,7 +102,7 @@ def test_attempts_come_from_the_addresses_that_they_name(asked):
 
 
 def test_more_attempts_than_a_command_line_holds_are_made(asked):
-    wanted = [crowd.attempt("x" * 100, address="127.9.9.3") for _ in range(2 * crowd.BATCH + 1)]
+    wanted = [crowd.attempt("x" * 400, address="127.9.9.3") for _ in range(401)]
     answers = asked(lambda stage: crowd.attempts(stage, wanted), Guarded())
     assert [each["status"] for each in answers] == [401] * len(wanted)
 
@@ -163,17 +169,99 @@ def test_answers_of_two_windows_are_not_judged_together():
 
 
 def test_a_difference_of_half_a_hash_is_found_and_noise_is_not():
-    noise = [0.020 + 0.0001 * (number % 7) for number in range(60)]
-    slower = [value + 0.010 for value in noise]
-    times = {"wrong password": slower, "unknown name": noise, "inactive user": slower}
-    answers = [{"status": 401}] * 180
-    found = timing.outcome_of(times, answers, hash_s=0.020)
-    assert (found.verdict, found.seen) == (
+    slower = [value + 0.010 for value in NOISE]
+    times = {"wrong password": slower, "unknown name": NOISE, "inactive user": slower}
+    found = timing.outcome_of(times, {401}, hash_s=0.020)
+    assert (found.verdict, found.reason) == (
         Verdict.FAIL,
-        "wrong password and unknown name: +9.9 to +10.1 ms (p 0.00)",
+        "more than 5% of a hash between wrong password and unknown name, unknown name and inactive user",
     )
-    level = timing.outcome_of(dict.fromkeys(times, noise), answers, hash_s=0.020)
-    assert level.verdict is Verdict.PASS
+    assert found.seen == (
+        "+9.80 to +10.20 ms (p 0.00); -0.20 to +0.20 ms (p 1.00); -10.20 to -9.80 ms (p 0.00); "
+        "a hash takes 20.0 ms"
+    )
+    level = timing.outcome_of(dict.fromkeys(times, NOISE), {401}, hash_s=0.020)
+    assert (level.verdict, level.measured["samples"]) == (Verdict.PASS, 180)
+    limited = timing.outcome_of(dict.fromkeys(times, NOISE), {401, 429}, hash_s=0.020)
+    assert (limited.verdict, limited.seen) == (Verdict.FAIL, "statuses [401, 429]")
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((-0.9, 0.9), Verdict.PASS),
+        ((0.2, 1.0), Verdict.PASS),
+        ((-0.1, 1.1), Verdict.UNKNOWN),
+        ((-1.1, 0.1), Verdict.UNKNOWN),
+        ((-3.0, 3.0), Verdict.UNKNOWN),
+        ((1.1, 2.0), Verdict.FAIL),
+        ((-2.0, -1.1), Verdict.FAIL),
+    ],
+)
+def test_a_difference_is_shown_to_be_small_or_large_or_neither(interval, verdict):
+    assert timing.Gap(*interval, p=0.5).beside(1.0) is verdict
+
+
+class Hashing(Guarded):
+    """Knows the names that it was told by `sign_up`, and may take longer for them."""
+
+    def __init__(self, site, *, hash_s=0.02, leak_s=0.0, noise_s=0.0):
+        super().__init__(limit=timing.PER_ACCOUNT, key=lambda request: request.username)
+        self.site, self.hash_s, self.leak_s, self.noise_s = site, hash_s, leak_s, noise_s
+        self.naps = itertools.cycle((0.0, 1.0, 0.2, 0.8, 0.5))
+
+    def allows(self, request):
+        allowed = super().allows(request)
+        if allowed:
+            leak_s = self.leak_s if request.username in self.site.users else 0.0
+            time.sleep(self.hash_s + leak_s + self.noise_s * next(self.naps))
+        return allowed
+
+
+@pytest.fixture
+def timed(asked, monkeypatch):
+    """What is found on a site that hashes with a leak or noise, and how many samples there were."""
+    monkeypatch.setattr(timing, "SAMPLES", 12)
+    random.seed(1)
+
+    def found(**options):
+        site = Site()
+        server = Hashing(site, **options)
+        container = Forgetful(server)
+        outcome = asked(timing.timing, server, site=site, container=container)
+        return outcome, outcome.measured["samples"]
+
+    return found
+
+
+class Forgetful(Container):
+    """Forgets its counts where that is asked for by SQL."""
+
+    def __init__(self, server):
+        super().__init__(port=server.server_address[1])
+        self.server = server
+
+    def do(self, statement, values):
+        if statement == "DELETE FROM shared_cache":
+            self.server.counted.clear()
+        return super().do(statement, values)
+
+
+def test_classes_that_take_the_same_time_pass(timed):
+    outcome, samples = timed(hash_s=0.05)
+    assert (outcome.verdict, samples % 36) == (Verdict.PASS, 0), outcome
+
+
+def test_a_class_that_takes_longer_is_found_at_the_first_look(timed):
+    outcome, samples = timed(leak_s=0.006)
+    assert (outcome.verdict, samples) == (Verdict.FAIL, 36), outcome
+    assert outcome.reason.startswith("more than 5% of a hash between wrong password and unknown name")
+
+
+def test_classes_that_cannot_be_told_apart_for_noise_stay_unknown_in_the_end(timed):
+    outcome, samples = timed(noise_s=0.02)
+    assert (outcome.verdict, samples) == (Verdict.UNKNOWN, 108), outcome
+    assert outcome.reason.startswith("too few samples to tell whether 5% of a hash lies between ")
 
 
 def test_an_interval_holds_what_lies_between_two_samples_and_the_p_value_is_of_ranks():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from dataclasses import dataclass
 
 import httpx2
@@ -19,6 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from serverlab.probe import PASSWORD
+
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 4  # of each operation, fitting ones and others each
 COUNTED_TWICE = 2
@@ -28,7 +32,8 @@ ADDED_BYTES = 1024
 CLOSED = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError, requests.ConnectionError)
 NO_GOOD_ANSWER = (FailureGroup, AssertionError, requests.RequestException, httpx2.HTTPError, TimeoutError)
 EDGE_SAYS = {"detail": "The app does not answer."}
-ENDS_ALL_TOKENS = "/(password|logout-everywhere)/$"  # of the admin who asks
+ENDS_ALL_TOKENS = re.compile(r"/api/auth/(\w+)/(password|logout-everywhere)/$")
+"""What nobody else's tokens may be asked with: all of them would end."""
 
 
 MADE: dict[str, list[schemathesis.Case]] = {}
@@ -44,23 +49,80 @@ def ask_everything(url: str, bearer: dict[str, str], *, target: str, largest_hea
     A request that may be too large for ``largest_head_bytes`` is made so for certain, and has to stay without an
     answer.
     """
-    schema = schemathesis.openapi.from_url(f"{url}/api/schema/").exclude(path_regex=ENDS_ALL_TOKENS)
+    schema = schemathesis.openapi.from_url(f"{url}/api/schema/")
+    holders = Holders(url, bearer)
     said = json.dumps(schema.raw_schema, sort_keys=True)
     if said not in MADE:
-        MADE[said] = made_while_asking(schema, bearer, largest_head_bytes=largest_head_bytes)
-        return
-    asked = (
-        (case, wrong_about(case, bearer, largest_head_bytes=largest_head_bytes, url=url))
-        for case in MADE[said]
-    )
-    wrong = [f"{target}: {case.operation.label}: {found}" for case, found in asked if found]
-    assert not wrong, "\n\n".join(wrong)
+        MADE[said] = made_while_asking(schema, holders, largest_head_bytes=largest_head_bytes)
+    else:
+        asked = (
+            (case, wrong_about(case, holders, largest_head_bytes=largest_head_bytes, url=url))
+            for case in MADE[said]
+        )
+        wrong = [f"{target}: {case.operation.label}: {found}" for case, found in asked if found]
+        assert not wrong, "\n\n".join(wrong)
+    end_all_tokens(schema, holders)
+
+
+@dataclass
+class Holders:
+    """Whose tokens requests carry: an admin's, and a newcomer's where all tokens of who asks end.
+
+    The newcomer signs in anew for each such operation; by the session's way, which takes no token, as by jwt's.
+    """
+
+    url: str
+    bearer: dict[str, str]
+    username: str = ""
+    signed_in: tuple[str, dict[str, str]] | None = None
+
+    def bearer_for(self, operation: schemathesis.APIOperation) -> dict[str, str]:
+        """The header that a request of the operation carries."""
+        ends = ENDS_ALL_TOKENS.search(operation.path)
+        if ends is None:
+            return self.bearer
+        if not self.username:
+            self.username = f"spare-{secrets.token_hex(6)}"
+            self._post("jwt/signup", email=f"{self.username}@example.org")
+        if self.signed_in is None or self.signed_in[0] != operation.label:
+            said = self._post(f"{'plain' if ends[1] == 'plain' else 'jwt'}/login")
+            self.signed_in = operation.label, {"Authorization": f"Bearer {said['access']}"}
+        return self.signed_in[1]
+
+    def _post(self, action: str, **fields: str) -> dict[str, str]:
+        given = {"username": self.username, "password": PASSWORD, **fields}
+        answer = httpx2.post(f"{self.url}/api/auth/{action}/", json=given, verify=False)
+        found: dict[str, str] = answer.raise_for_status().json()
+        return found
+
+
+def end_all_tokens(schema: schemathesis.schemas.BaseSchema, holders: Holders) -> None:
+    """End the newcomer's tokens in each way that there is, and see that the admin's were not.
+
+    Made requests cannot: they never have the password, and whether they had a token that was good does not show.
+    """
+    for way in ("jwt", "plain"):
+        for action, fields in (
+            ("logout-everywhere", {}),
+            ("password", {"old_password": PASSWORD, "new_password": PASSWORD}),
+        ):
+            operation = schema[f"/api/auth/{way}/{action}/"]["POST"]
+            given = {"body": fields, "media_type": "application/json"} if fields else {}
+            holders.signed_in = None
+            bearer = holders.bearer_for(operation)
+            answer = operation.Case(**given).call_and_validate(
+                base_url=holders.url, headers=bearer, checks=CHECKS
+            )
+            assert answer.status_code == 204, operation.label
+    mine = httpx2.get(f"{holders.url}/api/auth/jwt/me/", headers=holders.bearer, verify=False)
+    assert mine.status_code == 200, "the admin's token ended before"
 
 
 def wrong_about(
-    case: schemathesis.Case, bearer: dict[str, str], *, largest_head_bytes: int | None, url: str
+    case: schemathesis.Case, holders: Holders, *, largest_head_bytes: int | None, url: str
 ) -> str | None:
     """What is wrong about the answer of the server at ``url`` to a request that was made before."""
+    bearer = holders.bearer_for(case.operation)
     try:
         if largest_head_bytes and may_exceed(case, bearer, largest_head_bytes, url=url):
             padding = {"X-Padding": "x" * largest_head_bytes}
@@ -72,7 +134,7 @@ def wrong_about(
 
 
 def made_while_asking(
-    schema: schemathesis.schemas.BaseSchema, bearer: dict[str, str], *, largest_head_bytes: int | None
+    schema: schemathesis.schemas.BaseSchema, holders: Holders, *, largest_head_bytes: int | None
 ) -> list[schemathesis.Case]:
     """Ask as `ask_everything` does, with requests that are made meanwhile, and return these."""
     cases: list[schemathesis.Case] = []
@@ -82,6 +144,7 @@ def made_while_asking(
         takes_anything = operation.body or any(
             operation.iter_parameters()
         )  # else nothing about it can be wrong
+        bearer = holders.bearer_for(operation)
         for mode in GenerationMode if takes_anything else [GenerationMode.POSITIVE]:
             kept: list[schemathesis.Case] = []
             ask(Keeping(operation, kept), mode, bearer, largest_head_bytes=largest_head_bytes)

@@ -6,8 +6,9 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from typing import Any
 
 from serverlab.attacks import race
 from serverlab.attacks.account import Account, accounts_of, each_way, expect
@@ -49,11 +50,18 @@ print(len(workers))
 
 
 def _race(account: Account) -> Outcome:
-    """Of N parallel refreshes of one token one wins; the losers are reuse, so in the end the chain is dead."""
+    most = account.stage.rounds
+    return one_winner(account, {each: most if each <= CROWD else max(1, most // 4) for each in CONTENDERS})
+
+
+def one_winner(account: Account, rounds: Mapping[int, int]) -> Outcome:
+    """Of N parallel refreshes of one token one wins; the losers are reuse, so in the end the chain is dead.
+
+    ``rounds`` is how often that is tried, for each N.
+    """
     raced = lost = 0
-    for contenders in CONTENDERS:
-        rounds = account.stage.rounds if contenders <= CROWD else max(1, account.stage.rounds // 4)
-        for _ in range(rounds):
+    for contenders, times in rounds.items():
+        for _ in range(times):
             tokens = account.sign_in()
             request = refresh_request(account, tokens.refresh)
             replies = race.together(account.stage.url, [request] * contenders)
@@ -63,7 +71,7 @@ def _race(account: Account) -> Outcome:
                     f"{account.way}: {contenders} at once: {wrong}", "expected one winner, all others 401"
                 )
     counts = {f"{account.way}_refreshes": float(raced), f"{account.way}_answers_lost": float(lost)}
-    return passed(f"one winner of {', '.join(map(str, CONTENDERS))}", **counts)
+    return passed(f"one winner of {', '.join(map(str, rounds))}", **counts)
 
 
 def _wrong_race(account: Account, tokens: Tokens, replies: Sequence[race.Reply]) -> str | None:
@@ -101,7 +109,7 @@ def _killed_worker(stage: Stage) -> Outcome:
             chains = [account.sign_in() for account in accounts]
             killed = aside.submit(_workers, stage, then="kill")
             replaced = aside.submit(_comes_back, stage, killed)
-            refreshed = list(aside.map(partial(_refreshed_until, killed), accounts, chains))
+            refreshed = list(aside.map(partial(refreshed_until, killed), accounts, chains))
         if not killed.result():
             return failed("no worker to kill", "the server's processes are not found")
         if not replaced.result():
@@ -117,13 +125,19 @@ def _killed_worker(stage: Stage) -> Outcome:
     return passed("; ".join(sorted(seen)))
 
 
-def _refreshed_until(done: Future[int], account: Account, tokens: Tokens) -> tuple[Tokens, int]:
-    """The chain's tokens and the last status, when one was not 200 or ``done`` is: then the last pair is not spent."""
+def refreshed_until(
+    done: Future[Any], account: Account, tokens: Tokens, *, pause_s: float = 0.0
+) -> tuple[Tokens, int]:
+    """The chain's tokens and the last status, when one was not 200 or ``done`` is: then the last pair is not spent.
+
+    ``pause_s`` is left between an answer and the next refresh, unless it is done before.
+    """
     status = 200
     while status == 200 and not done.done():
         answer = account.stage.refresh(tokens.refresh, way=account.way, timeout=REPLACED_S)
         status = answer.status
         tokens = account.stage.tokens_in(answer) if status == 200 else tokens
+        wait([done], timeout=pause_s)
     return tokens, status
 
 

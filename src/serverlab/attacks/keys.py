@@ -7,11 +7,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.x509.oid import NameOID
 from joserfc.jwk import RSAKey
 
 from serverlab.attacks.forge import Forger, Key, changed, hmac_of, hmac_signed, segment
@@ -32,6 +35,7 @@ KIDS = {  # what a naive look-up by the name would make the key
 def _public_key_as_secret(forger: Forger) -> Tokens:
     for kid, public in _public_keys(forger):
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        certificate = _certificate(public)
         spellings = {
             "PEM": pem,
             "PEM without a last line feed": pem.rstrip(b"\n"),
@@ -44,10 +48,28 @@ def _public_key_as_secret(forger: Forger) -> Tokens:
                 serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
             ),
             "JWK": json.dumps(RSAKey.import_key(pem).as_dict(private=False)).encode(),
+            "X.509 certificate": certificate.public_bytes(serialization.Encoding.PEM),
+            "X.509 certificate in DER": certificate.public_bytes(serialization.Encoding.DER),
         }
         for name, secret in spellings.items():
             header = {"alg": "HS256", "typ": "JWT", "kid": kid}
             yield f"{name} as the secret", hmac_signed(forger.claims, secret, header=header)
+
+
+def _certificate(public: rsa.RSAPublicKey) -> x509.Certificate:
+    """A certificate of the key for today; nobody asks who signed it."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "serverlab")])
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+    )
+    return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
 
 
 def _public_keys(forger: Forger) -> Iterator[tuple[str, rsa.RSAPublicKey]]:

@@ -127,10 +127,15 @@ def _claims(number: int) -> list[tuple[str, str]]:
 
 
 def many_processes(stage: Stage) -> Outcome:
-    """Four at a time, so that every worker process and replica takes its share: the count is one for all of them."""
+    """Asked where there are several of them."""
     processes = stage.expected.workers
     if processes < 2:
         return not_applicable("one process on this target: A5-04 is the same question")
+    return counted_by(stage, processes)
+
+
+def counted_by(stage: Stage, processes: int) -> Outcome:
+    """Four at a time, so that every worker process and replica takes its share: the count is one for all of them."""
 
     def ask() -> list[Try]:
         address = an_address()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
 
 from serverlab.attacks.account import Account, accounts_of, each_way, expect
+from serverlab.attacks.contention import refreshed_until
 from serverlab.attacks.inside import run, sql
 from serverlab.attacks.rows import both
 from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage, Tokens, failed, not_applicable
+from serverlab.attacks.visitor import Visitor, newcomer
 from serverlab.probe import PASSWORD, claims_of
 
 PURGE = ["manage.py", "purge"]
+LONG_AGO = "2001-01-01 00:00:00"
+PAUSE_S = 0.03
+"""Between refreshes beside the purge, which has the same core: without it, that alone would take several seconds."""
 FIND = """
 import pathlib, sys
 wanted = [text.encode() for text in sys.argv[1:]]
@@ -82,15 +90,57 @@ def _dumped(account: Account) -> Outcome:
 
 
 def _purged(stage: Stage) -> Outcome:
-    members = [(account, account.sign_in()) for account in accounts_of(stage)]
-    code, output = run(stage, PURGE)
+    """Rows that expired long ago are removed while chains are refreshed, and no others."""
+    accounts = list(accounts_of(stage))
+    old, spent = (accounts[0].sign_in() for _ in range(2))
+    left, here = newcomer(stage), newcomer(stage)
+    _chain_expired(stage, old, LONG_AGO)
+    # its last access token outlives it by up to ten minutes
+    _chain_expired(stage, spent, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}")
+    sql(stage, "UPDATE django_session SET expire_date = ? WHERE session_key = ?", LONG_AGO, left.session[1])
+    planted = _rows(stage, old, left)
+    with ThreadPoolExecutor(max_workers=1 + len(accounts)) as aside:
+        chains = [account.sign_in() for account in accounts]
+        purged = aside.submit(run, stage, PURGE)
+        refreshed = list(aside.map(partial(refreshed_until, purged, pause_s=PAUSE_S), accounts, chains))
+    code, output = purged.result()
     if code:
         return failed(f"purge ended with {code}", (output.strip().splitlines() or ["it said nothing"])[-1])
     return both(
-        *(
-            expect(account, access=(account.me(tokens), 200), refresh=(account.refresh(tokens), 200))
-            for account, tokens in members
-        )
+        expect(
+            accounts[0],
+            expired_rows=((planted, _rows(stage, old, left)), ([1, 1], [0, 0])),
+            access_of_a_chain_just_expired=(accounts[0].me(spent), 200),
+            live_session=(here.me().status_code, 200),
+        ),
+        *map(_goes_on, accounts, chains, refreshed),
+    )
+
+
+def _chain_expired(stage: Stage, tokens: Tokens, when: str) -> None:
+    """Let the family of the tokens have expired then (UTC, as SQLite has it)."""
+    family = str(claims_of(tokens.refresh)["fam"])
+    sql(stage, "UPDATE accounts_refreshfamily SET expires_at = ? WHERE id = ?", when, family)
+
+
+def _rows(stage: Stage, tokens: Tokens, visitor: Visitor) -> list[object]:
+    """How many rows there are of the family, and of the session."""
+    family = str(claims_of(tokens.refresh)["fam"])
+    counted = (
+        ("SELECT count(*) FROM accounts_refreshfamily WHERE id = ?", family),
+        ("SELECT count(*) FROM django_session WHERE session_key = ?", visitor.session[1]),
+    )
+    return [sql(stage, statement, value)[0][0] for statement, value in counted]
+
+
+def _goes_on(account: Account, first: Tokens, last: tuple[Tokens, int]) -> Outcome:
+    """Whether a chain was refreshed while rows were removed, and lives."""
+    tokens, status = last
+    return expect(
+        account,
+        refreshed_meanwhile=((tokens != first, status), (True, 200)),
+        access=(account.me(tokens), 200),
+        refresh=(account.refresh(tokens), 200),
     )
 
 
@@ -189,7 +239,13 @@ ATTACKS = (
             "boundary by moving exp instead"
         ),
     ),
-    Attack("A3-17", "expired rows are purged", "no live token is lost", _purged, beside=HARMLESS),
+    Attack(
+        "A3-17",
+        "expired rows are purged while chains are refreshed",
+        "they are gone, no live token is lost",
+        _purged,
+        beside=HARMLESS,
+    ),
     Attack(
         "A3-18",
         "a role changes while a token lives",

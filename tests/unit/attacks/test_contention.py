@@ -13,15 +13,17 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 
+from serverlab.attacks import race
 from serverlab.attacks.account import Account
 from serverlab.attacks.contention import (
     REPLACED_S,
     _comes_back,
     _killed_worker,
-    _refreshed_until,
     _workers,
     _wrong_race,
     _wrong_retry,
+    one_winner,
+    refreshed_until,
 )
 from serverlab.attacks.race import Reply
 from serverlab.attacks.stage import Tokens, failed
@@ -87,7 +89,7 @@ def an_account(*, alive=(), target=EDGED):
     """An account whose site still takes the refresh tokens that are named."""
 
     def answer(request):
-        return httpx2.Response(200 if json.loads(request.content)["refresh"] in alive else 401, json={})
+        return httpx2.Response(200 if json.loads(request.content).get("refresh") in alive else 401, json={})
 
     stage = a_stage(answer)
     stage.settings.target = target
@@ -131,7 +133,7 @@ def test_a_chain_is_refreshed_until_an_answer_is_lost_and_its_last_token_is_kept
         return httpx2.Response(200, json=document) if document else httpx2.Response(502)
 
     account = Account(a_stage(answer), "jwt", "somebody")
-    assert _refreshed_until(Future(), account, Tokens("", "first")) == (Tokens("a", "third"), 502)
+    assert refreshed_until(Future(), account, Tokens("", "first")) == (Tokens("a", "third"), 502)
     assert spent == ["first", "second", "third"]
 
 
@@ -143,7 +145,7 @@ def test_an_answer_is_waited_for_as_long_as_a_new_worker_is():
         raise httpx2.ReadTimeout("late", request=request)
 
     account = Account(a_stage(answer), "jwt", "somebody")
-    assert _refreshed_until(Future(), account, Tokens("", "first")) == (Tokens("", "first"), 0)
+    assert refreshed_until(Future(), account, Tokens("", "first")) == (Tokens("", "first"), 0)
     assert patience == [REPLACED_S]
 
 
@@ -164,7 +166,7 @@ def test_a_new_worker_is_looked_for_when_the_old_one_is_dead():
 def test_a_chain_is_refreshed_no_more_when_the_workers_are_dead():
     done = Future()
     done.set_result(1)
-    assert _refreshed_until(done, an_account(), Tokens("", "first")) == (Tokens("", "first"), 200)
+    assert refreshed_until(done, an_account(), Tokens("", "first")) == (Tokens("", "first"), 200)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,26 @@ def test_a_chain_is_refreshed_no_more_when_the_workers_are_dead():
 )
 def test_a_token_whose_answer_is_lost_works_once_or_not_at_all(statuses, wrong):
     assert _wrong_retry(*statuses) == wrong
+
+
+@pytest.mark.parametrize(
+    ("winners", "seen"),
+    [(1, "one winner of 2, 3"), (2, "jwt: 3 at once: 2 x 200, 1 x 401")],
+    ids=["one", "a second one, now and then"],
+)
+def test_each_race_is_run_as_often_as_it_is_said(monkeypatch, winners, seen):
+    raced = []
+
+    def together(_url, requests):
+        raced.append(len(requests))
+        won = winners if len(raced) == 7 else 1
+        return [WON] * won + [REFUSED] * (len(requests) - won)
+
+    monkeypatch.setattr(race, "together", together)
+    account = an_account(target=Target(server="gunicorn", variant="gthread"))
+    found = one_winner(account, {2: 4, 3: 3})
+    assert (raced, found.seen) == ([2] * 4 + [3] * 3, seen)
+    assert found.verdict is (Verdict.PASS if winners == 1 else Verdict.FAIL)
 
 
 class Spending:

@@ -46,7 +46,7 @@ class Chains:
         if self.users.get(name) != fields["password"]:
             return refusal()
         family = f"{next(NUMBERS):032x}"
-        if way == "plain":
+        if way == "plain" and "many plain" not in self.flaws:
             for other in [
                 key for key, (whose, kept, _) in self.current.items() if (whose, kept) == (name, way)
             ]:
@@ -79,7 +79,10 @@ class Chains:
         if spelt.endswith(("=", " ")):
             return refusal()
         if current and "forgiving" not in self.flaws:
+            whose = current[0]
             del self.current[family]
+            if "sweeping" in self.flaws:
+                self.current = {key: kept for key, kept in self.current.items() if kept[0] != whose}
             if "silent" not in self.flaws:
                 said = f" {token}" if "talkative" in self.flaws else ""
                 self.lines.append(f"refresh token reused: {family}{said}")
@@ -130,6 +133,8 @@ def test_a_site_that_keeps_its_chains_passes(attack):
         ("A3-01", "forgiving", "jwt: its successor 200"),
         ("A3-01", "silent", "jwt: events logged 0"),
         ("A3-01", "talkative", "jwt: tokens in the log True"),
+        ("A3-01", "sweeping", "jwt: another chain by jwt 401"),
+        ("A3-01", "many plain", "plain: another chain by plain 200"),
         ("A3-02", "forgiving", "jwt: alive afterwards 1"),
         ("A3-02", "silent", "jwt: events logged 0"),
         ("A3-07", "logout", "jwt: refresh afterwards 200"),

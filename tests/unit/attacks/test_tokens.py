@@ -8,9 +8,12 @@ import time
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from serverlab.attacks import ATTACKS
-from serverlab.attacks.forge import changed, forger_of
+from serverlab.attacks import ATTACKS, keys
+from serverlab.attacks.forge import changed, forger_of, hmac_of, segment
+from serverlab.attacks.profiles import PROFILES
+from serverlab.attacks.stage import passed
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import a_stage
 
@@ -51,8 +54,8 @@ def as_json(part):
     return found if isinstance(found, dict) else {}
 
 
-def found_on(site, attack):
-    stage = a_stage(site)
+def found_on(site, attack, *, app=None):
+    stage = a_stage(site, app=app)
     stage.settings.jwt_key, stage.settings.secret_key = KEY, "another secret"
     for way, audience in (("jwt", "serverlab"), ("plain", "serverlab-plain")):
         claims = {
@@ -114,6 +117,34 @@ def test_one_kind_too_many_is_found(attack):
     outcome = found_on(TokenSite(accepts=FLAWS[attack]), attack)
     assert (outcome.verdict, outcome.reason) == (Verdict.FAIL, "expected 401")
     assert outcome.seen.startswith("200 for jwt: ")
+
+
+def test_a_site_that_takes_a_certificate_for_a_shared_secret_is_found(monkeypatch):
+    class Confused(TokenSite):
+        """Verifies by HMAC with whatever it has of the key, which is a certificate."""
+
+        def __call__(self, request):
+            token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token.count(".") == 2 and request.method == "GET":
+                signed, _, signature = token.rpartition(".")
+                if signature == segment(hmac_of(held[-1], signed.encode())):
+                    return httpx2.Response(200, json={"id": 1})
+            return super().__call__(request)
+
+    held = [b""]
+    certified = keys._certificate
+
+    def certificate(public):
+        made = certified(public)
+        held.append(made.public_bytes(serialization.Encoding.PEM))
+        assert made.public_key() == public
+        return made
+
+    monkeypatch.setattr(keys, "_certificate", certificate)
+    app = {"LAB_JWT_KEYS": PROFILES["guarded"].app()["LAB_JWT_KEYS"]}
+    assert found_on(TokenSite(), "A1-12", app=app) == passed("401")
+    outcome = found_on(Confused(), "A1-12", app=app)
+    assert (outcome.verdict, outcome.seen) == (Verdict.FAIL, "200 for jwt: X.509 certificate as the secret")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ MODULES: tuple[tuple[Attack, ...], ...] = (
     sockets.SPLIT,
     spilled.ATTACKS,
     login.ATTACKS,
+    sockets.PATIENT,
     limits.ATTACKS,
     flood.ATTACKS,
     timing.ATTACKS,

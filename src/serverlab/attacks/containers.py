@@ -229,7 +229,10 @@ def processes(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: A
 
 
 def stopping(stage: Stage) -> Outcome:
-    """K-09, how it ends: a second container like the server's is started, told to stop, and watched."""
+    """K-09, how it ends: a second container like the server's is started, told to stop, and watched.
+
+    How long that takes counts only beside the engine's patience, at whose end the exit code is another, too.
+    """
     running = each_container(processes, "no shell, an init, a stop signal")(stage)
     if running.reason or stage.settings.target.edge:
         return running
@@ -333,6 +336,8 @@ ATTACKS = (
         "process 1, and how it stops",
         "no shell; stops in time with 0 or 143",
         stopping,
+        beside=UNSERVED,
+        waits_s=1.0,
     ),
     Attack(
         "K-10",

@@ -245,6 +245,7 @@ ATTACKS = (
         "they are gone, no live token is lost",
         _purged,
         beside=HARMLESS,
+        waits_s=1.0,
     ),
     Attack(
         "A3-18",

@@ -259,7 +259,7 @@ HARMLESS = "harmless"
 """Rows whose verdict and numbers hang on no time, and that change only accounts and records that they made."""
 
 UNSERVED = "unserved"
-"""Rows that ask nothing of the server, and time nothing; and K-06, which stops it meanwhile.
+"""Rows that ask nothing of the server, and whose verdict hangs on no time; and K-06, which stops it meanwhile.
 
 A stopped server is well under no load, and K-06 asks it before and afterwards, too. Those that ask what every process
 of a container may do are not among them: one that is just being started may more.

@@ -3,15 +3,17 @@
 import json
 import secrets
 import threading
+import time
 from types import SimpleNamespace
 
 import httpx2
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.server import serve
 
 from serverlab.attacks import frames, sockets
-from serverlab.attacks.stage import passed
+from serverlab.attacks.profiles import ACCESS_LIFETIME_S
+from serverlab.attacks.stage import failed, passed
 from serverlab.model.definitions import Interface
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import Site, a_stage
@@ -134,10 +136,9 @@ def test_a_server_without_websockets_is_asked_where_daphne_is_beside_it():
 
 
 def test_every_row_but_the_one_for_wsgi_is_asked_with_daphne_beside_the_server_too():
-    assert {each.id: each.profile for each in sockets.SPLIT} == {
-        f"{each.id}s": "split" for each in sockets.ATTACKS[:-1]
-    }
-    assert [each.run for each in sockets.SPLIT] == [each.run for each in sockets.ATTACKS[:-1]]
+    asked = [*sockets.ATTACKS[:-1], *sockets.PATIENT]
+    assert {each.id: each.profile for each in sockets.SPLIT} == {f"{each.id}s": "split" for each in asked}
+    assert [each.run for each in sockets.SPLIT] == [each.run for each in asked]
 
 
 def test_the_memory_that_grows_is_that_of_who_holds_the_sockets():
@@ -150,5 +151,53 @@ def test_the_memory_that_grows_is_that_of_who_holds_the_sockets():
 
 
 def test_every_row_but_the_one_for_them_spares_such_servers():
-    na = {attack.id for attack in sockets.ATTACKS[:-1] if attack.run(a_stage(Site())).verdict is Verdict.NA}
+    asked = [*sockets.ATTACKS[:-1], *sockets.PATIENT]
+    na = {attack.id for attack in asked if attack.run(a_stage(Site())).verdict is Verdict.NA}
     assert na == {"A4-20", "A4-21", "A4-22", "A4-23", "A4-24"}
+
+
+def endings(stage, monkeypatch, **late_s):
+    """What becomes of sockets that are closed as they should, but for those that take so long; and the pauses."""
+    pauses, names = [], {ending.name.replace(" ", "_"): ending for ending in sockets.ENDINGS}
+
+    def closed(_stage, ending):
+        name = next(name for name, each in names.items() if each is ending)
+        if late_s.get(name) == "refused":
+            raise WebSocketException("no")
+        return ending.code, late_s.get(name, ending.within_s / 2)
+
+    monkeypatch.setattr(sockets, "_closed", closed)
+    asked = sockets.served(sockets.ended_credentials)(stage)
+    while True:
+        try:
+            pauses.append(next(asked))
+        except StopIteration as ended:
+            return ended.value, pauses
+
+
+ASGI = {"interface": Interface.ASGI}
+
+
+def test_sockets_that_end_with_their_credential_pass_and_the_stack_is_left_to_others_meanwhile(monkeypatch):
+    before = time.time()
+    outcome, pauses = endings(a_stage(lambda _: None, **ASGI), monkeypatch)
+    assert outcome.verdict is Verdict.PASS, outcome
+    assert [each - before for each in pauses] == [pytest.approx(ACCESS_LIFETIME_S - 1.0, abs=0.9)]
+    assert outcome.measured["log_out_s"] == sockets.AT_ONCE_S / 2
+
+
+@pytest.mark.parametrize("name", ["log-out", "user_deactivated", "end_of_life"])
+def test_a_socket_that_outlives_its_credential_is_found(monkeypatch, name):
+    outcome, _ = endings(a_stage(lambda _: None, **ASGI), monkeypatch, **{name: 60.0})
+    assert (outcome.verdict, "after 60.0 s" in outcome.seen) == (Verdict.FAIL, True), outcome
+
+
+@pytest.mark.parametrize("name", ["log-out", "end_of_life"])
+def test_a_socket_that_is_never_opened_is_found(monkeypatch, name):
+    outcome, _ = endings(a_stage(lambda _: None, **ASGI), monkeypatch, **{name: "refused"})
+    assert outcome == failed("the handshake failed", "WebSocketException: no")
+
+
+def test_where_no_sockets_are_nobody_waits_for_their_end():
+    asked = sockets.served(sockets.ended_credentials)(a_stage(lambda _: None))
+    assert asked.verdict is Verdict.NA

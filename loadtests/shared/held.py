@@ -6,6 +6,7 @@ lost that comes early.
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import sys
@@ -24,8 +25,10 @@ def run() -> None:
     """Locust as it is started otherwise, held twice: before its code is loaded, and before its users are there."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {WAKE, GO})
     hold("asleep", until=WAKE)
+    gc.disable()  # what is loaded stays: there is nothing to collect
     import locust.main  # noqa: PLC0415 - loading is what is put off
 
+    gc.enable()
     locust.events.init.add_listener(lambda **_: hold("loaded", until=GO))
     locust.main.main()
 

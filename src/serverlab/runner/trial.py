@@ -214,8 +214,7 @@ def _gather(
     with sampler.Sampler(
         lead_s=bench.lead_s, on_end=lambda gone: deaths.stop_load(bench.engine, gone)
     ) as samples:
-        for role in gates.STACK_ROLES:
-            samples.watch(bench.engine.containers(role))
+        samples.watch(each for each in bench.engine.containers() if _role(each) in gates.STACK_ROLES)
         _measure(bench, workload, evidence=evidence, samples=samples)
     evidence.clock_jump_s = vitals.clock_jump_s([*leads_s, *samples.leads_s])
     evidence.speed_after = core_speed(app)
@@ -276,7 +275,7 @@ def _log_lines(containers: Iterable[Container], window: LoadResult) -> dict[str,
     """How many lines each role of the stack logged within the window."""
     lines: Counter[str] = Counter()
     for container in containers:
-        role = container.labels.get(SERVICE_LABEL, "?")
+        role = _role(container)
         if role in gates.STACK_ROLES:
             logged = container.logs(since=window.window_start, until=window.window_end)
             lines[role] += logged.count(b"\n")
@@ -285,7 +284,6 @@ def _log_lines(containers: Iterable[Container], window: LoadResult) -> dict[str,
 
 def _check_alive(engine: Engine, evidence: Evidence) -> None:
     for container in engine.containers():
-        container.reload()
         state = container.attrs["State"]
         if state.get("OOMKilled"):
             evidence.void.append(
@@ -295,6 +293,10 @@ def _check_alive(engine: Engine, evidence: Evidence) -> None:
             evidence.void.append(
                 f"container {container.name} was restarted while it was measured; see by whom (`docker events`)"
             )
+
+
+def _role(container: Container) -> str:
+    return str(container.labels.get(SERVICE_LABEL, "?"))
 
 
 def _started(container: Container) -> str:

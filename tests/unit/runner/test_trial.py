@@ -259,7 +259,7 @@ def test_a_worker_that_was_replaced_makes_the_trial_void(trial, fake):
 
 def test_the_speed_of_the_cores_is_kept(trial):
     made, _ = trial()
-    assert (made.speed_before, made.speed_after) == (20.0, 20.0)
+    assert (made.speed_before, made.speed_after) == (10.0, 10.0)
 
 
 def test_a_void_trial_keeps_the_last_lines_of_every_container(trial, fake):

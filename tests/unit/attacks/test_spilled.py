@@ -46,7 +46,12 @@ def found(monkeypatch):
 
 
 def test_a_log_of_the_requests_without_what_was_in_their_addresses_passes(found):
-    assert found({"app": [ASKED] * 3}) == passed("403; logged by app without token and ticket")
+    logs = {"app": [GAVE_TICKET], "edge": [ASKED] * 3}
+    behind = found(logs, target="gunicorn:asgi+nginx")
+    assert behind == passed("403; logged by edge, app without token and ticket")
+    assert found({"app": [GAVE_TICKET, *[ASKED] * 3]}) == passed(
+        "403; logged by app without token and ticket"
+    )
 
 
 def test_with_daphne_beside_the_server_edge_and_app_have_logged_and_daphne_is_looked_at(found):
@@ -60,26 +65,34 @@ def test_with_daphne_beside_the_server_edge_and_app_have_logged_and_daphne_is_lo
 
 
 def test_the_token_in_any_log_fails(found):
-    leaking = [ASKED] * 2 + [f'"GET /ws/feed/?token={ACCESS} HTTP/1.1" 403']
+    leaking = [GAVE_TICKET, f'"GET /ws/feed/?token={ACCESS} HTTP/1.1" 403']
     assert found({"app": leaking}).seen == "the access token in the log of app"
-    assert found({"app": [ASKED] * 3, "cache": [ACCESS]}).seen == "the access token in the log of cache"
+    assert found({"app": [GAVE_TICKET], "cache": [ACCESS]}).seen == "the access token in the log of cache"
 
 
 @pytest.mark.parametrize(
-    "lines", [[], [ASKED] * 2, [ASKED.replace("403", "101")] * 3, [GAVE_TICKET] * 3], ids=str
+    ("edge", "app", "lacking"),
+    [
+        ([], [GAVE_TICKET], "edge"),
+        ([ASKED] * 2, [GAVE_TICKET], "edge"),
+        ([ASKED.replace("403", "101")] * 3, [GAVE_TICKET], "edge"),
+        ([ASKED] * 3, [], "app"),
+        ([ASKED] * 3, [GAVE_TICKET.replace("201", "401")], "app"),
+        ([], [], "edge, app"),
+    ],
 )
-def test_a_log_without_the_requests_shows_nothing(found, lines):
-    wanted = Outcome(Verdict.UNKNOWN, "not logged", "the log of app lacks the requests")
-    assert found({"app": lines}) == wanted
+def test_a_log_without_the_requests_shows_nothing(found, edge, app, lacking):
+    wanted = Outcome(Verdict.UNKNOWN, "not logged", f"the log of {lacking} lacks the requests")
+    assert found({"app": app, "edge": edge}, target="gunicorn:asgi+nginx") == wanted
 
 
 def test_a_handshake_that_succeeds_fails(found):
-    assert found({"app": [ASKED] * 3}, status=101).verdict is Verdict.FAIL
+    assert found({"app": [GAVE_TICKET, ASKED]}, status=101).verdict is Verdict.FAIL
 
 
-def test_a_server_that_writes_no_access_log_is_asked_behind_an_edge_only(found):
-    assert found({"app": []}, target="daphne:production") == not_applicable(
-        "its server writes no access log, and no edge is in front of it"
-    )
+def test_a_server_that_logs_no_handshakes_is_asked_behind_an_edge_only(found):
+    reason = "its server logs no handshakes, and no edge is in front of it"
+    assert found({"app": []}, target="daphne:production") == not_applicable(reason)
+    assert found({"app": [GAVE_TICKET]}) == not_applicable(reason)
     behind = found({"app": [], "edge": [ASKED] * 3}, target="daphne:production+nginx")
     assert behind == passed("403; logged by edge without token and ticket")

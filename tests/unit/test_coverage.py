@@ -54,6 +54,23 @@ def test_without_the_correction_a_section_of_many_rows_would_often_be_wrong(monk
     assert simulation.false_alarms(simulation.even, rows=11, rounds=5, floor=False, corrected=False) > 0.2
 
 
+def test_what_bca_is_simulated_as_is_what_the_statistics_say():
+    lines = simulation.lopsided(np.random.default_rng(1), (3, stats.BCA_FROM))
+    for line, *ends in zip(lines, *simulation.bca_ends(lines), strict=True):
+        assert stats.bca(line.tolist()) == pytest.approx(ends, rel=1e-9)
+
+
+@pytest.mark.parametrize("noise", PROMISED)
+def test_bca_covers_92_to_98_percent_where_it_is_used_and_the_decision_says_so(noise):
+    found = simulation.bca_coverage(PROMISED[noise], stats.BCA_FROM)
+    assert 0.92 <= found <= 0.98
+    table = (
+        simulation.PAGE.read_text(encoding="utf-8").partition("The same of BCa")[2].partition("How often")[0]
+    )
+    (row,) = (line for line in table.splitlines() if line.startswith(f"| {noise} |"))
+    assert row.endswith(f"| {found * 100:.1f} % |")
+
+
 def test_bca_covers_too_little_where_it_is_not_used(monkeypatch):
     monkeypatch.setattr(simulation, "BCA_RUNS", 300)
     assert simulation.bca_coverage(simulation.spells, 10) < 0.9

@@ -49,8 +49,10 @@ class Arrivals:
     _taken: int = 0
 
     def begin(self, now_s: float, *, window: Window | None) -> None:
-        """Start the schedule now; only what is due within the ``window`` is counted."""
+        """Start the schedule now and count anew; with a ``window`` only what is due within it is counted."""
         self._began_s, self.window = now_s, window
+        self.sent, self.queued, self.lag = 0, 0, Counts()
+        self._held.clear()
         self._next = enumerate(self._moments())
 
     def take(self, now_s: float) -> Due | None:
@@ -99,8 +101,14 @@ class Arrivals:
             "lag": self.lag.encoded(),
         }
 
+    def __str__(self) -> str:
+        """What became of them up to now, for who reads Locust's log."""
+        return (
+            f"open arrival: {self.sent} requests were sent, {self.queued} of them late: every user was busy"
+        )
+
     def _counts(self, due_s: float) -> bool:
-        return self.window is not None and self.window.holds(due_s)
+        return self.window is None or self.window.holds(due_s)
 
     def _scheduled(self) -> list[tuple[int, float]]:
         """All arrivals of the window, from the schedule alone."""

@@ -231,7 +231,14 @@ def attach(environment: Environment, **_: object) -> None:
         Trial(environment, Settings.read(os.environ)).listen()
     else:
         READY.add_listener(lambda **_: STAGE.open(None))
-        environment.events.test_stop.add_listener(lambda **_: STAGE.reset())
+        environment.events.test_stop.add_listener(_end_on_page)
+
+
+def _end_on_page(**_: object) -> None:
+    """The next test begins anew; the log says how many arrivals were late, for which Locust's tables have no place."""
+    if STAGE.arrivals is not None:
+        logger.info("%s", STAGE.arrivals)
+    STAGE.reset()
 
 
 def _stay_within_bounds(environment: Environment) -> None:

@@ -138,13 +138,16 @@ def test_scheduled_is_rate_times_time():
     assert begun(rate=333.0, duration_s=3.0).summary()["scheduled"] == pytest.approx(999, abs=1)
 
 
-def test_without_a_window_the_schedule_goes_on_and_nothing_is_counted():
+def test_without_a_window_the_schedule_goes_on_and_all_is_counted():
     """As on Locust's page."""
     arrivals = Arrivals(steps=(step(10.0),), warmup_s=2.0, spacing=Spacing.CONSTANT, seed=1)
     arrivals.begin(50.0, window=None)
     taken = [arrivals.take(1e9) for _ in range(40)][-1]
     assert (taken.due_s, taken.queued) == (pytest.approx(53.9), True)
     arrivals.note_sent(taken, 60.0)
+    assert counts(arrivals) == {"scheduled": 0, "sent": 1, "queued": 1, "unsent": 0, "lost": 39}
+    assert str(arrivals) == "open arrival: 1 requests were sent, 1 of them late: every user was busy"
+    arrivals.begin(90.0, window=None)
     assert counts(arrivals) == {"scheduled": 0, "sent": 0, "queued": 0, "unsent": 0, "lost": 0}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from serverlab.attacks.stage import LEAKS, Attack, Outcome, Stage, said
 from serverlab.attacks.visitor import Visitor, judged
+from serverlab.compose import Container
 from serverlab.model.records import Check
 from serverlab.probe import PASSWORD, Answer
 
@@ -23,7 +24,7 @@ SOON_S = 10.0
 """Within which an outage has to be told, also by a server that answers one request at a time."""
 
 BACK_S = 5.0
-POLL_S = 0.2
+POLL_S = 0.05
 INSIDES = (*LEAKS, "SELECT", "postgres", "redis", "5432", "6379", "Errno", "Error:")
 """What no answer about an outage may hold."""
 
@@ -47,12 +48,12 @@ class Told:
 
 
 @contextmanager
-def away(stage: Stage, service: str) -> Iterator[None]:
-    """Have a service of the stack stopped while the block runs."""
+def away(stage: Stage, service: str) -> Iterator[Container]:
+    """Have a service's container stopped while the block runs, which is given it."""
     container = stage.engine.service(service)
     container.stop(timeout=STOP_S)
     try:
-        yield
+        yield container
     finally:
         container.start()
 
@@ -89,14 +90,22 @@ def _of_health(each: Told) -> bool:
     return each.asked.name == "/readyz"
 
 
-def back_s(ask: Callable[[], int]) -> float | None:
-    """The seconds from now until the question is answered by 200; None if it is not soon enough."""
+def back_s(ask: Callable[[], int], *, service: Container) -> float | None:
+    """The seconds from now until the question is answered by 200; None if it is not soon enough.
+
+    It is asked when the service says that it is well: who asks earlier waits as long as the app does between two tries.
+    """
     began = time.monotonic()
-    while ask() != 200:
+    while not _is_well(service) or ask() != 200:
         if time.monotonic() - began > BACK_S:
             return None
         time.sleep(POLL_S)
     return time.monotonic() - began
+
+
+def _is_well(service: Container) -> bool:
+    command = service.attrs["Config"]["Healthcheck"]["Test"][1:]
+    return bool(service.exec_run(command).exit_code == 0)
 
 
 def database_away(stage: Stage) -> Outcome:
@@ -104,7 +113,7 @@ def database_away(stage: Stage) -> Outcome:
     access = stage.access
     bearer = stage.credential(access)
     credentials = {"username": "user01", "password": PASSWORD}
-    with away(stage, "db"):
+    with away(stage, "db") as service:
         during = told(
             [
                 Asked("who am I", 503, lambda: stage.me(access)),
@@ -115,14 +124,15 @@ def database_away(stage: Stage) -> Outcome:
                 Asked("the page", 200, lambda: stage.ask("GET", "/")),
             ]
         )
-    return _outcome(during, again="the same token", back_after_s=back_s(lambda: stage.me(access).status))
+    back_after_s = back_s(lambda: stage.me(access).status, service=service)
+    return _outcome(during, again="the same token", back_after_s=back_after_s)
 
 
 def cache_away(stage: Stage) -> Outcome:
     """Redis is stopped, where sessions are and attempts to sign in are counted: tokens do not notice."""
     session, token = _signed_in(stage, "user02"), _signed_in(stage, "user03", "jwt")
     credentials = {"username": session.username, "password": session.password}
-    with away(stage, "cache"):
+    with away(stage, "cache") as service:
         during = told(
             [
                 Asked("a session", 503, lambda: _asked(session)),
@@ -135,7 +145,8 @@ def cache_away(stage: Stage) -> Outcome:
             ]
         )
     again = Visitor(stage, username=session.username)
-    return _outcome(during, again="a new session", back_after_s=back_s(lambda: again.log_in().status_code))
+    back_after_s = back_s(lambda: again.log_in().status_code, service=service)
+    return _outcome(during, again="a new session", back_after_s=back_after_s)
 
 
 def _signed_in(stage: Stage, username: str, way: str = "session") -> Visitor:

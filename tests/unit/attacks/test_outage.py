@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -19,12 +20,23 @@ AWAY = {"detail": "Temporarily unavailable."}
 LATER = {"Retry-After": "5"}
 
 
+WELL = ["is-well"]
+
+
 @dataclass
 class Service:
-    """A container that notes what is done to it."""
+    """A container that notes what is done to it, and is well when its check has been asked so often since its start."""
 
     running: bool = True
     done: list[str] = field(default_factory=list)
+    ill: int = 0
+    attrs = {"Config": {"Healthcheck": {"Test": ["CMD", *WELL]}}}  # noqa: RUF012 - the same for all
+
+    def exec_run(self, command: list[str]) -> SimpleNamespace:
+        """As docker-py's."""
+        assert (command, self.running) == (WELL, True)
+        self.ill -= 1
+        return SimpleNamespace(exit_code=int(self.ill >= 0))
 
     def stop(self, *, timeout: int) -> None:
         """As docker-py's."""
@@ -167,6 +179,10 @@ def test_a_refusal_that_takes_long_is_found():
 
 def test_the_return_is_awaited(monkeypatch):
     monkeypatch.setattr(outage, "BACK_S", 60.0)
-    statuses = iter([503, 0, 200])
-    assert back_s(lambda: next(statuses)) is not None
-    assert list(statuses) == []
+    statuses, service = iter([503, 0, 200]), Service(ill=2)
+    assert back_s(lambda: next(statuses), service=service) is not None
+    assert (list(statuses), service.ill) == ([], -3)
+
+
+def test_a_service_that_is_never_well_is_not_back():
+    assert back_s(lambda: 200, service=Service(ill=1_000_000)) is None

@@ -21,7 +21,7 @@ NOT_ABOUT_TIME = (
 )
 """Of those that start containers: what is asked of a stack whatever else the machine does, and takes minutes."""
 
-FORGIVING = ("tests/browser/test_page.py", "tests/contract/test_drain.py")
+FORGIVING = ("tests/browser/test_page.py",)
 """Those that a machine may delay by a second: they come while the process without containers is about to end."""
 
 
@@ -40,7 +40,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what a busy machine does not change; end each stack with what leaves its rows changed.
+    """Begin with what a busy machine does not change; end each stack with what changes its rows, and then what ends it.
 
     The process that has no containers is done before the rest begins, which then has the machine for itself.
     """
@@ -51,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         key=lambda item: (
             _turn(item.nodeid.partition("::")[0]),
             begun[_stack_of(item)],
+            item.get_closest_marker("ends_stack") is not None,
             item.get_closest_marker("leaves_rows") is not None,
         )
     )

@@ -6,6 +6,7 @@ each module starts every target once.
 
 from __future__ import annotations
 
+import select
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from serverlab import probe
 from serverlab.catalog import Catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Container, Engine, StackSettings
-from serverlab.model.definitions import Unanswered
+from serverlab.model.definitions import Track, Unanswered
 from serverlab.runner.trial import expectation
 from tests.bad_requests import BAD_REQUESTS, NO_TEXT, UNREAD, all_refused, refused
 from tests.contract.schema import CLOSED, EDGE_SAYS, ask_everything
@@ -297,3 +298,27 @@ def test_answers_are_as_the_schema_says(
 ) -> None:
     bearer = {"Authorization": client.headers["Authorization"]}
     ask_everything(url, bearer, target=str(stack.target), largest_head_bytes=unanswered.head_bytes)
+
+
+def drains(stack: StackSettings, catalog: Catalog) -> bool:
+    """Whether the target claims it: the capability is that of the production track."""
+    claimed = "graceful_stop" in catalog.servers[stack.target.server].capabilities
+    return claimed and catalog.variant(stack.target).track is Track.PRODUCTION
+
+
+@pytest.mark.ends_stack
+def test_a_request_in_flight_is_answered_before_a_server_that_drains_stops(
+    url: str, stack: StackSettings, catalog: Catalog, engine: Engine
+) -> None:
+    if not drains(stack, catalog):
+        return
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=20) as client:
+        client.sendall(b"GET /lab/wait?ms=2000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answered, _, _ = select.select([client], [], [], 0.5)
+        assert not answered, "the request is no longer in flight"
+        for container in engine.containers("app"):
+            # as `docker stop` does, but for the wait until it has stopped: the answer comes before
+            container.kill(signal=container.attrs["Config"]["StopSignal"])
+        answered, _, _ = select.select([client], [], [], 0)
+        assert not answered, "answered or closed before every container had been told to stop"
+        assert client.recv(64).split(b" ")[1] == b"200"

@@ -34,7 +34,7 @@ def test_what_time_does_not_change_comes_first_and_the_order_is_kept_otherwise()
         an_item("b"),
         an_item("a"),
         an_item("e", file="tests/unit/test_edge.py"),
-        an_item("f", file="tests/contract/test_drain.py"),
+        an_item("f", file="tests/browser/test_page.py"),
         an_item("d", file="tests/contract/test_edge.py"),
         an_item("c", file="tests/contract/test_edge.py"),
     ]
@@ -48,8 +48,9 @@ def test_what_comes_first_is_there_and_starts_containers(root):
     assert [each for each in first if not each.startswith(STARTING_CONTAINERS)] == []
 
 
-def test_what_leaves_the_rows_of_a_stack_changed_is_the_last_to_ask_that_stack():
+def test_what_leaves_the_rows_of_a_stack_changed_is_the_last_to_ask_it_but_for_what_ends_it():
     items = [
+        an_item("ends[two]", stack="two", marked=["ends_stack"]),
         an_item("changes[two]", stack="two", marked=["leaves_rows"]),
         an_item("asks[two]", stack="two"),
         an_item("asks[one]", stack="one"),
@@ -57,7 +58,14 @@ def test_what_leaves_the_rows_of_a_stack_changed_is_the_last_to_ask_that_stack()
         an_item("proves[two]", stack="two"),
     ]
     pytest_collection_modifyitems(items)
-    assert named(items) == ["asks[two]", "proves[two]", "changes[two]", "asks[one]", "changes[one]"]
+    assert named(items) == [
+        "asks[two]",
+        "proves[two]",
+        "changes[two]",
+        "ends[two]",
+        "asks[one]",
+        "changes[one]",
+    ]
 
 
 @pytest.mark.parametrize(("exitstatus", "looks"), [(0, True), (1, True), (2, False)])

@@ -1,5 +1,7 @@
 """The container contract for what Compose resolves: each rule is a function that says whether a service breaks it."""
 
+import re
+
 
 def can_be_written(service):
     return not service.get("read_only")
@@ -34,6 +36,16 @@ def has_no_limit_of_open_files(service):
     return not 0 < limit.get("hard", 0) <= 1 << 16 or limit.get("soft") != limit["hard"]
 
 
+def holds_a_secret_in_its_environment(service):
+    return any(
+        value
+        for name, value in service.get("environment", {}).items()
+        if re.search("SECRET|PASSWORD|(JWT|API)_KEY", name) and not name.endswith("_FILE")
+    ) or any(
+        re.search(r"://[^/@\s]+:[^/@\s]+@", str(value)) for value in service.get("environment", {}).values()
+    )
+
+
 def mounts_the_host(service):
     return any(volume["type"] == "bind" for volume in service.get("volumes", []))
 
@@ -66,6 +78,7 @@ RULES = (
     has_no_memory_limit,
     has_no_process_limit,
     has_no_limit_of_open_files,
+    holds_a_secret_in_its_environment,
     mounts_the_host,
     shares_the_hosts_name_spaces,
     is_open_to_the_network,

@@ -59,7 +59,7 @@ class FakeLab:
         return Lab(
             root=self.root,
             shell=self.shell,
-            engine=Engine(self.client),
+            engine=Engine(self.client, secrets=self.root / "secrets"),
             catalog=load_catalog(self.root),
             say=self.said.append,
             lock=self.root / "lab.lock",
@@ -144,7 +144,7 @@ class FakeLab:
         self.app.server_header = "nginx" if has_edge else HEADERS[target.server]
         self.app.hostnames = [f"replica-{number}" for number in range(replicas)]
         self.app.forget_turn()
-        self.app.jwt_key = given["LAB_JWT_KEY"]
+        self.app.jwt_key = (Path(given["LAB_SECRETS"]) / "jwt_key").read_text(encoding="utf-8")
 
     def _generate(self, given: Mapping[str, str]) -> Iterator[bytes]:
         start = time.time()

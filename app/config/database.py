@@ -17,8 +17,8 @@ _held: list[sqlite3.Connection] = []
 _holding = threading.Lock()
 
 
-def tuned(parsed: dict[str, Any], *, pool_size: int) -> dict[str, Any]:
-    """Return a copy of a parsed DATABASE_URL with the options of its engine.
+def tuned(parsed: dict[str, Any], *, pool_size: int, password: str = "") -> dict[str, Any]:
+    """Return a copy of a parsed DATABASE_URL with the options of its engine, and with the password if there is one.
 
     Connections live no longer than a request: under ASGI every request has a thread of its own, so a
     connection that is kept for the thread would never be used again. For PostgreSQL a pool per process (at most
@@ -27,6 +27,7 @@ def tuned(parsed: dict[str, Any], *, pool_size: int) -> dict[str, Any]:
     options = _sqlite() if parsed["ENGINE"].endswith("sqlite3") else _postgresql(pool_size)
     return {
         **parsed,
+        "PASSWORD": password or parsed.get("PASSWORD", ""),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**options, **parsed.get("OPTIONS", {})},

@@ -81,6 +81,15 @@ def secret_key(environment: Mapping[str, str]) -> str:
     return _secret(environment, "DJANGO_SECRET_KEY")
 
 
+def optional(environment: Mapping[str, str], name: str) -> str:
+    """Return the text of a variable, or of the file that the one with _FILE behind its name says; "" without both.
+
+    Raises:
+        ImproperlyConfigured: the file cannot be read, or is empty.
+    """
+    return _secret(environment, name) if environment.get(f"{name}_FILE") else environment.get(name, "")
+
+
 def key_ring(environment: Mapping[str, str], *, secret: str) -> KeyRing:
     """Return the keys for tokens: those of the JWK Set in DJANGO_JWT_KEYS, or the one in DJANGO_JWT_KEY (HS256).
 

@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from config.cache import channel_layer, shared_cache
 from config.choices import one_of, switched, whole_number
 from config.database import tuned
-from config.keys import key_ring, secret_key
+from config.keys import key_ring, optional, secret_key
 from config.modes import allowed_debug, cookie_name
 
 env = environ.Env()
@@ -85,13 +85,14 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 # Database: SQLite opens a connection per request, PostgreSQL has a pool per process; both fit WSGI and ASGI
 DATABASES = {
     "default": tuned(
-        env.db_url("DATABASE_URL", default="sqlite:////data/db.sqlite3"),
+        env.db_url_config(optional(env.ENVIRON, "DATABASE_URL") or "sqlite:////data/db.sqlite3"),
         pool_size=LAB_THREADS or 16,
+        password=optional(env.ENVIRON, "DATABASE_PASSWORD"),
     )
 }
 
 # What processes share: in Redis if there is one, else in the database, which every process and replica has anyway
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = optional(env.ENVIRON, "REDIS_URL")
 CACHES = {"default": shared_cache(REDIS_URL)}
 
 # The live feed: off, no write pays anything for it

@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a script in an image, part of no package
 """Make the database cluster if the volume has none yet, then become PostgreSQL.
 
-LAB_DB_PASSWORD is the password of the user `lab`, who owns the database `lab`. It is set when the cluster is made:
-a volume keeps the one it began with. LAB_DB_MAX_CONNECTIONS takes the place of what postgresql.conf says of that.
+LAB_DB_PASSWORD_FILE is where the password of the user `lab` lies, who owns the database `lab`. It is set when the
+cluster is made: a volume keeps the one it began with. LAB_DB_MAX_CONNECTIONS takes the place of what postgresql.conf says of that.
 """
 
 import os
@@ -43,10 +43,10 @@ def _must(*command: str, words: str = "") -> None:
 def main() -> None:
     """Become PostgreSQL."""
     if not CLUSTER.exists():
-        password = os.environ.get("LAB_DB_PASSWORD")
-        if not password:
-            sys.exit("postgres: LAB_DB_PASSWORD is not set; a new cluster needs it")
-        make_cluster(password)
+        file = os.environ.get("LAB_DB_PASSWORD_FILE")
+        if not file:
+            sys.exit("postgres: LAB_DB_PASSWORD_FILE is not set; a new cluster needs it")
+        make_cluster(Path(file).read_text(encoding="utf-8").strip())
     # No other container has this volume, and nothing of this one runs yet: a lock is what a crash has left. Its process
     # id may be that of a health check by now, and PostgreSQL would then refuse to start.
     LOCK.unlink(missing_ok=True)

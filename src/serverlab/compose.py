@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
 import requests.exceptions
+from docker.types import Mount
 
+from serverlab import secretfiles
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
 from serverlab.logs import Container, exit_code, follow, log_lines, tails, whole_lines
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
@@ -31,7 +34,9 @@ __all__ = [
     "connect",
     "engine_failed",
     "follow",
+    "is_secret",
     "log_lines",
+    "secrets_of",
     "start_beside",
     "start_load",
     "start_witness",
@@ -68,9 +73,10 @@ class StackDied(TrialFailed):
 class Engine:
     """The container engine, asked through its API for what Compose does not tell."""
 
-    def __init__(self, client: Container) -> None:
-        """Use the docker-py ``client``."""
+    def __init__(self, client: Container, *, secrets: Path | None = None) -> None:
+        """Use the docker-py ``client``; ``secrets`` is the folder that those of a stack are kept in (None: nowhere)."""
         self.client = client
+        self.secrets = secrets
 
     def containers(self, service: str | None = None) -> list[Container]:
         """Our containers, running or not, of all services or of one."""
@@ -125,7 +131,7 @@ class Engine:
         return {_label_of(thing) for things in self._things() for thing, _ in things}
 
     def remove_all(self, *, deadline_s: float = DEADLINE_S) -> list[str]:
-        """Remove every container, network and volume that carries our label; return their names.
+        """Remove every container, network and volume that carries our label, and its secrets; return their names.
 
         Ctrl-C does not cut it short. It looks again until nothing is found, because an engine may still finish what an
         interrupted command asked of it; for the same reason what is refused is tried again.
@@ -133,7 +139,10 @@ class Engine:
         Raises:
             EnvironmentLacks: the engine still refuses after the deadline; with what it said.
         """
-        return remove_all(self._things, deadline_s=deadline_s)
+        removed = remove_all(self._things, deadline_s=deadline_s)
+        if self.secrets:
+            secretfiles.remove(self.secrets)
+        return removed
 
     def _things(self) -> Iterator[list[Thing]]:
         """All that is ours, with how it is removed; what a list holds is looked for when the one before is gone.
@@ -172,7 +181,7 @@ def connect(shell: Shell) -> Engine:
         client.ping()
     except docker.errors.DockerException as refused:
         raise _unreachable(f"{refused}") from None
-    return Engine(client)
+    return Engine(client, secrets=secretfiles.FOLDER)
 
 
 def _unreachable(said: str) -> EnvironmentLacks:
@@ -205,9 +214,33 @@ def up(
     try:
         files = [*settings.files(), *([] if held is None else ["load.yml", "held.yml"])]
         arguments = ["up", "--detach", "--no-build", "--pull", "never"]
-        _compose(shell, root, settings, files, arguments, variables=held)
+        _compose(
+            shell, root, settings, files, arguments, variables={**(held or {}), **_kept(engine, settings)}
+        )
     except CommandFailed as failed:
         raise _explained(failed, engine, settings) from None
+
+
+def _kept(engine: Engine, settings: StackSettings) -> dict[str, str]:
+    """Write the secrets of the stack; the variable that says where they are."""
+    if engine.secrets is None:
+        return {}
+    secretfiles.write(engine.secrets, settings.secrets())
+    return {"LAB_SECRETS": str(engine.secrets)}
+
+
+def secrets_of(container: Container) -> list[Mount]:
+    """How the container's secrets are mounted, for another one like it."""
+    return [
+        Mount(each["Destination"], each["Source"], type="bind", read_only=True)
+        for each in container.attrs["Mounts"]
+        if is_secret(each)
+    ]
+
+
+def is_secret(mount: Mapping[str, Any]) -> bool:
+    """Whether a mount of a container is a file with a secret, which the container can only read."""
+    return mount["Type"] == "bind" and mount["Destination"].startswith("/run/secrets/") and not mount["RW"]
 
 
 def start_load(

@@ -156,6 +156,29 @@ def test_sqlite_waits_for_its_lock_and_writes_ahead(read_settings):
     }
 
 
+def test_where_the_database_and_redis_are_may_stand_in_files(read_settings, tmp_path):
+    """So may the password alone."""
+    texts = {
+        "DATABASE_URL": "postgres://lab@db:5432/lab",
+        "DATABASE_PASSWORD": "pw",
+        "REDIS_URL": "redis://:pw@cache:6379/0",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    found = read_settings(**{f"{name}_FILE": str(tmp_path / name) for name in texts})
+    database = found["DATABASES"]["default"]
+    assert (database["USER"], database["PASSWORD"], database["HOST"]) == ("lab", "pw", "db")
+    assert found["CACHES"]["default"]["LOCATION"] == texts["REDIS_URL"]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_PASSWORD", "REDIS_URL"])
+def test_a_file_that_is_named_has_to_be_there_and_to_say_something(read_settings, tmp_path, name):
+    (tmp_path / "empty").touch()
+    for file, words in {"missing": "cannot be read", "empty": f"Set the environment variable {name}"}.items():
+        with pytest.raises(ImproperlyConfigured, match=words):
+            read_settings(**{f"{name}_FILE": str(tmp_path / file)})
+
+
 @pytest.mark.parametrize(("threads", "size"), [("16", 16), ("1", 2), ("0", 16)])
 def test_postgresql_has_a_pool_for_the_threads(read_settings, threads, size):
     """One connection per thread of a worker; unbounded threads share sixteen."""

@@ -81,7 +81,7 @@ def context(fake):
     return Context(
         root=fake.root,
         shell=fake.shell,
-        connect=lambda _shell: Engine(fake.client),
+        connect=lambda _shell: Engine(fake.client, secrets=fake.root / "secrets"),
         lock=fake.root / "lab.lock",
         taken_by=lambda _port: None,
     )

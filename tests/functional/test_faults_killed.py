@@ -33,7 +33,7 @@ def call(root, words, *, fuse):
         context = Context(
             root=root,
             shell=fake.shell,
-            connect=lambda _shell: Engine(fake.client),
+            connect=lambda _shell: Engine(fake.client, secrets=fake.root / "secrets"),
             lock=root / "lab.lock",
             clock=fake.time.clock,
             machine=PLENTY,

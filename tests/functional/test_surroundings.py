@@ -37,7 +37,7 @@ def test_a_checkout_may_lie_in_any_folder(tmp_path, capsys, name):
         context = Context(
             root=fake.root,
             shell=fake.shell,
-            connect=lambda _shell: Engine(fake.client),
+            connect=lambda _shell: Engine(fake.client, secrets=fake.root / "secrets"),
             lock=tmp_path / "lock",
         )
         assert main(["run", "quick", "--rounds", "1"], context=context) == 0

@@ -74,7 +74,7 @@ def test_a_target_alone_resolves_to_its_server_and_its_edge(settings):
     assert services["app"]["image"] == f"serverlab/{settings.target.server}:dev"
     environment = services["app"]["environment"]
     assert (environment["LAB_VARIANT"], environment["LAB_CPUS"]) == (settings.target.variant, "2")
-    assert environment["DJANGO_SECRET_KEY"] != environment["DJANGO_JWT_KEY"]
+    assert environment["DJANGO_SECRET_KEY_FILE"] != environment["DJANGO_JWT_KEY_FILE"]
 
 
 def test_every_container_keeps_the_contract(root, resolved, settings):
@@ -176,10 +176,30 @@ def test_every_variable_of_the_compose_files_is_documented(root):
     assert sorted(name for name in used if f"`{name}`" not in page) == []
 
 
-def test_the_plain_stack_needs_only_the_server_and_two_keys():
-    required = {"LAB_SERVER": "gunicorn", "LAB_SECRET_KEY": "a", "LAB_JWT_KEY": "b"}
+def test_no_secret_of_a_stack_is_in_what_compose_makes_of_it(settings):
+    resolved = json.dumps(resolve([*settings.files(), "load.yml", "prober.yml"], settings.variables()))
+    assert [name for name, secret in settings.secrets().items() if secret and secret in resolved] == []
+
+
+def test_every_file_with_a_secret_is_mounted_where_it_is_looked_for(resolved, settings):
+    assert set(resolved["secrets"]) == set(settings.secrets())
+    for name, service in resolved["services"].items():
+        mounted = {f"/run/secrets/{each['source']}" for each in service.get("secrets", [])}
+        environment = service.get("environment", {})
+        wanted = {value for key, value in environment.items() if key.endswith("_FILE") and value}
+        assert {each for each in wanted if each.startswith("/run/secrets/")} <= mounted, name
+
+
+def test_the_plain_stack_needs_only_the_server_and_the_files():
+    required = {"LAB_SERVER": "gunicorn"}
     services = resolve(["stack.yml", "direct.yml"], required)["services"]
     assert services["app"]["labels"][LABEL] == "by-hand"
+    assert {each["source"] for each in services["app"]["secrets"]} == {
+        "secret_key",
+        "jwt_key",
+        "jwt_keys",
+        "database_password",
+    }
     for name in required:
         with pytest.raises(CommandFailed, match=f"required variable {name} is missing"):
             resolve(["stack.yml", "direct.yml"], required | {name: ""})

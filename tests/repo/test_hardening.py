@@ -27,9 +27,6 @@ FILES = (
 )
 REQUIRED = {
     "LAB_SERVER": "gunicorn",
-    "LAB_SECRET_KEY": "planted",
-    "LAB_JWT_KEY": "planted too",
-    "LAB_DB_PASSWORD": "planted",
 }
 BAD = {
     "can_be_written": {"read_only": False},
@@ -40,6 +37,7 @@ BAD = {
     "has_no_memory_limit": {"memswap_limit": "-1"},
     "has_no_process_limit": {"pids_limit": -1},
     "has_no_limit_of_open_files": {"ulimits": {"nofile": {"soft": 1024, "hard": 1 << 20}}},
+    "holds_a_secret_in_its_environment": {"environment": {"DJANGO_SECRET_KEY": "planted"}},
     "mounts_the_host": {"volumes": [{"type": "bind", "source": "/var/run/docker.sock"}]},
     "shares_the_hosts_name_spaces": {"network_mode": "host"},
     "is_open_to_the_network": {"ports": [{"target": 8000, "published": "8000"}]},
@@ -131,6 +129,7 @@ def test_a_service_that_breaks_a_rule_is_caught(services, rule):
 def test_a_service_that_says_nothing_breaks_the_rules_that_ask_for_something(rule):
     """What is forbidden is absent from an empty one; all else has to be said."""
     forbidden = {"is_privileged", "mounts_the_host", "shares_the_hosts_name_spaces", "is_open_to_the_network"}
+    forbidden |= {"holds_a_secret_in_its_environment"}
     assert (rule in broken({})) is (rule not in forbidden)
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from serverlab.attacks import containers
+from serverlab.attacks.handed import environments
 from serverlab.attacks.profiles import SPLIT
 from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.attacks.visitor import judged
@@ -37,7 +38,13 @@ COMPANIONS = ("db", "cache", "realtime")
 OPEN_FILES = (
     'print(*next(line for line in open("/proc/1/limits") if line.startswith("Max open files")).split()[3:5])'
 )
-INSIDE = (containers.users, containers.read_only, containers.capabilities, containers.privileges)
+INSIDE = (
+    containers.users,
+    containers.read_only,
+    containers.capabilities,
+    containers.privileges,
+    environments,
+)
 
 
 def contract(stage: Stage) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any
 from serverlab.attacks import scripts
 from serverlab.attacks.stage import UNSERVED, Attack, Outcome, Stage
 from serverlab.attacks.visitor import judged
-from serverlab.compose import LABEL, SERVICE_LABEL, Container
+from serverlab.compose import LABEL, SERVICE_LABEL, Container, is_secret, secrets_of
 from serverlab.model.records import Check
 from serverlab.probe import READY_DEADLINE_S, READY_PAUSE_S
 
@@ -205,9 +205,9 @@ def secret_in(text: str) -> str | None:
 
 def leftovers(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: ARG001
     """K-08: what building leaves behind in images that are not careful."""
-    folders = "/var/lib/apt/lists /var/cache/apt/archives /run/secrets"
-    command = f"find {folders} -type f -size +0 2>/dev/null | head -5"
-    found = container.exec_run(["sh", "-c", command]).output.decode().split()
+    command = "find /var/lib/apt/lists /var/cache/apt/archives /run/secrets -type f -size +0 2>/dev/null"
+    mounted = {mount["Destination"] for mount in container.attrs["Mounts"]}
+    found = sorted({*container.exec_run(["sh", "-c", command]).output.decode().split()} - mounted)[:5]
     tag = container.attrs["Config"]["Image"]
     yield _check(container, "caches", ok=not found, detail=", ".join(found) or "none")
     yield _check(
@@ -261,6 +261,7 @@ def _like(stage: Stage, model: Container) -> Container:
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
         tmpfs={"/tmp": "mode=1777"},  # noqa: S108 - the container's own
+        mounts=secrets_of(model),
         volumes=["/data"],  # a volume without a name is filled from the image, and removed with the container
         network_mode="none",
         environment=config["Env"],
@@ -281,7 +282,8 @@ def _until_healthy(container: Container, command: list[str]) -> None:
 def isolation(stage: Stage, container: Container) -> Iterator[Check]:  # noqa: ARG001
     """K-10."""
     host: dict[str, Any] = container.attrs["HostConfig"]
-    mounts = [mount for mount in container.attrs["Mounts"] if mount["Type"] not in ("volume", "tmpfs")]
+    known = ("volume", "tmpfs")
+    mounts = [each for each in container.attrs["Mounts"] if each["Type"] not in known and not is_secret(each)]
     ports = container.attrs["NetworkSettings"]["Ports"].values()
     addresses = {bound["HostIp"] for each in ports for bound in each or ()}
     filters = {flag for process in _processes(container) for flag in process["Seccomp"]}

@@ -107,7 +107,8 @@ def _guessed_keys(stage: Stage) -> Outcome:
 
 
 def _short_key(stage: Stage) -> Outcome:
-    environment = {"DJANGO_JWT_KEY": "k" * 31, "DJANGO_JWT_KEYS": "", "DJANGO_JWT_ALGORITHM": "HS256"}
+    environment = {"DJANGO_JWT_KEY": "k" * 31, "DJANGO_JWT_ALGORITHM": "HS256"}
+    environment |= dict.fromkeys(("DJANGO_JWT_KEY_FILE", "DJANGO_JWT_KEYS_FILE", "DJANGO_JWT_KEYS"), "")
     code, output = run_inside(stage, ["manage.py", "check"], environment=environment)
     if code and "DJANGO_JWT_KEY has 31 bytes" in output:
         return passed("start refused")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from serverlab.compose import LABEL, Container
+from serverlab.compose import LABEL, Container, secrets_of
 from serverlab.errors import TrialFailed
 from serverlab.faults import nginx, returning
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene
@@ -113,6 +113,7 @@ def started(scene: Scene, like: Container, changes: Mapping[str, str]) -> Contai
         init=True,
         environment={**given, **changes},
         labels={LABEL: like.labels[LABEL]},
+        mounts=secrets_of(like),
         network=next(iter(networks)),
         read_only=True,
         tmpfs={"/tmp": "mode=1777,size=64m"},  # noqa: S108 - the container's own

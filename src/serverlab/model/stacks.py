@@ -110,18 +110,24 @@ class StackSettings:
             "LAB_PORT": str(self.port),
             "LAB_TLS_PORT": str(self.tls_port),
             "LAB_RUN": self.label,
-            "LAB_SECRET_KEY": self.secret_key,
-            "LAB_JWT_KEY": self.jwt_key,
-            "LAB_DB_PASSWORD": self.database_password,
             **({"LAB_WORKERS": str(self.workers)} if self.workers else {}),
             **self.app,
+        } | ({"LAB_JWT_KEYS": "on"} if self.secrets()["jwt_keys"] else {})
+
+    def secrets(self) -> dict[str, str]:
+        """What the stack's containers read from files, by the names of the files; empty where it has none."""
+        return {
+            "secret_key": self.secret_key,
+            "jwt_key": self.jwt_key,
+            "jwt_keys": self.app.get("LAB_JWT_KEYS", ""),
+            "database_password": self.database_password,
         }
 
     def _database_url(self) -> str:
         """Where Daphne beside the server finds the rows of the app; the app itself is told by its overlay."""
         if self.database is Database.SQLITE:
             return "sqlite:////data/db.sqlite3"
-        return f"postgres://lab:{self.database_password}@db:5432/lab"
+        return "postgres://lab@db:5432/lab"
 
     @property
     def inner_url(self) -> str:

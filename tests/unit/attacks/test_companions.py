@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from serverlab.attacks import companions, containers, scripts
+from serverlab.attacks import companions, containers, handed, scripts
 from serverlab.attacks.profiles import SPLIT
 from serverlab.compose import SERVICE_LABEL, Database
 from serverlab.model.definitions import Target
@@ -20,6 +20,7 @@ STATUS = {
     "NoNewPrivs": ["1"],
     "Seccomp": ["2"],
 }
+MOUNTS = [{"Type": "bind", "Destination": "/run/secrets/jwt_key", "RW": False}]
 SERVICES = ("app", "edge", "cache", "realtime")
 
 
@@ -44,11 +45,16 @@ def a_container(service, *, host=None, user="10001:10001", status=None, files="1
         scripts.FOLDERS: "/tmp",
         scripts.PRIVILEGED: "",
         companions.OPEN_FILES: files,
+        handed.ENVIRONMENTS: "PATH=/bin",
     }
     return SimpleNamespace(
         name=service,
         labels={SERVICE_LABEL: service},
-        attrs={"HostConfig": kept | (host or {}), "Config": {"User": user}, "Mounts": []},
+        attrs={
+            "HostConfig": kept | (host or {}),
+            "Config": {"User": user, "Env": []},
+            "Mounts": MOUNTS if service in handed.HOLDERS else [],
+        },
         exec_run=lambda argv: SimpleNamespace(exit_code=0, output=said[argv[-1]].encode()),
     )
 
@@ -58,6 +64,7 @@ def outcome_of(*found, target=SPLIT, realtime=True, database=Database.SQLITE):
     stage.settings.target = Target.parse(target)
     stage.settings.split = SimpleNamespace(stack="0")
     stage.settings.database = database
+    stage.settings.secrets = lambda: {"jwt_key": "s3cr3t"}
     stage.engine.containers = lambda: list(found)
     return companions.contract(stage)
 

@@ -1,0 +1,53 @@
+"""The secrets of a stack as files that only this user can reach, for as long as there is a stack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from serverlab.errors import EnvironmentLacks
+
+FOLDER = Path(f"/dev/shm/serverlab-{os.getuid()}")  # noqa: S108 - memory, whatever TMPDIR says
+"""In memory, so that no disk keeps them; one stack at a time is on a machine."""
+
+FOR_THE_OWNER = 0o700
+READABLE = 0o444
+"""Of the files: whoever a container's user is reads what is mounted there. On this machine the folder keeps all out."""
+
+
+def write(folder: Path, secrets: Mapping[str, str]) -> None:
+    """Make the folder anew with a file for each secret.
+
+    Raises:
+        EnvironmentLacks: something is in its place that this user does not own, or it cannot be written.
+    """
+    try:
+        remove(folder)
+        folder.mkdir(mode=FOR_THE_OWNER)
+        for name, text in secrets.items():
+            file = folder / name
+            file.write_text(text, encoding="utf-8")
+            file.chmod(READABLE)
+    except OSError as refused:
+        raise EnvironmentLacks(
+            f"{folder}: the secrets of a stack cannot be kept there: {refused.strerror}",
+            "Remove what is in its place.",
+        ) from None
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder with all that is in it, if it is there.
+
+    Raises:
+        OSError: something is in its place that is no folder of this user's.
+    """
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(None, "it is no folder of this user's")
+    shutil.rmtree(folder)

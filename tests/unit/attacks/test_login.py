@@ -174,7 +174,7 @@ def test_a_difference_of_half_a_hash_is_found_and_noise_is_not():
         "more than 5% of a hash between wrong password and unknown name, unknown name and inactive user",
     )
     assert found.seen == (
-        "+9.80 to +10.20 ms (p 0.00); -0.20 to +0.20 ms (p 1.00); -10.20 to -9.80 ms (p 0.00); "
+        "+10.00 to +10.00 ms (p 0.00); +0.00 to +0.00 ms (p 1.00); -10.00 to -10.00 ms (p 0.00); "
         "a hash takes 20.0 ms"
     )
     level = timing.outcome_of(dict.fromkeys(times, NOISE), {401}, hash_s=0.020)
@@ -261,9 +261,18 @@ def test_classes_that_cannot_be_told_apart_for_noise_stay_unknown_in_the_end(tim
 
 def test_an_interval_holds_what_lies_between_two_samples_and_the_p_value_is_of_ranks():
     one = [float(number) for number in range(1, 41)]
-    found = timing.gap([value + 5 for value in one], one)
+    found = timing.gap([value + 5 for value in reversed(one)], one)
     assert found.low_s < 5 < found.high_s
     assert timing.gap(one, one).p == pytest.approx(1.0)
+
+
+def test_what_slows_a_machine_for_a_while_slows_both_and_widens_no_interval():
+    drift = [0.020 + 0.010 * (number // 10 % 2) for number in range(60)]
+    one = [value + 0.0001 * (number % 3) for number, value in enumerate(drift)]
+    other = [value + 0.0001 * (number % 7 % 3) for number, value in enumerate(drift)]
+    together = timing.gap(one, other)
+    apart = timing.gap(one, [*other[30:], *other[:30]])
+    assert together.high_s - together.low_s < 0.001 < apart.high_s - apart.low_s
 
 
 class Library(Site):

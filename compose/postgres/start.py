@@ -2,7 +2,8 @@
 """Make the database cluster if the volume has none yet, then become PostgreSQL.
 
 LAB_DB_PASSWORD_FILE is where the password of the user `lab` lies, who owns the database `lab`. It is set when the
-cluster is made: a volume keeps the one it began with. LAB_DB_MAX_CONNECTIONS takes the place of what postgresql.conf says of that.
+cluster is made: a volume keeps the one it began with. LAB_DB_MAX_CONNECTIONS takes the place of what postgresql.conf
+says of connections.
 """
 
 import os

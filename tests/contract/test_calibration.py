@@ -15,7 +15,7 @@ import pytest
 
 from serverlab.compose import Engine
 from serverlab.model.definitions import Arrival, Spacing
-from tests.contract.calibration import Calibration, Measured, make_checkout, throttled
+from tests.contract.calibration import Calibration, Measured, cramped, make_checkout, restarting, throttled
 
 WARMUP_S = 0.5
 WINDOW_S = 4.0
@@ -209,6 +209,20 @@ def test_the_plateau_of_delayed_acknowledgements_is_named(lab: Calibration) -> N
     assert measured.doubts == {"plateau-40ms"}
 
 
+def test_one_wait_that_many_share_is_p95_and_p99_and_doubted(lab: Calibration) -> None:
+    """Two of 20 answers take 800 ms, so that p95 and p99 are both that; threads and timers add a few milliseconds.
+
+    Open arrival, as eight users would not come to the thousand requests that p99 needs. Alike is within 1 %, 8 ms.
+    """
+    measured = lab.measure(
+        "waiting", arrival=Arrival.OPEN, rate=440.0, users=128, warmup_s=WARMUP_S, duration_s=2.5
+    )
+    latency = measured.load.latency
+    assert latency.p95_us == pytest.approx(800 * MS, abs=20 * MS)
+    assert latency.p99_us == pytest.approx(latency.p95_us, rel=0.01)
+    assert measured.doubts == {"equal-percentiles"}
+
+
 def test_a_full_backlog_is_doubted_and_costs_a_second(lab: Calibration) -> None:
     """40 visitors per second come to where 50 are let in and two may wait: the kernel drops a third one's SYN.
 
@@ -254,6 +268,24 @@ def test_a_worker_that_dies_under_load_makes_the_trial_void(lab: Calibration) ->
     assert [reason.partition(";")[0] for reason in trial.void_reasons] == [
         "the server's processes changed while it was measured: 1 gone, 1 new"
     ]
+
+
+def test_memory_that_runs_out_under_load_makes_the_trial_void(
+    lab: Calibration, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """1 MiB for each of some 500 requests per second; the container has 256, and the kernel kills its worker."""
+    root = cramped(lab.root, tmp_path_factory.mktemp("cramped"))
+    trial = lab.measure_void("swelling", root=root, users=8, warmup_s=WARMUP_S, duration_s=2.0)
+    assert any("app-1 ran out of memory; " in reason for reason in trial.void_reasons), trial.void_reasons
+
+
+def test_a_container_that_is_restarted_under_load_makes_the_trial_void(
+    lab: Calibration, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The whole server ends half a second after its first request, and the engine starts its container again."""
+    root = restarting(lab.root, tmp_path_factory.mktemp("restarting"))
+    trial = lab.measure_void("ending", root=root, users=4, warmup_s=WARMUP_S, duration_s=2.0)
+    assert any("app-1 was restarted while" in reason for reason in trial.void_reasons), trial.void_reasons
 
 
 def test_a_rate_that_the_generator_cannot_carry_makes_the_trial_void(lab: Calibration) -> None:

@@ -20,7 +20,7 @@ def test_a_run_measures_what_its_generator_can_ask_and_a_slow_server_uses_little
     engine: Engine, tmp_path: Path
 ) -> None:
     """Each answer takes 20 ms, so that eight users get 400 per second at most; nginx gives a multiple of that."""
-    lab = Calibration(engine, make_checkout(tmp_path))
+    lab = Calibration(engine, make_checkout(tmp_path), unbuilt={})
     measured = lab.measure("steady", users=USERS, warmup_s=0.5, duration_s=2.0)
     (kept,) = store.read_ceilings(measured.folder).ceilings
     assert kept.setup == measured.trial.setup

@@ -21,12 +21,13 @@ class Planted:
     """The truths of one variant, as LAB_PLANTED states them: ``service_ms=20 leak_kib=64``; 0 is not planted.
 
     ``service_ms`` is slept before each right answer and grows by ``ramp_ms`` in each second after the first request;
+    ``levels`` are other times to sleep, by turns: ``179x50,20x58`` is 50 ms 179 times, then 58 ms 20 times, and again.
     ``cpu_ms`` is computed, ``leak_kib`` kept for ever. Of a hundred requests ``fail`` get status 500 and ``drop`` no
     answer, both at once. The process stops for ``stall_s``, first one second after the first request and then every
-    ``every_s``; or it dies ``dies_s`` after the first request. ``writes`` is in how many parts an answer is sent, with
-    Nagle's algorithm if there are two. The server listens ``start_s`` late, with this ``backlog``, and waits
-    ``accept_ms`` before it takes each connection; ``lacking`` is how many workers fewer than asked for it starts.
-    ``server`` is what it calls itself.
+    ``every_s``; or it dies ``dies_s`` after the first request, and with ``ends`` the whole server, once. ``writes`` is
+    in how many parts an answer is sent, with Nagle's algorithm if there are two. The server listens ``start_s`` late,
+    with this ``backlog``, and waits ``accept_ms`` before it takes each connection; ``lacking`` is how many workers
+    fewer than asked for it starts. ``server`` is what it calls itself.
 
     Of the writes of the ledger each is acknowledged ``early_ms`` before it is made; every ``lose_nth`` is acknowledged
     and never made, every ``double_nth`` is made twice.
@@ -34,6 +35,7 @@ class Planted:
 
     service_ms: float = 0
     ramp_ms: float = 0
+    levels: str = ""
     cpu_ms: float = 0
     leak_kib: int = 0
     fail: int = 0
@@ -41,6 +43,7 @@ class Planted:
     stall_s: float = 0
     every_s: float = 0
     dies_s: float = 0
+    ends: int = 0
     writes: int = 1
     start_s: float = 0
     backlog: int = 512
@@ -71,6 +74,7 @@ class Truth:
         self.first = first
         self._numbers = itertools.count(1)
         self._began_s = 0.0
+        self._levels_ms = levels_ms(planted.levels)
 
     def answer(self, connection: socket.socket) -> bool:
         """Answer one request, and say whether the connection is kept."""
@@ -82,7 +86,7 @@ class Truth:
         if number % 100 in _spread(planted.fail, 0):
             connection.sendall(_head("500 Internal Server Error", planted.server, 0))
             return True
-        self._serve(time.monotonic() - self._began_s)
+        self._serve(number, time.monotonic() - self._began_s)
         self._send(connection, _head("200 OK", planted.server, len(PONG)), PONG)
         return True
 
@@ -94,13 +98,14 @@ class Truth:
         if planted.dies_s and self.first:
             _later(planted.dies_s, os._exit, 1)
 
-    def _serve(self, elapsed_s: float) -> None:
+    def _serve(self, number: int, elapsed_s: float) -> None:
         planted = self.planted
         if planted.leak_kib:
             HELD.append(b"x" * (planted.leak_kib << 10))
         if planted.cpu_ms:
             burn(planted.cpu_ms / 1000)
-        if wait_ms := planted.service_ms + planted.ramp_ms * elapsed_s:
+        level_ms = self._levels_ms[number % len(self._levels_ms)]
+        if wait_ms := planted.service_ms + planted.ramp_ms * elapsed_s + level_ms:
             time.sleep(wait_ms / 1000)
 
     def _send(self, connection: socket.socket, head: bytes, body: bytes) -> None:
@@ -135,6 +140,12 @@ class Writes:
     def _acknowledged(self, body: bytes) -> bytes:
         told = json.dumps({"key": json.loads(body)["key"]}).encode()
         return _head("201 Created", self.planted.server, len(told)) + told
+
+
+def levels_ms(text: str) -> list[float]:
+    """What each answer of a turn takes; nothing where none are planted."""
+    pairs = [pair.split("x") for pair in text.split(",") if pair]
+    return [float(each_ms) for count, each_ms in pairs for _ in range(int(count))] or [0.0]
 
 
 def burn(cpu_s: float) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from planted import Planted, Truth, Writes
@@ -23,6 +24,9 @@ PING = b"/api/ping/"
 LEDGER = b"/lab/ledger/"
 IDLE_S = 75.0
 LONGEST_LINE = 1 << 16
+ENDED = Path("/data/ended")
+"""Says that the server has ended once; the volume outlasts its container's processes."""
+
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -142,13 +146,16 @@ class Worker:
         return answered(self.app, environ_of(asked, client), self.planted.server)
 
 
-def supervise(start: Callable[..., None], stall_s: float) -> NoReturn:
+def supervise(start: Callable[..., None], planted: Planted) -> NoReturn:
     """Put workers in the place of those that end, and let those that stop go on after a while."""
     while True:
         pid, status = os.waitpid(-1, os.WUNTRACED)
         if os.WIFSTOPPED(status):
-            time.sleep(stall_s)
+            time.sleep(planted.stall_s)
             os.kill(pid, signal.SIGCONT)
+        elif planted.ends and not ENDED.exists():
+            ENDED.touch()
+            sys.exit(1)
         else:
             start(first=False)
 
@@ -168,7 +175,7 @@ def main() -> None:
 
     for _ in range(int(os.environ["LAB_WORKERS"]) - planted.lacking):
         start(first=True)
-    supervise(start, planted.stall_s)
+    supervise(start, planted)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pytest
 
 from serverlab import compose, host, probe, seeding
 from serverlab.catalog import Catalog, load_catalog
+from serverlab.catalog.stacks import started_together
 from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Cache, Database, Engine, StackSettings
 from serverlab.lock import only_lab
@@ -71,7 +72,7 @@ def start(engine: Engine) -> Start:
         )
         with only_lab():
             try:
-                compose.up(HostShell(), engine, CHECKOUT, settings)
+                compose.up(HostShell(), engine, CHECKOUT, started_together(settings))
                 probe.wait_ready(engine, settings)
                 seeding.store_passwords(engine, settings)
                 yield settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from serverlab.catalog.catalog import Catalog
@@ -35,3 +36,11 @@ def stack_of(
         label=label,
         **changes,
     )
+
+
+def started_together(settings: StackSettings) -> StackSettings:
+    """The same stack, whose edge does not wait for a server of one container; for those who measure no start."""
+    alone = settings.replicas == 1 and not settings.realtime and settings.proxied is None
+    if settings.target.edge is None or not alone:
+        return settings
+    return replace(settings, overlays=(*settings.overlays, "early-edge.yml"))

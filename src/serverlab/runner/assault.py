@@ -14,7 +14,7 @@ from serverlab.attacks.profiles import PROFILES
 from serverlab.attacks.running import finding, findings
 from serverlab.attacks.stage import Attack, Outcome, Stage, not_applicable
 from serverlab.catalog import Catalog
-from serverlab.catalog.stacks import stack_of
+from serverlab.catalog.stacks import stack_of, started_together
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import Interrupted, TrialFailed
 from serverlab.lock import only_lab
@@ -88,9 +88,10 @@ def stage_settings(
 ) -> StackSettings:
     """The stack that attacks of the profile are put to; each call makes new keys."""
     chosen = PROFILES[profile]
-    return stack_of(
+    settings = stack_of(
         catalog, target, cpus=1, split=split, label=label, replicas=chosen.replicas, **chosen.stack()
     )
+    return started_together(settings)
 
 
 def stage_of(catalog: Catalog, engine: Engine, settings: StackSettings, *, rounds: int) -> Stage:

@@ -1,10 +1,12 @@
 """The stack of a target, as far as the definitions say it."""
 
+import pytest
+
 from serverlab.catalog import load_catalog
-from serverlab.catalog.stacks import stack_of
+from serverlab.catalog.stacks import stack_of, started_together
 from serverlab.cli.context import CHECKOUT
 from serverlab.model.records import CoreSplit
-from serverlab.model.stacks import Database
+from serverlab.model.stacks import Database, Proxied
 
 CATALOG = load_catalog(CHECKOUT)
 SPLIT = CoreSplit(stack="0", generator="1", disjoint=True)
@@ -41,3 +43,22 @@ def test_no_two_stacks_have_the_same_keys():
     one, two = stack("gunicorn:gthread"), stack("gunicorn:gthread")
     assert one.jwt_key != two.jwt_key
     assert one.secret_key != two.secret_key
+
+
+def test_an_edge_is_started_with_a_server_of_one_container():
+    settings = started_together(stack("gunicorn:gthread+nginx", replicas=1, overlays=("limits.yml",)))
+    assert settings.files() == ["stack.yml", "edge.yml", "limits.yml", "early-edge.yml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        pytest.param("gunicorn:gthread", {}, id="no edge"),
+        pytest.param("gunicorn:gthread+nginx", {"replicas": 2}, id="it asks for addresses once"),
+        pytest.param("gunicorn:gthread+nginx", {"realtime": True, "replicas": 1}, id="two servers"),
+        pytest.param("gunicorn:gthread+nginx", {"proxied": Proxied.UPSTREAM, "replicas": 1}, id="a proxy"),
+    ],
+)
+def test_an_edge_waits_for_all_that_it_hands_on_to(name, changes):
+    settings = stack(name, **changes)
+    assert started_together(settings) is settings

@@ -46,3 +46,11 @@ def test_a_stack_keeps_its_rows_where_its_profile_says(profile, database, cache)
 def test_the_images_of_a_run_are_those_that_its_stacks_are_made_of(target, attacks, used):
     chosen = [ATTACKS[name] for name in attacks]
     assert set(images_attacked(IMAGES, [CATALOG.target(target)], chosen)) == used
+
+
+@pytest.mark.parametrize(("profile", "early"), [("guarded", True), ("services", True), ("replicated", False)])
+def test_an_edge_is_not_kept_waiting_for_the_only_server_behind_it(profile, early):
+    split = CoreSplit(stack="0", generator="1", disjoint=True)
+    target = CATALOG.target("gunicorn:gthread+nginx")
+    settings = stage_settings(CATALOG, target, profile, split=split, label="run")
+    assert ("early-edge.yml" in settings.files()) is early

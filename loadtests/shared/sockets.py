@@ -7,6 +7,7 @@ import ssl
 import struct
 from typing import Any
 
+from gevent.lock import BoundedSemaphore
 from websocket import (
     ABNF,
     WebSocket,
@@ -24,6 +25,9 @@ FEED = "/ws/feed/"
 PROTOCOL = "serverlab.feed.v1"
 TICKET = Expected(status=201, start=b'{"ticket":')
 CREDENTIAL_ENDED = 4401
+OPENING = BoundedSemaphore(8)
+"""So many are opened at once before the trial: of hundreds the last would be given up while it waits its turn."""
+
 BREAKS = (WebSocketException, OSError)
 """What a connection can end in."""
 
@@ -50,7 +54,9 @@ class Subscriber(Member):
             SetupFailedError: no token, or no socket.
         """
         super().prepare()
-        if not self.connect(counted=False):
+        with OPENING:
+            connected = self.connect(counted=False)
+        if not connected:
             raise SetupFailedError(f"no WebSocket for {self.username} from {self.host}{FEED}")
 
     def rehearse(self) -> None:
@@ -106,8 +112,9 @@ class Subscriber(Member):
         )
 
     def on_stop(self) -> None:
-        """Close the socket."""
-        self.socket.close(timeout=1)
+        """Close the socket, if there ever was one."""
+        if "socket" in vars(self):
+            self.socket.close(timeout=1)
 
     def _opened(self, ticket: str) -> WebSocket:
         return create_connection(

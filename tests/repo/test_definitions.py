@@ -71,6 +71,21 @@ def test_the_baseline_asks_every_server_directly_and_behind_the_edge(catalog):
         assert {target.server for target in targets if target.edge == edge} == set(catalog.servers)
 
 
+@pytest.mark.parametrize("name", ["feed", "idle-sockets"])
+def test_who_speaks_websocket_is_asked_about_sockets_directly_and_behind_the_edge(catalog, name):
+    """In production and as one process: replicas of Daphne are Daphne on one core."""
+    experiment = load_experiments(catalog)[name]
+    speaking = {
+        str(target)
+        for target in catalog.targets()
+        if "websocket" in catalog.capabilities(target)
+        and catalog.variant(target).track.value == "production"
+        and not catalog.variant(target).replicas_per_cpu
+    }
+    assert set(experiment.targets) == speaking
+    assert experiment.workloads == (name,)
+
+
 def test_every_server_has_a_default_and_a_production_track_or_says_what_it_is_not_for(catalog, server_name):
     tracks = {variant.track.value for variant in catalog.servers[server_name].variants.values()}
     assert tracks == ({"default"} if server_name == "runserver" else {"default", "production"})

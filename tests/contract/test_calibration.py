@@ -209,20 +209,6 @@ def test_the_plateau_of_delayed_acknowledgements_is_named(lab: Calibration) -> N
     assert measured.doubts == {"plateau-40ms"}
 
 
-def test_one_wait_that_many_share_is_p95_and_p99_and_doubted(lab: Calibration) -> None:
-    """Two of 20 answers take 800 ms, so that p95 and p99 are both that; threads and timers add a few milliseconds.
-
-    Open arrival, as eight users would not come to the thousand requests that p99 needs. Alike is within 1 %, 8 ms.
-    """
-    measured = lab.measure(
-        "waiting", arrival=Arrival.OPEN, rate=440.0, users=128, warmup_s=WARMUP_S, duration_s=2.5
-    )
-    latency = measured.load.latency
-    assert latency.p95_us == pytest.approx(800 * MS, abs=20 * MS)
-    assert latency.p99_us == pytest.approx(latency.p95_us, rel=0.01)
-    assert measured.doubts == {"equal-percentiles"}
-
-
 def test_a_full_backlog_is_doubted_and_costs_a_second(lab: Calibration) -> None:
     """40 visitors per second come to where 50 are let in and two may wait: the kernel drops a third one's SYN.
 

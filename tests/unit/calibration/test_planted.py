@@ -80,11 +80,6 @@ def test_the_first_request_which_the_lab_looks_at_is_answered_rightly(planted, p
     assert answers(planted, pair, "fail=5 drop=3", requests=1) == {"HTTP/1.1 200 OK": 1}
 
 
-def test_levels_are_taken_by_turns(planted):
-    assert planted.levels_ms("2x5,1x7.5") == [5.0, 5.0, 7.5]
-    assert planted.levels_ms("") == [0.0]
-
-
 def test_what_is_computed_is_cpu_time_of_the_thread(planted):
     before = time.thread_time()
     planted.burn(0.02)

@@ -21,7 +21,6 @@ class Planted:
     """The truths of one variant, as LAB_PLANTED states them: ``service_ms=20 leak_kib=64``; 0 is not planted.
 
     ``service_ms`` is slept before each right answer and grows by ``ramp_ms`` in each second after the first request;
-    ``levels`` are other times to sleep, by turns: ``179x50,20x58`` is 50 ms 179 times, then 58 ms 20 times, and again.
     ``cpu_ms`` is computed, ``leak_kib`` kept for ever. Of a hundred requests ``fail`` get status 500 and ``drop`` no
     answer, both at once. The process stops for ``stall_s``, first one second after the first request and then every
     ``every_s``; or it dies ``dies_s`` after the first request, and with ``ends`` the whole server, once. ``writes`` is
@@ -35,7 +34,6 @@ class Planted:
 
     service_ms: float = 0
     ramp_ms: float = 0
-    levels: str = ""
     cpu_ms: float = 0
     leak_kib: int = 0
     fail: int = 0
@@ -74,7 +72,6 @@ class Truth:
         self.first = first
         self._numbers = itertools.count(1)
         self._began_s = 0.0
-        self._levels_ms = levels_ms(planted.levels)
 
     def answer(self, connection: socket.socket) -> bool:
         """Answer one request, and say whether the connection is kept."""
@@ -86,7 +83,7 @@ class Truth:
         if number % 100 in _spread(planted.fail, 0):
             connection.sendall(_head("500 Internal Server Error", planted.server, 0))
             return True
-        self._serve(number, time.monotonic() - self._began_s)
+        self._serve(time.monotonic() - self._began_s)
         self._send(connection, _head("200 OK", planted.server, len(PONG)), PONG)
         return True
 
@@ -98,14 +95,13 @@ class Truth:
         if planted.dies_s and self.first:
             _later(planted.dies_s, os._exit, 1)
 
-    def _serve(self, number: int, elapsed_s: float) -> None:
+    def _serve(self, elapsed_s: float) -> None:
         planted = self.planted
         if planted.leak_kib:
             HELD.append(b"x" * (planted.leak_kib << 10))
         if planted.cpu_ms:
             burn(planted.cpu_ms / 1000)
-        level_ms = self._levels_ms[number % len(self._levels_ms)]
-        if wait_ms := planted.service_ms + planted.ramp_ms * elapsed_s + level_ms:
+        if wait_ms := planted.service_ms + planted.ramp_ms * elapsed_s:
             time.sleep(wait_ms / 1000)
 
     def _send(self, connection: socket.socket, head: bytes, body: bytes) -> None:
@@ -140,12 +136,6 @@ class Writes:
     def _acknowledged(self, body: bytes) -> bytes:
         told = json.dumps({"key": json.loads(body)["key"]}).encode()
         return _head("201 Created", self.planted.server, len(told)) + told
-
-
-def levels_ms(text: str) -> list[float]:
-    """What each answer of a turn takes; nothing where none are planted."""
-    pairs = [pair.split("x") for pair in text.split(",") if pair]
-    return [float(each_ms) for count, each_ms in pairs for _ in range(int(count))] or [0.0]
 
 
 def burn(cpu_s: float) -> None:

@@ -88,7 +88,10 @@ def call(root: Path, words: Sequence[str], *, fuse: Fuse) -> int:
         fake.trouble |= dict.fromkeys(MOMENTS, fuse.burn)
         fake.trouble |= {f"measured {number}": lambda: note(root, fuse) for number in range(1, 9)}
         context = Context(
-            root=root, shell=fake.shell, connect=lambda _shell: Engine(fake.client), lock=root / "lab.lock"
+            root=root,
+            shell=fake.shell,
+            connect=lambda _shell: Engine(fake.client, secrets=root / "secrets"),
+            lock=root / "lab.lock",
         )
         return main(words, context=context)
 

@@ -23,7 +23,7 @@ TARGETS = ("gunicorn:gthread", "apache:daemon")
 SAMPLES = 200
 """Of each class before each look at them, or as many as there are rounds of races if those are more."""
 
-LOOKS = 3
+LOOKS = 5
 """After so many of them it stays unknown what was not shown."""
 
 TOLERANCE = 0.05

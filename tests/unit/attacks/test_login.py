@@ -255,7 +255,7 @@ def test_a_class_that_takes_longer_is_found_at_the_first_look(timed):
 
 def test_classes_that_cannot_be_told_apart_for_noise_stay_unknown_in_the_end(timed):
     outcome, samples = timed(noise_s=0.03)
-    assert (outcome.verdict, samples) == (Verdict.UNKNOWN, 900), outcome
+    assert (outcome.verdict, samples) == (Verdict.UNKNOWN, 1500), outcome
     assert outcome.reason.startswith("too few samples to tell whether 5% of a hash lies between ")
 
 

@@ -189,7 +189,7 @@ def image_secrets(stage: Stage, container: Container) -> Iterator[Check]:
         "labels": "\n".join(f"{name}={value}" for name, value in image.labels.items()),
         "history": "\n".join(str(step.get("CreatedBy")) for step in image.history()),
     }
-    secrets = (stage.settings.secret_key, stage.settings.jwt_key, stage.settings.database_password)
+    secrets = [secret for secret in stage.settings.secrets().values() if secret]
     for name, text in description.items():
         found = secret_in(text) or next(("a key of this stack" for secret in secrets if secret in text), None)
         yield _check(container, name, ok=found is None, detail=found or "none")

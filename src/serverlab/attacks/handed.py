@@ -9,15 +9,21 @@ from serverlab.attacks.stage import Attack, Stage
 from serverlab.compose import SERVICE_LABEL, Container, is_secret
 from serverlab.model.records import Check
 
-ENVIRONMENTS = """
+UNREADABLE = "not to be read"
+ENVIRONMENTS = f"""
 from pathlib import Path
 for each in Path("/proc").glob("[0-9]*"):
     try:
+        parent = (each / "stat").read_text().rpartition(")")[2].split()[1]
+        if parent == "0" and each.name != "1":
+            continue  # started from outside, as this one
         print((each / "environ").read_bytes().replace(b"\\0", b"\\n").decode(errors="replace"))
+    except PermissionError:
+        print("{UNREADABLE}")
     except OSError:
-        pass
+        pass  # it has ended
 """
-"""Prints the environment of every process that this user may look into."""
+"""Prints the environment of every process that the container has started, and says where it may not."""
 
 HOLDERS = {"app", "realtime", "db"}
 """The services that are handed secrets."""
@@ -29,7 +35,8 @@ def environments(stage: Stage, container: Container) -> Iterator[Check]:
     done = container.exec_run(["python3", "-I", "-S", "-c", ENVIRONMENTS])
     within = done.output.decode(errors="replace")
     told = "\n".join(container.attrs["Config"]["Env"] or ())
-    yield Check(name=f"{service}, processes", ok="PATH=" in within, detail="their environments can be read")
+    read = "PATH=" in within and UNREADABLE not in within
+    yield Check(name=f"{service}, processes", ok=read, detail="their environments can be read")
     for where, text in {"the engine's words": told, "processes": within}.items():
         found = [name for name, secret in stage.settings.secrets().items() if secret and secret in text]
         yield Check(name=f"{service}, {where}", ok=not found, detail=", ".join(found) or "no secret")
@@ -43,5 +50,6 @@ ATTACKS: tuple[Attack, ...] = (
         "secrets in the environment of containers and processes",
         "none: they are in files",
         each_container(environments, "none"),
+        profile="guarded",
     ),
 )

@@ -239,7 +239,6 @@ ATTACKS: tuple[Attack, ...] = (
         "429 with Retry-After after 20 in a minute",
         guessing,
         profile="guarded",
-        quick=True,
     ),
     Attack(
         "A5-05",
@@ -247,7 +246,6 @@ ATTACKS: tuple[Attack, ...] = (
         "the same 20",
         claimed_addresses,
         profile="guarded",
-        quick=True,
     ),
     Attack(
         "A5-06",
@@ -255,18 +253,14 @@ ATTACKS: tuple[Attack, ...] = (
         "the same 20 for all together",
         many_processes,
         profile="guarded",
-        quick=True,
     ),
-    Attack(
-        "A5-07", "64 guesses at once", "no more than 20 are looked at", at_once, profile="guarded", quick=True
-    ),
+    Attack("A5-07", "64 guesses at once", "no more than 20 are looked at", at_once, profile="guarded"),
     Attack(
         "A5-08",
         "Guessing at one user from many addresses",
         "429 with Retry-After after 10 in a minute",
         many_addresses,
         profile="guarded",
-        quick=True,
     ),
     Attack(
         "A5-09", "The limits' store is gone", "429, never uncounted, never 5xx", store_away, profile="guarded"

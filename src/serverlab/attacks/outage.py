@@ -23,7 +23,12 @@ STOP_S = 5
 SOON_S = 10.0
 """Within which an outage has to be told, also by a server that answers one request at a time."""
 
+WELL_S = 30.0
+"""How long the service itself may take to start again."""
+
 BACK_S = 5.0
+"""How long the stack may take from then on."""
+
 POLL_S = 0.05
 INSIDES = (*LEAKS, "SELECT", "postgres", "redis", "5432", "6379", "Errno", "Error:")
 """What no answer about an outage may hold."""
@@ -91,16 +96,27 @@ def _of_health(each: Told) -> bool:
 
 
 def back_s(ask: Callable[[], int], *, service: Container) -> float | None:
-    """The seconds from now until the question is answered by 200; None if it is not soon enough.
+    """The seconds from when the service is well until the question is answered by 200; None if it is not soon enough.
 
-    It is asked when the service says that it is well: who asks earlier waits as long as the app does between two tries.
+    Who asks earlier waits as long as the app does between two tries.
+
+    Raises:
+        OSError: the service is not well again, which is not the server's doing.
     """
+    if not _within(WELL_S, lambda: _is_well(service)):
+        raise OSError(f"the service is not well {WELL_S:g} s after it was started")
     began = time.monotonic()
-    while not _is_well(service) or ask() != 200:
-        if time.monotonic() - began > BACK_S:
-            return None
+    return time.monotonic() - began if _within(BACK_S, lambda: ask() == 200) else None
+
+
+def _within(patience_s: float, happens: Callable[[], bool]) -> bool:
+    """Whether it happens within the time."""
+    give_up = time.monotonic() + patience_s
+    while not happens():
+        if time.monotonic() > give_up:
+            return False
         time.sleep(POLL_S)
-    return time.monotonic() - began
+    return True
 
 
 def _is_well(service: Container) -> bool:

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from docker.utils.socket import frames_iter
+from docker.utils.socket import STDOUT, frames_iter
 
 from serverlab.compose import Container
+
+TAIL = 300
+"""How much of what a program says is told, in bytes."""
 
 
 class Talk:
@@ -20,6 +23,7 @@ class Talk:
         """Start when the first question is to be put; the process ends with its container."""
         self._container, self._argv = container, list(argv)
         self._lock = threading.Lock()
+        self._complaint = b""
 
     @cached_property
     def _link(self) -> tuple[Any, Iterator[bytes]]:
@@ -27,7 +31,15 @@ class Talk:
         api = self._container.client.api
         made = api.exec_create(self._container.id, self._argv, stdin=True)
         link = api.exec_start(made["Id"], socket=True)
-        return link, _lines(chunk for _, chunk in frames_iter(link, tty=False))
+        return link, _lines(self._printed(frames_iter(link, tty=False)))
+
+    def _printed(self, frames: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+        """What comes by its standard output; the end of what it complains of is kept."""
+        for stream, chunk in frames:
+            if stream == STDOUT:
+                yield chunk
+            else:
+                self._complaint = (self._complaint + chunk)[-TAIL:]
 
     def close(self) -> None:
         """Let go of the process, if there is one."""
@@ -47,11 +59,12 @@ class Talk:
             link._sock.sendall(json.dumps(question).encode() + b"\n")  # noqa: SLF001 - docker-py's is for reading
             answer = next(lines, b"")
         if not answer:
-            raise OSError("the program in the container that was asked is gone")
+            complaint = self._complaint.decode(errors="replace").strip()
+            raise OSError(f"the program in the container that was asked is gone: {complaint}")
         try:
             return json.loads(answer)
         except ValueError:
-            raise OSError(answer.decode(errors="replace")[-200:]) from None
+            raise OSError(answer.decode(errors="replace")[-TAIL:]) from None
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

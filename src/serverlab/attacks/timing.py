@@ -90,7 +90,7 @@ def timing(stage: Stage) -> Outcome:
     """
     if str(stage.settings.target) not in TARGETS:
         return not_applicable(f"the same code on every server; asked on {' and '.join(TARGETS)}")
-    classes, unhashed_s = _classes(stage), _unhashed_s(stage)
+    classes, limited_s = _classes(stage), _limited_s(stage)
     times: dict[str, list[float]] = {name: [] for name in classes}
     statuses: set[int] = set()
 
@@ -98,7 +98,7 @@ def timing(stage: Stage) -> Outcome:
         for name, answer in _asked(stage, classes, samples=max(SAMPLES, stage.rounds)):
             times[name].append(answer["took_s"])
             statuses.add(answer["status"])
-        return outcome_of(times, statuses, hash_s=median(times["unknown name"]) - unhashed_s)
+        return outcome_of(times, statuses, hash_s=median(times["unknown name"]) - limited_s)
 
     looks = 1
     while (outcome := look()).verdict is Verdict.UNKNOWN and looks < LOOKS:
@@ -160,12 +160,19 @@ def _asked(
         yield from zip((name for name, _ in order), crowd.attempts(stage, wanted), strict=True)
 
 
-def _unhashed_s(stage: Stage) -> float:
-    """What a log-in takes, in seconds, that is counted and then refused without a hash."""
+def _limited_s(stage: Stage) -> float:
+    """What a log-in takes, in seconds, that is counted and then refused without a hash.
+
+    Raises:
+        OSError: the limits refused none.
+    """
     name = _a_name()
     # enough for the minute to turn once
     wanted = [attempt(name, address=an_address()) for _ in range(4 * PER_ACCOUNT)]
-    return median([each["took_s"] for each in crowd.attempts(stage, wanted) if each["status"] == 429])
+    refused = [each["took_s"] for each in crowd.attempts(stage, wanted) if each["status"] == 429]
+    if not refused:
+        raise OSError("no log-in was refused by the limits")
+    return median(refused)
 
 
 ATTACKS: tuple[Attack, ...] = (

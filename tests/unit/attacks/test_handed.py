@@ -36,6 +36,7 @@ def test_secrets_in_files_pass():
         ({"told": ("DJANGO_JWT_KEY=s3cr3t",)}, "app, the engine's words: jwt_key"),
         ({"within": "PATH=/bin\nDJANGO_JWT_KEY=s3cr3t"}, "app, processes: jwt_key"),
         ({"within": ""}, "app, processes: their environments can be read"),
+        ({"within": f"PATH=/bin\n{handed.UNREADABLE}"}, "app, processes: their environments can be read"),
         ({"mounts": (DATA,)}, "app, files: "),
         ({"mounts": ({**FILE, "RW": True},)}, "app, files: "),
         ({"service": "edge"}, "edge, files: /run/secrets/jwt_key"),

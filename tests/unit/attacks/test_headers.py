@@ -5,6 +5,8 @@ import pytest
 
 from serverlab.attacks import headers
 from serverlab.attacks.profiles import PROFILES
+from serverlab.catalog import load_catalog
+from serverlab.cli.context import CHECKOUT
 from serverlab.model.security import Verdict
 from tests.unit.attacks.sites import a_stage
 from tests.unit.attacks.test_observatory import COOKIE, GOOD
@@ -152,6 +154,6 @@ def test_the_headers_of_a_direct_target_are_scored_too():
 def test_every_server_is_asked_with_https_wanted_by_itself_and_behind_an_edge():
     profile = PROFILES["https-only"]
     placed = [(name.partition(":")[0], "+" in name) for name in profile.targets]
-    servers = {"runserver", "gunicorn", "uwsgi", "apache", "daphne"}
+    servers = load_catalog(CHECKOUT).servers
     assert sorted(placed) == sorted((server, edged) for server in servers for edged in (False, True))
     assert profile.app()["LAB_SSL_REDIRECT"] == "true"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverlab.analysis.security import judged, merged
+from serverlab.analysis.security import judged
 from serverlab.attacks import ATTACKS
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
@@ -55,21 +55,6 @@ def test_what_is_not_applicable_has_to_say_why():
     silent = judged(a_finding(verdict=Verdict.NA, reason=""), {})
     assert (silent.verdict, silent.reason) == (Verdict.UNKNOWN, "not asked, and it does not say why")
     assert judged(a_finding(verdict=Verdict.NA, reason="no clock"), {}).verdict is Verdict.NA
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "worst"),
-    [
-        ([Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN], Verdict.FAIL),
-        ([Verdict.PASS, Verdict.UNKNOWN, Verdict.DIFFERENCE], Verdict.UNKNOWN),
-        ([Verdict.PASS, Verdict.DIFFERENCE], Verdict.DIFFERENCE),
-        ([Verdict.NA, Verdict.PASS], Verdict.PASS),
-        ([Verdict.NA, Verdict.NA], Verdict.NA),
-        ([], Verdict.UNKNOWN),
-    ],
-)
-def test_the_worst_verdict_speaks_for_all(verdicts, worst):
-    assert merged(verdicts) is worst
 
 
 def test_every_difference_of_a_shipped_server_is_about_an_attack_that_there_is():

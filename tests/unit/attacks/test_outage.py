@@ -184,5 +184,7 @@ def test_the_return_is_awaited(monkeypatch):
     assert (list(statuses), service.ill) == ([], -3)
 
 
-def test_a_service_that_is_never_well_is_not_back():
-    assert back_s(lambda: 200, service=Service(ill=1_000_000)) is None
+def test_a_service_that_is_never_well_is_no_failure_of_the_server(monkeypatch):
+    monkeypatch.setattr(outage, "WELL_S", 0.1)
+    with pytest.raises(OSError, match=r"the service is not well 0\.1 s after it was started"):
+        back_s(lambda: 200, service=Service(ill=1_000_000))

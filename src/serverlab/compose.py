@@ -16,7 +16,7 @@ from serverlab import secretfiles
 from serverlab.errors import CommandFailed, EnvironmentLacks, LabError, TrialFailed
 from serverlab.logs import Container, exit_code, follow, log_lines, tails, whole_lines
 from serverlab.model.stacks import EQUAL, Cache, Database, StackSettings
-from serverlab.removal import DEADLINE_S, Thing, remove_all
+from serverlab.removal import DEADLINE_S, Thing, remove_all, undisturbed
 from serverlab.shell import NOT_FOUND, Shell, run_checked
 
 __all__ = [
@@ -139,9 +139,10 @@ class Engine:
         Raises:
             EnvironmentLacks: the engine still refuses after the deadline; with what it said.
         """
-        removed = remove_all(self._things, deadline_s=deadline_s)
-        if self.secrets:
-            secretfiles.remove(self.secrets)
+        with undisturbed():
+            removed = remove_all(self._things, deadline_s=deadline_s)
+            if self.secrets:
+                secretfiles.remove(self.secrets)
         return removed
 
     def _things(self) -> Iterator[list[Thing]]:
@@ -292,6 +293,11 @@ def _explained(failed: CommandFailed, engine: Engine, settings: StackSettings) -
     if "No such image" in failed.what or "pull access denied" in failed.what:
         return EnvironmentLacks(
             f"{settings.target}: an image is missing\n{failed.what}", "Run `make images`."
+        )
+    if "bind source path does not exist" in failed.what:
+        return EnvironmentLacks(
+            f"{settings.target}: the engine does not see {engine.secrets}, where the secrets are\n{failed.what}",
+            "Take an engine that runs on this machine.",
         )
     dead = engine.dead()
     return StackDied(f"{settings.target} did not start{tails(dead)}") if dead else failed

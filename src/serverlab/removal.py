@@ -34,7 +34,7 @@ def remove_all(look: Look, *, deadline_s: float = DEADLINE_S) -> list[str]:
     """
     removed: list[str] = []
     give_up = time.monotonic() + deadline_s
-    with _undisturbed():
+    with undisturbed():
         while True:
             gone, refused = _remove_once(look)
             removed += gone
@@ -71,7 +71,7 @@ def _removed(thing_and_how: Thing) -> tuple[str | None, str | None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Ignore Ctrl-C, SIGTERM and SIGHUP while the block runs (in the main thread, the only one that gets them)."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -257,6 +257,14 @@ def test_a_missing_image_is_told_with_the_way_out(engine, tmp_path):
     assert error.hint == "Run `make images`."
 
 
+def test_an_engine_that_does_not_see_the_secrets_is_told(tmp_path):
+    said = 'invalid mount config for type "bind": bind source path does not exist: /kept/jwt_key'
+    error = up_fails(Engine(FakeClient(), secrets=tmp_path / "kept"), tmp_path, said)
+    assert isinstance(error, EnvironmentLacks)
+    assert error.what.startswith(f"gunicorn:gthread: the engine does not see {tmp_path / 'kept'}, where ")
+    assert error.hint == "Take an engine that runs on this machine."
+
+
 def test_a_container_that_dies_at_start_brings_its_last_lines_along(engine, client, tmp_path):
     client.add("app", status="exited", exit_code=2, logged=["one", "two", "launch: no such variant"])
     client.add("edge", status="created")

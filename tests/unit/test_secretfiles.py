@@ -42,4 +42,6 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(secretfiles.os, "getuid", lambda: 4242)
     with pytest.raises(EnvironmentLacks):
         secretfiles.write(tmp_path / "kept", {"one": "1"})
+    with pytest.raises(EnvironmentLacks, match="it is no folder of this user's"):
+        secretfiles.remove(tmp_path / "kept")
     assert list((tmp_path / "kept").iterdir()) == []

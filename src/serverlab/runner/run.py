@@ -114,8 +114,8 @@ def clear_the_machine(lab: Lab) -> None:
             raise EnvironmentLacks(
                 "a stack is up; one stack at a time", "`make down` stops it, `make ps` shows it."
             )
-        if alive:
-            lab.say(f"removing what an earlier run left behind: {', '.join(lab.engine.remove_all())}")
+        if removed := lab.engine.remove_all():
+            lab.say(f"removed what an earlier run left behind: {', '.join(removed)}")
         end_journals(lab.results, lab.engine, lab.say)
 
 

@@ -381,7 +381,7 @@ def test_a_stack_that_a_person_started_is_not_touched(fake, plan, label):
 def test_what_a_killed_run_left_behind_is_removed_and_told(fake, plan):
     fake.client.add("app", run="quick-20260101-000000")
     start(fake, plan)
-    assert fake.said[0] == "removing what an earlier run left behind: serverlab-app-1"
+    assert fake.said[0] == "removed what an earlier run left behind: serverlab-app-1"
     assert fake.client.removed[0] == "serverlab-app-1"
 
 

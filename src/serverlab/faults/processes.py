@@ -46,6 +46,9 @@ NOTICED_WITHIN_S = 5.0
 
 NOTICE_PAUSE_S = 0.05
 
+NOT_ITS_OWN = 126
+"""From here on an exit code says that a program was not started, or was ended by a signal."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -67,19 +70,25 @@ class Answerer:
     master: Process
 
 
+class CutOff(TrialFailed):
+    """A script could not be run, or did not end by itself, as where its container ends."""
+
+
 def run(container: Container, script: str, *arguments: str) -> str:
     """What a script for the container's own Python prints.
 
     Raises:
-        TrialFailed: it failed, or the container does not run.
+        CutOff: it was ended, or the container does not run.
+        TrialFailed: it failed.
     """
     try:
         done = container.exec_run(["python3", "-I", "-S", "-c", script, *arguments])
     except docker.errors.APIError as refused:
-        raise TrialFailed(f"{container.name}: {refused.explanation or refused}") from None
+        raise CutOff(f"{container.name}: {refused.explanation or refused}") from None
     text: str = done.output.decode(errors="replace").strip()
     if done.exit_code:
-        raise TrialFailed(f"{container.name}: a script ended with {done.exit_code}: {text[-200:]}")
+        kind = CutOff if done.exit_code >= NOT_ITS_OWN else TrialFailed
+        raise kind(f"{container.name}: a script ended with {done.exit_code}: {text[-200:]}")
     return text
 
 
@@ -90,10 +99,10 @@ def processes(container: Container) -> list[Process]:
     began = _began(container)
     try:
         rows = json.loads(run(container, TABLE))
-    except TrialFailed:
+    except CutOff:
         if not _ended(container, began):
             raise
-        return []
+        return processes(container)
     return [each for each in (Process(*row) for row in rows) if each.state not in DEAD]
 
 
@@ -147,7 +156,7 @@ def send(container: Container, signal: str, pids: Sequence[int]) -> None:
     began = _began(container)
     try:
         run(container, SIGNAL, signal, *map(str, pids))
-    except TrialFailed:
+    except CutOff:
         if not _ended(container, began):
             raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -19,7 +20,7 @@ from serverlab.model.security import (
 )
 
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DIFFERENCE, Verdict.PASS, Verdict.NA)
-"""The first of these that is there is the verdict of many."""
+"""The worst first."""
 
 BAD = (Verdict.FAIL, Verdict.UNKNOWN)
 """What ends `serverlab attack` with exit code 1."""
@@ -52,29 +53,20 @@ def expected_difference(finding: Finding, servers: Mapping[str, Server]) -> Diff
     return next((each for each in differences if each.applies_to(finding.attack, target)), None)
 
 
-def merged(verdicts: Iterable[Verdict]) -> Verdict:
-    """One verdict for several: the worst, where one that does not apply says nothing about the others.
-
-    Nothing at all is UNKNOWN.
-    """
-    found = set(verdicts)
-    return next((verdict for verdict in SEVERITY if verdict in found), Verdict.UNKNOWN)
-
-
 def security_table(
     assault: Assault, servers: Mapping[str, Server], server: str | None = None
 ) -> SecurityTable:
-    """Attacks against servers: the production variants of each (all of them where there is none), merged.
+    """Attacks against servers: of how many production variants of each (all, where there is none) each verdict is.
 
     With a ``server`` it is about that one alone, with every variant of it, and empty where nothing was found of it.
     Every verdict that is not a pass is told in a note; equal ones of several targets in one.
     """
     told = [judged(each, servers) for each in assault.findings if _shown(each, servers, server)]
-    rows: dict[str, dict[str, dict[str, list[Verdict]]]] = {}
+    counted: dict[tuple[str, bool], dict[str, Counter[Verdict]]] = {}
     for each in told:
         target = Target.parse(each.target)
-        cells = rows.setdefault(each.attack, {}).setdefault(target.server, {"direct": [], "edge": []})
-        cells["edge" if target.edge else "direct"].append(each.verdict)
+        cells = counted.setdefault((each.attack, target.edge is not None), {})
+        cells.setdefault(target.server, Counter())[each.verdict] += 1
     return SecurityTable(
         run=assault.name,
         facts=environment_facts(assault.environment),
@@ -84,14 +76,10 @@ def security_table(
                 attack=attack,
                 title=assault.attacks[attack].title,
                 expected=assault.attacks[attack].expected,
-                direct={
-                    server: merged(cells["direct"]) for server, cells in found.items() if cells["direct"]
-                },
-                behind_edge={
-                    server: merged(cells["edge"]) for server, cells in found.items() if cells["edge"]
-                },
+                direct={**counted.get((attack, False), {})},
+                behind_edge={**counted.get((attack, True), {})},
             )
-            for attack, found in sorted(rows.items())
+            for attack in sorted({attack for attack, _ in counted})
         ),
         notes=_notes(told),
         findings=tuple(told),

@@ -73,13 +73,13 @@ class Assault(Record, frozen=True):
 
 
 class SecurityRow(Record, frozen=True):
-    """One attack and what it comes to for each server, by the server's name."""
+    """One attack and what it comes to for each server, by its name: of how many of its variants each verdict is."""
 
     attack: str
     title: str
     expected: str
-    direct: dict[str, Verdict]
-    behind_edge: dict[str, Verdict]
+    direct: dict[str, dict[Verdict, int]]
+    behind_edge: dict[str, dict[Verdict, int]]
 
 
 class SecurityNote(Record, frozen=True):

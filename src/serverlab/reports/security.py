@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeAlias
 
 from serverlab.analysis.security import SEVERITY
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, one_line, significant
-from serverlab.model.definitions import Target
 from serverlab.model.security import Finding, SecurityNote, SecurityRow, SecurityTable, Verdict
 from serverlab.reports.markdown import grid, plain
 
@@ -22,9 +20,6 @@ WORDS = {
     Verdict.NA: "– n/a",
 }
 """Each verdict as a sign and a word."""
-
-Told: TypeAlias = dict[tuple[str, str], dict[str, Counter[Verdict]]]
-"""By attack and server: of how many variants each verdict is, "direct" and at the "edge"."""
 
 GROUPS = {
     "A1": "A1: signatures, headers and keys of tokens",
@@ -62,14 +57,7 @@ def _group(attack: str) -> str:
 
 
 def _grid(table: SecurityTable, rows: Iterable[SecurityRow]) -> Iterator[str]:
-    told: Told = {}
-    for each in table.findings:
-        target = Target.parse(each.target)
-        place = "edge" if target.edge else "direct"
-        told.setdefault((each.attack, target.server), {}).setdefault(place, Counter())[each.verdict] += 1
-    return grid(
-        ["id", "attack", "expected", *table.servers], (_row(row, table.servers, told) for row in rows)
-    )
+    return grid(["id", "attack", "expected", *table.servers], (_row(row, table.servers) for row in rows))
 
 
 def _notes(table: SecurityTable, group: str, only: str) -> Iterator[str]:
@@ -121,14 +109,15 @@ def render_measured(table: SecurityTable, only: str) -> str:
     return "\n".join([*grid(titles, (_measured(each, names) for each in found)), "", *_facts(table)])
 
 
-def _row(row: SecurityRow, servers: Sequence[str], told: Told) -> list[str]:
-    cells = (_cell(told.get((row.attack, server), {})) for server in servers)
+def _row(row: SecurityRow, servers: Sequence[str]) -> list[str]:
+    cells = (_cell(row.direct.get(server, {}), row.behind_edge.get(server, {})) for server in servers)
     return [row.attack, plain(row.title), plain(row.expected), *cells]
 
 
-def _cell(places: Mapping[str, Counter[Verdict]]) -> str:
+def _cell(direct: Mapping[Verdict, int], edge: Mapping[Verdict, int]) -> str:
     """What all variants came to; with numbers of variants where they differ, worst first."""
-    words = {name: _words(places[name]) for name in ("direct", "edge") if name in places}
+    places = {name: counted for name, counted in (("direct", direct), ("edge", edge)) if counted}
+    words = {name: _words(counted) for name, counted in places.items()}
     if not words:
         return ABSENT
     if len(set(words.values())) == 1 and all(len(counted) == 1 for counted in places.values()):
@@ -137,10 +126,10 @@ def _cell(places: Mapping[str, Counter[Verdict]]) -> str:
     return ("; " if mixed else ", ").join(f"{name} {word}" for name, word in words.items())
 
 
-def _words(counted: Counter[Verdict]) -> str:
+def _words(counted: Mapping[Verdict, int]) -> str:
     if len(counted) == 1:
         return WORDS[next(iter(counted))]
-    return ", ".join(f"{WORDS[each]} ({counted[each]})" for each in SEVERITY if counted[each])
+    return ", ".join(f"{WORDS[each]} ({counted[each]})" for each in SEVERITY if each in counted)
 
 
 def _note(note: SecurityNote, whose: str) -> str:

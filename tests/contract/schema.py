@@ -91,13 +91,13 @@ class Holders:
 
     def _post(self, action: str, **fields: str) -> dict[str, str]:
         given = {"username": self.username, "password": PASSWORD, **fields}
-        answer = httpx2.post(f"{self.url}/api/auth/{action}/", json=given, verify=False)
+        answer = httpx2.post(f"{self.url}/api/auth/{action}/", json=given, verify=False, timeout=10)
         found: dict[str, str] = answer.raise_for_status().json()
         return found
 
 
 def end_all_tokens(schema: schemathesis.schemas.BaseSchema, holders: Holders) -> None:
-    """End the newcomer's tokens in each way that there is, and see that the admin's were not.
+    """End the newcomer's tokens of both kinds in each way that there is, and see that the admin's were not.
 
     Made requests cannot: they never have the password, and whether they had a token that was good does not show.
     """
@@ -114,7 +114,7 @@ def end_all_tokens(schema: schemathesis.schemas.BaseSchema, holders: Holders) ->
                 base_url=holders.url, headers=bearer, checks=CHECKS
             )
             assert answer.status_code == 204, operation.label
-    mine = httpx2.get(f"{holders.url}/api/auth/jwt/me/", headers=holders.bearer, verify=False)
+    mine = httpx2.get(f"{holders.url}/api/auth/jwt/me/", headers=holders.bearer, verify=False, timeout=10)
     assert mine.status_code == 200, "the admin's token ended before"
 
 
@@ -122,8 +122,8 @@ def wrong_about(
     case: schemathesis.Case, holders: Holders, *, largest_head_bytes: int | None, url: str
 ) -> str | None:
     """What is wrong about the answer of the server at ``url`` to a request that was made before."""
-    bearer = holders.bearer_for(case.operation)
     try:
+        bearer = holders.bearer_for(case.operation)
         if largest_head_bytes and may_exceed(case, bearer, largest_head_bytes, url=url):
             padding = {"X-Padding": "x" * largest_head_bytes}
             return None if is_unanswered(case, bearer | padding, url=url) else "answered, though too large"

@@ -120,7 +120,8 @@ def test_closed_arrival_hides_the_same_stall(lab: Calibration) -> None:
     """Eight users wait once, and nobody else comes: 8 of some 2200 requests are slow, far fewer than one in a hundred.
 
     So p99 is that of a server without stalls, here below 50 ms and thus a twentieth of what open arrival shows. Only
-    max knows, and throughput: a quarter of 8 users / p50 is missing. It is off by what the median hides, some 5 %.
+    max knows, and throughput: a quarter of 8 users / p50 is missing. It is off by what the median hides, some 5 %,
+    and three times that on a busy machine.
     """
     measured = stalling(lab, Arrival.CLOSED)
     load, rps = measured.load, measured.row.rps
@@ -131,7 +132,7 @@ def test_closed_arrival_hides_the_same_stall(lab: Calibration) -> None:
     assert load.latency.p99_us < 50 * MS
     assert load.latency.p99_us * 10 < (stalling(lab, Arrival.OPEN).load.latency.p99_us or 0)
     assert load.latency.max_us == pytest.approx(STALL_S * S, abs=100 * MS)
-    assert rps.median == pytest.approx((1 - STALLED) * load.users / load.latency.p50_us * S, rel=0.1)
+    assert rps.median == pytest.approx((1 - STALLED) * load.users / load.latency.p50_us * S, rel=0.2)
 
 
 def failing(lab: Calibration) -> Measured:
@@ -270,7 +271,7 @@ def test_a_container_that_is_restarted_under_load_makes_the_trial_void(
 ) -> None:
     """The whole server ends half a second after its first request, and the engine starts its container again."""
     root = restarting(lab.root, tmp_path_factory.mktemp("restarting"))
-    trial = lab.measure_void("ending", root=root, users=4, warmup_s=WARMUP_S, duration_s=2.0)
+    trial = lab.measure_void("ending", root=root, users=4, warmup_s=WARMUP_S, duration_s=4.0)
     assert any("app-1 was restarted while" in reason for reason in trial.void_reasons), trial.void_reasons
 
 

@@ -24,6 +24,11 @@ def test_every_server_and_edge_has_its_definition_and_its_image(root, deployed):
     assert (folder / "Dockerfile").is_file()
 
 
+def test_those_that_document_a_graceful_stop_are_asked_for_it(catalog):
+    drain = {name for name, server in catalog.servers.items() if "graceful_stop" in server.capabilities}
+    assert drain == {"apache", "gunicorn", "uwsgi"}
+
+
 def test_where_requests_are_greenlets_no_coroutine_runs_and_daphne_does_not_stand_beside(catalog):
     greenlets = {
         f"{name}:{key}": variant.runs_coroutines

@@ -215,7 +215,11 @@ def _gather(
         lead_s=bench.lead_s, on_end=lambda gone: deaths.stop_load(bench.engine, gone)
     ) as samples:
         samples.watch(each for each in bench.engine.containers() if _role(each) in gates.STACK_ROLES)
-        _measure(bench, workload, evidence=evidence, samples=samples)
+        try:
+            _measure(bench, workload, evidence=evidence, samples=samples)
+        except TrialFailed:
+            _check_alive(bench.engine, evidence)  # it may be why
+            raise
     evidence.clock_jump_s = vitals.clock_jump_s([*leads_s, *samples.leads_s])
     evidence.speed_after = core_speed(app)
     evidence.after, evidence.packages_after = probe.examine(bench.engine, expected)

@@ -26,7 +26,7 @@ PROTOCOL = "serverlab.feed.v1"
 TICKET = Expected(status=201, start=b'{"ticket":')
 CREDENTIAL_ENDED = 4401
 OPENING = BoundedSemaphore(8)
-"""So many are opened at once before the trial: of hundreds the last would be given up while it waits its turn."""
+"""So many log in and connect at once before the trial: of hundreds the last would be given up while it waits."""
 
 BREAKS = (WebSocketException, OSError)
 """What a connection can end in."""
@@ -53,8 +53,8 @@ class Subscriber(Member):
         Raises:
             SetupFailedError: no token, or no socket.
         """
-        super().prepare()
         with OPENING:
+            super().prepare()
             connected = self.connect(counted=False)
         if not connected:
             raise SetupFailedError(f"no WebSocket for {self.username} from {self.host}{FEED}")

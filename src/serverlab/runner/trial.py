@@ -148,6 +148,7 @@ def run_trial(
                 _gather(bench, planned, workload, settings, evidence)
         except TrialFailed as broke:
             evidence.void.append(broke.what)
+            _check_alive(bench.engine, evidence)  # it may be why
         evidence.void += _gated(evidence, planned, workload, packages)
         evidence.log_tail = evidence.log_tail or (_logged(bench.engine) if evidence.void else ())
         raw = beside.submit(evidence.raw)  # the lab would only wait for the engine meanwhile
@@ -215,11 +216,7 @@ def _gather(
         lead_s=bench.lead_s, on_end=lambda gone: deaths.stop_load(bench.engine, gone)
     ) as samples:
         samples.watch(each for each in bench.engine.containers() if _role(each) in gates.STACK_ROLES)
-        try:
-            _measure(bench, workload, evidence=evidence, samples=samples)
-        except TrialFailed:
-            _check_alive(bench.engine, evidence)  # it may be why
-            raise
+        _measure(bench, workload, evidence=evidence, samples=samples)
     evidence.clock_jump_s = vitals.clock_jump_s([*leads_s, *samples.leads_s])
     evidence.speed_after = core_speed(app)
     evidence.after, evidence.packages_after = probe.examine(bench.engine, expected)

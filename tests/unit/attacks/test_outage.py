@@ -181,7 +181,7 @@ def test_the_return_is_awaited(monkeypatch):
     monkeypatch.setattr(outage, "BACK_S", 60.0)
     statuses, service = iter([503, 0, 200]), Service(ill=2)
     assert back_s(lambda: next(statuses), service=service) is not None
-    assert (list(statuses), service.ill) == ([], -3)
+    assert (list(statuses), service.ill) == ([], -1)
 
 
 def test_a_service_that_is_never_well_is_no_failure_of_the_server(monkeypatch):

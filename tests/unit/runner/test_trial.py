@@ -321,6 +321,7 @@ def test_an_app_that_dies_in_the_window_ends_the_load_and_is_told_with_how_it_di
     assert made.void_reasons[0] == (
         "under load serverlab-app-1 died\nserverlab-app-1 ended with 137 (out of memory):\n  | one book\n  | two"
     )
+    assert made.void_reasons[1].startswith("container serverlab-app-1 ran out of memory; ")
     assert made.load is None
     assert made.wall_s < 5
     assert fake.client.is_empty

@@ -43,7 +43,7 @@ def path(context: Context, split: CoreSplit) -> Path:
     return begin(context.lab, list(ATTACKS.values()), split=split, describe=describe)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", TARGETS)
 def test_attacks_are_held_off(context: Context, split: CoreSplit, path: Path, name: str) -> None:
     target, attacks = context.catalog.target(name), list(ATTACKS.values())

@@ -173,9 +173,7 @@ def test_where_nothing_is_broken_nothing_is_shown(lab: Calibration, name: str) -
 def test_a_server_that_is_killed_and_makes_no_mistake_loses_nothing(lab: Calibration) -> None:
     with running(lab, "instant") as settings:
         found = cell(lab, settings, timeline=WHOLE, rule=Rule(), strike=kill_worker)
-    # to tell whether latencies are what they were a machine may need a longer baseline: no more than that may be open
-    assert found.judgement.verdict is not Verdict.FAIL, found.judgement.reason
-    assert found.judgement.reason == "" or found.judgement.reason.startswith("enough succeeded again, ")
+    assert (found.judgement.verdict, found.judgement.reason) == (Verdict.PASS, "")
     assert found.judgement.toll is not None
     assert found.judgement.toll.to_success_s is not None
     assert found.judgement.toll.to_success_s < 5

@@ -240,7 +240,6 @@ def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[
         "cpus": expected.settings.cpus,
         "workers": expected.workers_each,
         "multithread": expected.multithread,
-        "debug": False,
         "autoreload": False,
         "database": expected.settings.database.value.replace("postgres", "postgresql"),
         "cache": "redis" if "redis.yml" in expected.settings.files() else "database",

@@ -8,6 +8,7 @@ use CPU time that is then charged to it.
 from __future__ import annotations
 
 import json
+import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +31,9 @@ WEIGHED_EVERY = 4
 
 EDGE_S = 1.0
 """A reading of memory so shortly after the window still counts as one of its end."""
+
+FEWEST_FOR_GROWTH = 6
+"""Fewer readings of memory within a window tell no trend."""
 
 DATABASE, DATABASE_PORT = "db", 5432
 ENDED = ("exited", "dead")
@@ -232,7 +236,22 @@ def _summed(containers: list[list[Sample]], start: float, end: float) -> Usage:
         system_s=None if user_s is None else cpu_s - user_s,
         memory_pss_bytes=_peak_pss(containers, start, end),
         connections=_most_connections(inside),
+        memory_growth=_growth(inside, start, end),
     )
+
+
+def _growth(inside: list[list[Sample]], start: float, end: float) -> float | None:
+    """Memory at the end over memory at the beginning, by least squares through the samples of each container."""
+    if any(len(series) < FEWEST_FOR_GROWTH for series in inside):
+        return None
+    fits = [
+        statistics.linear_regression(
+            [each.t - start for each in series], [each.memory_bytes for each in series]
+        )
+        for series in inside
+    ]
+    first = sum(fit.intercept for fit in fits)
+    return 1 + sum(fit.slope for fit in fits) * (end - start) / first if first > 0 else None
 
 
 def _user_s(containers: list[list[Sample]], cpu_s: float, start: float, end: float) -> float | None:

@@ -191,6 +191,20 @@ def test_the_generator_asks_the_edge_where_there_is_one():
     assert stack_settings("gunicorn:gthread+nginx").inner_url == "http://edge:8080"
 
 
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        ("runserver:threaded", "http://app.localhost:8000"),
+        ("gunicorn:gthread+nginx", "http://edge.localhost:8080"),
+    ],
+)
+def test_with_debug_the_app_is_asked_by_a_name_of_this_machine_and_knows_no_other(target, url):
+    settings = stack_settings(target, app={"LAB_DEBUG": "on"})
+    assert settings.inner_url == url
+    assert settings.variables()["LAB_ALLOWED_HOSTS"] == ".localhost,127.0.0.1"
+    assert "LAB_ALLOWED_HOSTS" not in stack_settings(target).variables()
+
+
 def test_a_stack_is_started_by_one_compose_command_with_all_of_its_files(engine, tmp_path):
     shell = FakeShell({COMPOSE: Answer()})
     settings = stack_settings("gunicorn:gthread+nginx", database=Database.POSTGRES)

@@ -43,6 +43,26 @@ def test_memory_before_and_after_the_window_does_not_count():
     assert usage_within(samples, start=1, end=3)["app"].memory_peak_bytes == 300
 
 
+def test_growth_is_the_ends_of_a_straight_line_through_the_readings_of_memory():
+    readings = [(t, 0.0, 1000 + 100 * t + (5 if t % 2 else -5), 0.0) for t in range(11)]
+    within = series((-1, 0.0, 9_999, 0.0), *readings, (11, 0.0, 1, 0.0))
+    assert usage_within(within, start=0, end=10)["app"].memory_growth == pytest.approx(2.0, rel=0.01)
+    steady = series(*((t, 0.0, 700, 0.0) for t in range(11)))
+    assert usage_within(steady, start=0, end=10)["app"].memory_growth == 1
+
+
+def test_few_readings_tell_no_growth():
+    assert (
+        usage_within(series(*((t, 0, 1, 0) for t in range(5))), start=0, end=4)["app"].memory_growth is None
+    )
+
+
+def test_growth_of_a_role_is_that_of_its_containers_together():
+    one = series(*((t, 0.0, 100, 0.0) for t in range(11)), container="one")
+    two = series(*((t, 0.0, 100 + 20 * t, 0.0) for t in range(11)), container="two")
+    assert usage_within([*one, *two], start=0, end=10)["app"].memory_growth == pytest.approx(2.0)
+
+
 def test_containers_of_one_role_are_summed():
     one = series((0, 0.0, 100, 0.0), (10, 4.0, 300, 1.0), container="one")
     two = series((0, 7.0, 200, 0.0), (5, 8.0, 250, 0.0), (10, 9.0, 50, 0.0), container="two")

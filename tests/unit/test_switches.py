@@ -12,6 +12,7 @@ def test_a_stack_for_which_nothing_was_asked_states_the_first_value_of_everythin
         "plain_tokens": "header",
         "password_hasher": "md5",
         "login_limits": "False",
+        "debug": "False",
     }
 
 

@@ -32,6 +32,12 @@ def pss_bytes(sample: Sample, role: str) -> float | None:
     return usage.memory_pss_bytes if usage else None
 
 
+def memory_growth(sample: Sample) -> float | None:
+    """The app's working set at the end of the window over that at its beginning."""
+    usage = _usage(sample, "app")
+    return usage.memory_growth if usage else None
+
+
 def switches(sample: Sample, role: str) -> float | None:
     """Context switches of the role per successful request, voluntary and involuntary together."""
     usage = _usage(sample, role)

@@ -194,6 +194,7 @@ METRICS: dict[Metric, Callable[[Sample], float | None]] = {
     Metric.CPU_MS: lambda sample: sample.cpu_ms("app"),
     Metric.STACK_CPU_MS: _stack_cpu_ms,
     Metric.MEMORY_MB: _memory_mb,
+    Metric.MEMORY_GROWTH: costs.memory_growth,
     Metric.APP_CORES: _app_cores,
     Metric.QUERIES: lambda sample: sample.per_request(lambda seen: seen.queries),
     Metric.REQUEST_BYTES: lambda sample: sample.per_request(lambda seen: seen.request_bytes),

@@ -61,6 +61,7 @@ def make_row(ground: Ground, evidence: Evidence, *, doubts: tuple[int, ...]) -> 
         unsent_share=_unsent_share(samples),
         lag_us=_over_all(samples, lambda sample: sample.load.lag.p99_us if sample.load.lag else None),
         samples=_over_all(samples, lambda sample: sample.load.latency.count),
+        memory_growth=_over_all(samples, costs.memory_growth),
         **_ceiling(ground, samples),
     )
 

@@ -32,8 +32,9 @@ class Metric(enum.Enum):
 
     ``app_cores`` is CPU time of the app's containers per second of the window, ``busy_cores`` that of all of the stack
     and of the generator where it shares the stack's cores. ``cpu_ms`` is of the app, ``stack_cpu_ms`` of the whole
-    stack without the generator, both per successful request. ``workers`` is what the proof before the load counted,
-    ``least_worker`` the CPU time of the least busy one as a share of their mean.
+    stack without the generator, both per successful request. ``memory_growth`` is the app's memory at the end of the
+    window over that at its beginning. ``workers`` is what the proof before the load counted, ``least_worker`` the CPU
+    time of the least busy one as a share of their mean.
     """
 
     RPS = "rps"
@@ -42,6 +43,7 @@ class Metric(enum.Enum):
     CPU_MS = "cpu_ms"
     STACK_CPU_MS = "stack_cpu_ms"
     MEMORY_MB = "memory_mb"
+    MEMORY_GROWTH = "memory_growth"
     APP_CORES = "app_cores"
     BUSY_CORES = "busy_cores"
     QUERIES = "queries"

@@ -111,6 +111,7 @@ class StackSettings:
             "LAB_TLS_PORT": str(self.tls_port),
             "LAB_RUN": self.label,
             **({"LAB_WORKERS": str(self.workers)} if self.workers else {}),
+            **({"LAB_ALLOWED_HOSTS": ".localhost,127.0.0.1"} if self.shows_debug_pages else {}),
             **self.app,
         } | ({"LAB_JWT_KEYS": "on"} if self.secrets()["jwt_keys"] else {})
 
@@ -130,10 +131,16 @@ class StackSettings:
         return "postgres://lab@db:5432/lab"
 
     @property
+    def shows_debug_pages(self) -> bool:
+        """Whether the app runs with DEBUG, which it does for names of this machine only."""
+        return self.app.get("LAB_DEBUG") == "on"
+
+    @property
     def inner_url(self) -> str:
         """Where the stack answers on its own network; through the fault proxy if that stands in front of it."""
         service, port = ("edge", 8080) if self.target.edge else ("app", 8000)
-        return f"http://{'faultproxy' if self.proxied is Proxied.FRONT else service}:{port}"
+        host = "faultproxy" if self.proxied is Proxied.FRONT else service
+        return f"http://{host}{'.localhost' if self.shows_debug_pages else ''}:{port}"
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,11 @@ SWITCHES: Mapping[str, Switch] = {
     "LAB_PLAIN_TOKENS": Switch("plain_tokens", {"header": "header", "cookie": "cookie"}),
     "LAB_CHEAP_HASHER": Switch("password_hasher", {"on": "md5", "off": "argon2"}),
     "LAB_LOGIN_LIMITS": Switch("login_limits", {"off": "False", "on": "True"}),
+    "LAB_DEBUG": Switch("debug", {"off": "False", "on": "True"}),
 }
 """Every variable whose effect a stack can be asked for."""
 
-OF_WORKLOADS = ("LAB_SESSION_STORE", "LAB_JWT_VERIFY", "LAB_PLAIN_TOKENS", "LAB_CHEAP_HASHER")
+OF_WORKLOADS = ("LAB_SESSION_STORE", "LAB_JWT_VERIFY", "LAB_PLAIN_TOKENS", "LAB_CHEAP_HASHER", "LAB_DEBUG")
 """What a workload may set: no secrets are needed for it, and it does not make the app refuse the load."""
 
 

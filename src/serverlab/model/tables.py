@@ -226,6 +226,7 @@ class Row(Record, frozen=True):
     ceiling_rps: Spread | None = None
     ceiling_share: Spread | None = None
     samples: Spread | None = None
+    memory_growth: Spread | None = None
 
 
 class NoiseFloor(Record, frozen=True):

@@ -31,6 +31,8 @@ class Usage(Record, frozen=True):
     """What the containers of one role (app, edge, db, load) used within the window.
 
     ``memory_peak_bytes`` is the highest sampled working set: usage less inactive page cache, summed over replicas.
+    ``memory_growth`` is the working set at the end of the window over that at its beginning, both read off a straight
+    line through all samples: 1 where it stays as it is.
     ``throttled_s`` is the time the kernel held them back by their CPU quota. ``user_s`` and ``system_s`` are the parts
     of ``cpu_s``. ``memory_pss_bytes`` is the highest sum over all processes of their proportional set sizes, in which
     a shared page counts once. Context switches are those of all threads. ``connections`` is how many a database had
@@ -47,6 +49,7 @@ class Usage(Record, frozen=True):
     context_switches_voluntary: int | None = None
     context_switches_involuntary: int | None = None
     connections: int | None = None
+    memory_growth: float | None = None
     processes: tuple[ProcessUse, ...] = ()
 
 

@@ -84,6 +84,7 @@ def _spreads(row: Row) -> dict[str, Value]:
         "ceiling_rps": row.ceiling_rps,
         "ceiling_share": row.ceiling_share,
         "samples": row.samples,
+        "memory_growth": row.memory_growth,
     }
     return {key: value for name, spread in spreads.items() for key, value in _spread(name, spread).items()}
 

@@ -11,12 +11,14 @@ import httpx2
 
 from serverlab.compose import Engine, StackSettings
 from serverlab.errors import TrialFailed
-from serverlab.faults.fault import NotEffective, NotUndone
+from serverlab.faults.fault import NotEffective, NotUndone, await_effect
 from serverlab.model.stacks import Proxied
 
 SERVICE = "faultproxy"
 API_PORT = 8474
 API_TIMEOUT_S = 10.0
+DOWN_WITHIN_S = 12.0
+"""Longer than the proxy tries to reach an upstream (deploy/faultproxy/proxies.py), which counts as open meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +103,24 @@ class FaultProxy:
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Have it refuse connections while the block runs; those that there were are closed."""
+        """Have it refuse connections while the block runs; those that there were are closed.
+
+        Raises:
+            NotEffective: it still takes or holds one.
+            NotUndone: on leaving the block, it takes none.
+        """
         try:
             self._ask("POST", "", {"enabled": False})
-            if self.is_enabled() or self.traffic().open:
-                raise NotEffective(f"proxy {self.name} is not down")
+            await_effect(f"proxy {self.name} is down", self._is_down, within_s=DOWN_WITHIN_S)
             yield
         finally:
             self._ask("POST", "", {"enabled": True})
             if not self.is_enabled():
                 raise NotUndone(f"proxy {self.name} is still down")
+
+    def _is_down(self) -> str | None:
+        """That it takes no connections and holds none, or None."""
+        return None if self.is_enabled() or self.traffic().open else "down"
 
     def _told(self) -> dict[str, Any]:
         return self._ask("GET", "")

@@ -1,5 +1,6 @@
 """The fault proxy's client and the faults that it does, on a live proxy over loopback."""
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -10,6 +11,7 @@ import pytest
 from serverlab.compose import Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.faults import fault as fault_module
+from serverlab.faults import proxy as proxy_module
 from serverlab.faults.fault import NotEffective, Scene
 from serverlab.faults.proxy import FaultProxy, Toxic, Traffic, proxy_of
 from serverlab.faults.toxics import Down, Poisoned
@@ -61,7 +63,7 @@ def way(echo):
     """A live proxy ``app`` in front of the echo."""
     with live() as found:
         proxy = found.do(found.proxies.make("app", listen="127.0.0.1:0", upstream=f"127.0.0.1:{echo}"))
-        yield SimpleNamespace(api=found.port, port=int(proxy.listen.rpartition(":")[2]))
+        yield SimpleNamespace(api=found.port, port=int(proxy.listen.rpartition(":")[2]), made=proxy)
 
 
 @pytest.fixture
@@ -150,6 +152,48 @@ def test_a_proxy_refuses_while_it_is_down(way, proxy):
     with proxy.down(), pytest.raises(ConnectionRefusedError):
         said(way.port)
     assert said(way.port) == b"x"
+
+
+@pytest.fixture
+def connecting(way, monkeypatch):
+    """Somebody whom the proxy has taken, and has not reached the upstream for until it may."""
+    reached, begun, may = way.made._connected, threading.Event(), threading.Event()
+
+    async def slowly():
+        begun.set()
+        while not may.is_set():
+            await asyncio.sleep(0.01)
+        return await reached()
+
+    monkeypatch.setattr(way.made, "_connected", slowly)
+    with socket.create_connection(("127.0.0.1", way.port), timeout=5):
+        assert begun.wait(5)
+        yield may
+        may.set()
+
+
+def test_a_connection_that_is_being_made_is_waited_for(way, connecting):
+    class Watched(FaultProxy):
+        looks = 0
+
+        def traffic(self):
+            found = super().traffic()
+            self.looks += 1
+            if self.looks == 2:
+                connecting.set()
+            return found
+
+    watched = Watched(f"http://127.0.0.1:{way.api}", "app")
+    with watched.down():
+        assert watched.traffic().open == 0
+
+
+def test_a_proxy_that_keeps_a_connection_is_not_down(proxy, connecting, monkeypatch):
+    monkeypatch.setattr(proxy_module, "DOWN_WITHIN_S", 0.1)
+    kept = pytest.raises(NotEffective, match="proxy app is down: not seen within")
+    with kept, proxy.down():
+        pass
+    assert proxy.is_enabled()
 
 
 def test_an_api_that_is_away_is_told():

@@ -24,6 +24,7 @@ APP_SETTINGS = {
     "jwt_verify": "JWT verified with",
     "plain_tokens": "plain tokens",
     "cache": "cache",
+    "debug": "DEBUG",
 }
 NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "

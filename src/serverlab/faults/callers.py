@@ -15,17 +15,20 @@ from serverlab.faults.fault import NotEffective
 
 STARTED_WITHIN_S = 2.0
 BROKEN = (OSError, http.client.HTTPException)
+UNAVAILABLE = 503
 
 
 class SoFar(NamedTuple):
     """What has come of a request: the answer's status, None where there is none, and whether anything can come yet.
 
-    ``after_s`` is when the answer came or the connection ended, or for how long nothing has.
+    ``after_s`` is when the answer came or the connection ended, or for how long nothing has. ``from_app``: the answer
+    says when to ask again, which is the app's own word for what does not answer it (app/config/errors.py).
     """
 
     status: int | None
     after_s: float
     ended: bool
+    from_app: bool = False
 
 
 class Caller:
@@ -41,6 +44,7 @@ class Caller:
         self._socket: socket.socket | None = None
         self._began_s = 0.0
         self._ended_s: float | None = None
+        self._from_app = False
         self.port: int | None = None
         self.status: int | None = None
         self.failure: str | None = None
@@ -73,7 +77,7 @@ class Caller:
         """What has come of it up to now."""
         ended_s = self._ended_s  # it is set last
         until_s = time.monotonic() if ended_s is None else ended_s
-        return SoFar(self.status, until_s - self._began_s, ended_s is not None)
+        return SoFar(self.status, until_s - self._began_s, ended_s is not None, self._from_app)
 
     def _ask(self) -> None:
         try:
@@ -83,6 +87,7 @@ class Caller:
             self._sent.set()
             answer = self._connection.getresponse()
             answer.read()
+            self._from_app = answer.status == UNAVAILABLE and answer.getheader("Retry-After") is not None
             self.status = answer.status
         except BROKEN as broken:
             self.failure = type(broken).__name__

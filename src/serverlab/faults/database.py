@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from serverlab.faults import postgres
-from serverlab.faults.callers import Caller, SoFar
 from serverlab.faults.fault import Fault, NotEffective, Scene, await_effect
 from serverlab.faults.holding import held, others_are_back
 from serverlab.faults.processes import is_running
 from serverlab.faults.proxy import Toxic, proxy_of
 from serverlab.faults.retrying import WRITTEN
+from serverlab.faults.silence import SILENT, BlackHole
 from serverlab.faults.toxics import Down, OnTheWay, Poisoned, touched_since
 from serverlab.model.faults import Rule
 from serverlab.model.stacks import Database, Proxied
@@ -48,56 +48,6 @@ class DatabaseAway(Down):
             statuses = [answered(client.get, LEDGER).status for _ in range(ASKED_WHEN_BACK)]
         errors = sum(status != 200 for status in statuses)
         scene.measure(errors_when_back=errors, errors_when_back_per_worker=errors / scene.expected.workers)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlackHole(Poisoned):
-    """Nothing that is said on the way arrives; a request that needs it shows whether anything bounds its time.
-
-    What bounds it says so with one of the statuses ``told_by``, or ends the connection without a word, though not
-    before ``silent_from_s``. Whatever else ends the request is no bound, and is kept under another name.
-    """
-
-    path: str = LEDGER
-    told_by: Collection[int] = range(500, 600)
-    silent_from_s: float
-
-    @contextmanager
-    def inject(self, scene: Scene) -> Iterator[str]:
-        """Ask once with more patience than the fault lasts, and keep when an answer came, or that none did."""
-        with super().inject(scene) as seen:
-            asked = Caller(scene.url, self.path, timeout_s=scene.hold_s + 30)
-            asked.start()
-            try:
-                yield seen
-                self._tell(scene, asked.so_far())
-            finally:
-                asked.let_go()
-
-    def _tell(self, scene: Scene, found: SoFar) -> None:
-        """Keep what bounded the request, or that nothing has yet.
-
-        Raises:
-            NotEffective: it was answered as if all were well.
-        """
-        after_s, status = round(found.after_s, 3), found.status or 0
-        if status == 200:
-            raise NotEffective(
-                f"{self.path}: answered with 200 after {after_s:.1f} s, so that something arrives"
-            )
-        said = "cut off" if found.ended else "not answered"
-        told = f"{self.path}: {f'answered with {status}' if status else said} after {after_s:.1f} s"
-        if found.ended and not self._is_bound(found):
-            scene.note(f"{told}, which is no time-out's doing")
-            scene.measure(ended_after_s=after_s, ended_status=status)
-        else:
-            scene.note(told)
-            scene.measure(bounded_after_s=after_s, bounded_status=status)
-
-    def _is_bound(self, found: SoFar) -> bool:
-        if found.status is None:
-            return found.after_s >= self.silent_from_s
-        return found.status in self.told_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,9 +160,11 @@ def _sent(scene: Scene, key: str) -> int:
         return answered(client.post, LEDGER, json={"key": key}).status or 0
 
 
-SILENT = tuple(Toxic("timeout", stream, {"timeout": 0}) for stream in ("upstream", "downstream"))
-LONGER_THAN_EVERY_TIME_OUT_S = 40.0
-"""LAB_TIMEOUT is 30 seconds, and the edge waits for 35."""
+LATER_S = 5.0
+"""Until the request is sent that is judged: what threads there are have been taken by then."""
+
+BOUNDED_WITHIN_S = 40.0
+"""LAB_TIMEOUT is 30 seconds, the edge waits for 35, and who is behind in a queue waits for the app's pool besides."""
 
 SHORTEST_TIME_OUT_S = 25.0
 """What a request is given at least (compose/README.md) before a server ends it without a word."""
@@ -245,9 +197,11 @@ FAULTS: tuple[Fault, ...] = (
         what="Connections to the database stay open and take new ones, and nothing that is said arrives.",
         way=Proxied.DATABASE,
         toxics=SILENT,
+        path=LEDGER,
         silent_from_s=SHORTEST_TIME_OUT_S,
-        hold_s=LONGER_THAN_EVERY_TIME_OUT_S,
-        rule=Rule(measured_at_most={"bounded_after_s": 36}),
+        later_s=LATER_S,
+        hold_s=LATER_S + BOUNDED_WITHIN_S + 1,
+        rule=Rule(measured_at_most={"bounded_after_s": BOUNDED_WITHIN_S}),
     ),
     Exhausted(
         id="F-23",

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from serverlab.compose import LABEL, Container
 from serverlab.faults import nginx, returning
-from serverlab.faults.database import LONGER_THAN_EVERY_TIME_OUT_S, SILENT, BlackHole
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene, await_effect
 from serverlab.faults.processes import (
     app_containers,
@@ -21,6 +20,7 @@ from serverlab.faults.processes import (
 )
 from serverlab.faults.racing import KeepAliveRace
 from serverlab.faults.retrying import DEFAULT, WRITES_TOO, RetryStorm
+from serverlab.faults.silence import GATEWAY_TIMEOUT, SILENT, BlackHole
 from serverlab.faults.stopping import GRACE_S
 from serverlab.faults.toxics import Down
 from serverlab.model.faults import Rule
@@ -30,8 +30,10 @@ from serverlab.probe import answered
 BROKEN_CONFIGURATION = {"worker_processes": "worker_proce55es"}
 REFUSED = "[emerg]"
 REPLACED_WITHIN_S = 5.0
-GATEWAY_TIMEOUT, WAITS_S = 504, 35.0
-"""What the edge says when it has waited for the app, and for how long it does."""
+WAITS_S = 35.0
+"""For how long the edge waits for the app, before it says 504."""
+
+LONGER_THAN_IT_WAITS_S = 40.0
 
 STOP_S = 45
 """Above the time that the edge gives requests in flight."""
@@ -226,7 +228,7 @@ FAULTS: tuple[Fault, ...] = (
         toxics=SILENT,
         told_by=(GATEWAY_TIMEOUT,),
         silent_from_s=WAITS_S,
-        hold_s=LONGER_THAN_EVERY_TIME_OUT_S,
+        hold_s=LONGER_THAN_IT_WAITS_S,
         rule=Rule(measured_at_most={"bounded_after_s": 36}),
     ),
     KeepAliveRace(

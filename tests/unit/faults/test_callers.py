@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -26,6 +27,32 @@ def test_the_status_of_the_answer_is_told(status):
         asked.join(within_s=2)
         found = asked.so_far()
     assert (found.status, found.ended, found == asked.so_far()) == (status, True, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "from_app"),
+    [
+        (b"HTTP/1.1 503 Later\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 503 Request timed out\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.1 429 Slowly\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n", False),
+    ],
+)
+def test_an_outage_of_which_the_app_itself_tells_says_when_to_ask_again(answer, from_app):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        serving_one = threading.Thread(target=serve)
+        serving_one.start()
+        asked = Caller(f"http://127.0.0.1:{listener.getsockname()[1]}", "/", timeout_s=2)
+        asked.start()
+        asked.join(within_s=2)
+        serving_one.join()
+    assert asked.so_far().from_app is from_app
 
 
 def test_while_there_is_no_answer_the_seconds_go_on_and_then_end_without_a_status(deaf):

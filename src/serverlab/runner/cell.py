@@ -39,8 +39,11 @@ from serverlab.runner.standing import refuse_unproven
 from serverlab.runner.trial import expectation
 from serverlab.shell import Shell
 
-INJECTION_S = 120.0
-"""What injecting and undoing a fault may take beside the timeline, so that the prober goes on for long enough."""
+INJECTION_S = 180.0
+"""What injecting and undoing a fault may take beside the timeline, so that the prober goes on for long enough.
+
+The longest (F-12n) finds out a capacity, and then sends a load for up to 120 seconds.
+"""
 
 LOOK_EVERY_S = 1.0
 LOG_LINES = 12

@@ -10,6 +10,7 @@ import pytest
 from serverlab.faults import flooding, repeating, returning
 from serverlab.faults.fault import Fault, NotEffective
 from serverlab.model.faults import Happening, Rule
+from serverlab.runner import cell
 from tests.fake_app import FakeApp, serving
 from tests.fake_flood import NONE, opening, output
 from tests.fake_scene import FakeStack
@@ -227,3 +228,9 @@ def test_nothing_may_fail_in_the_ledger_or_of_the_load():
         (each.times, each.rule.failures_at_most, each.rule.measured_at_most) for each in (RELOADED, ROLLED)
     ]
     assert bounds == [(5, 0, {"load_failed": 0}), (5, 0, {"load_failed": 0, "replicas_ill": 0})]
+
+
+@pytest.mark.parametrize("fault", [RELOADED, ROLLED])
+def test_the_prober_goes_on_until_the_longest_load_is_over(fault):
+    before_s = fault.measured_s + flooding.MARGIN_S
+    assert before_s + repeating.LOAD_S < cell.INJECTION_S

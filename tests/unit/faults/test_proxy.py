@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 import threading
 from types import SimpleNamespace
 
 import pytest
 
+from serverlab.cli.context import CHECKOUT
 from serverlab.compose import Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
 from serverlab.faults import fault as fault_module
@@ -257,6 +259,11 @@ def test_a_way_that_is_down_is_open_again_afterwards(way, proxy, scene):
         assert seen.startswith("proxy app refuses; ")
         assert not proxy.is_enabled()
     assert said(way.port) == b"x"
+
+
+def test_the_proxy_takes_nothing_from_the_cores_of_the_stack():
+    text = (CHECKOUT / "compose" / "faultproxy.yml").read_text()
+    assert re.findall(r"^ +cpuset: (.+)$", text, re.M) == ["${LAB_LOAD_CPUSET:-}"]
 
 
 def test_a_fault_on_a_way_says_which_stack_it_needs():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from serverlab.analysis.likeness import differing, unlike
+from serverlab.model.regressions import Differing
+from serverlab.model.runs import Run
 from serverlab.model.tables import Interval, RowState, Section, Table
 
 
@@ -22,6 +25,19 @@ class Pair:
         if self.first is None or self.second is None:
             return None
         return self.first.low <= self.second.high and self.second.low <= self.first.high
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What two runs do not have in common: what should be the same, and what may differ."""
+
+    unlike: tuple[Differing, ...]
+    differing: tuple[Differing, ...]
+
+
+def likeness(first: Run, second: Run) -> Likeness:
+    """As two runs that are compared."""
+    return Likeness(unlike(first, second), differing(first, second))
 
 
 def agreement(first: Table, second: Table) -> tuple[Pair, ...]:

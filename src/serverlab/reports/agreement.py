@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from serverlab.analysis.agreement import Pair
+from serverlab.analysis.agreement import Likeness, Pair
 from serverlab.formatting import estimate, plural
 from serverlab.reports.columns import heading
 from serverlab.reports.markdown import grid, plain
 
+UNLIKE = "What should be the same in both runs and is not:"
+ALIKE = "Nothing differs that should be the same in both runs."
+DIFFERING = "What else differs:"
+
 SHOWN = {True: "yes", False: "**no**", None: "–"}
 
 
-def render_agreement(pairs: Sequence[Pair], first: str, second: str) -> str:
-    """One sentence about all rows, and a table of them. No line feed at the end."""
+def render_agreement(pairs: Sequence[Pair], first: str, second: str, alike: Likeness) -> str:
+    """One sentence about all rows, what differs between the runs, and a table of the rows. No line feed at the end."""
     titles = ("section", "row", f"ratio in `{first}`", f"in `{second}`", "overlap")
     rows = [
         [
@@ -25,7 +29,16 @@ def render_agreement(pairs: Sequence[Pair], first: str, second: str) -> str:
         ]
         for each in pairs
     ]
-    return "\n".join([_summary(pairs), "", *grid(titles, rows)])
+    return "\n".join([_summary(pairs), "", *_likeness(alike), *grid(titles, rows)])
+
+
+def _likeness(alike: Likeness) -> Iterator[str]:
+    """What differs, each list with an empty line at the end."""
+    if not alike.unlike:
+        yield from (ALIKE, "")
+    for title, found in ((UNLIKE, alike.unlike), (DIFFERING, alike.differing)):
+        if found:
+            yield from (title, "", *(f"- {plain(str(each))}" for each in found), "")
 
 
 def _summary(pairs: Sequence[Pair]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
 
-from serverlab.analysis.agreement import agreement
+from serverlab.analysis.agreement import agreement, likeness
 from serverlab.analysis.capacity_joining import refuse_unlike
 from serverlab.analysis.framing import differing, framing_table, of_server
 from serverlab.errors import UsageError
@@ -83,11 +83,13 @@ def _table(results: Results, path: str, chosen: dict[str, str]) -> str:
 
 
 def _agreement(results: Results, path: str, chosen: dict[str, str]) -> str:
-    first, second = results.table(path), results.table(chosen["again"])
+    again = chosen["again"]
+    first, second = results.table(path), results.table(again)
     pairs = agreement(first, second)
     if all(each.overlap is None for each in pairs):
-        raise UsageError(f"{path}, {chosen['again']}: no row has an interval in both")
-    return render_agreement(pairs, first.run, second.run)
+        raise UsageError(f"{path}, {again}: no row has an interval in both")
+    alike = likeness(results.run(path), results.run(again))
+    return render_agreement(pairs, first.run, second.run, alike)
 
 
 def _images(results: Results, path: str, chosen: dict[str, str]) -> str:  # noqa: ARG001

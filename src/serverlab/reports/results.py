@@ -21,6 +21,7 @@ from serverlab.model.crosscheck import CrossTable
 from serverlab.model.failure_tables import FailureTable
 from serverlab.model.framing import Differential
 from serverlab.model.inventories import Inventory
+from serverlab.model.runs import Run
 from serverlab.model.security import SecurityTable
 from serverlab.model.tables import Table
 from serverlab.reports.benchmark import read_benchmark
@@ -57,6 +58,14 @@ class Results:
         """
         return judged_claims(self.catalog, self.root / "results" / "reference")
 
+    def run(self, path: str) -> Run:
+        """The run in the folder ``path``, which is relative to the root.
+
+        Raises:
+            UsageError: there is no readable run.
+        """
+        return read_run(self._folder(path))
+
     def table(self, path: str) -> Table:
         """The table of the run in the folder ``path``, which is relative to the root.
 
@@ -64,7 +73,7 @@ class Results:
             UsageError: there is no readable run.
         """
         if path not in self._tables:
-            run = read_run(self._folder(path))
+            run = self.run(path)
             if run.plan.experiment.capacity:
                 raise UsageError(f"{path}: a search for capacity", "Say capacity in the place of table.")
             self._tables[path] = tabulate(run)

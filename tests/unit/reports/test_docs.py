@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from serverlab import store
@@ -372,6 +373,14 @@ def test_two_runs_of_the_same_stand_side_by_side(page):
     assert (
         "| profile, 1 core | runserver:threaded | 0.80 \\[0.48–1.34\\] | 0.80 \\[0.48–1.34\\] | yes |" in text
     )
+
+
+def test_what_differs_between_two_runs_of_the_same_is_named(page, busy_run):
+    again = "results/again/20261122-101500"
+    plan = msgspec.structs.replace(busy_run.plan, hashes=busy_run.plan.hashes | {"experiment": "f" * 64})
+    save(page.parent, again, msgspec.structs.replace(busy_run, plan=plan))
+    text = rendered(page, f"<!-- agreement: {BUSY} again={again} -->\n<!-- /agreement -->\n")
+    assert f"\n- files of experiment: {'e' * 12} → {'f' * 12}\n" in text
 
 
 def test_two_runs_without_a_row_in_common_are_a_mistake(page):

@@ -23,12 +23,16 @@ class SectionRule:
 
 @dataclass(frozen=True)
 class RowRule:
-    """A warning about single rows; ``says`` is asked only of rows that have a valid trial."""
+    """A warning about single rows; ``says`` is asked only of rows that have a valid trial.
+
+    What is so of all rows alike ``says_of_all`` tells once.
+    """
 
     kind: DoubtKind
     message: str
     action: str
     says: Callable[[Ground, Evidence], str | None]
+    says_of_all: Callable[[Ground], str | None] = lambda _ground: None
 
 
 RULES: tuple[SectionRule | RowRule, ...] = (
@@ -193,6 +197,7 @@ RULES: tuple[SectionRule | RowRule, ...] = (
         "p50 needs 20 requests, p90 100, p95 200, p99 1000, p99.9 10000",
         "measure longer",
         suspicions.few_samples,
+        suspicions.few_samples_everywhere,
     ),
     RowRule(
         DoubtKind.QUEUED,
@@ -227,7 +232,7 @@ def find_doubts(ground: Ground) -> tuple[Doubt, ...]:
             message=rule.message,
             action=rule.action,
             details=details,
-            everywhere=isinstance(rule, SectionRule) or _is_everywhere(ground, details),
+            everywhere=_is_everywhere(ground, details),
         )
         for number, (rule, details) in enumerate(raised, start=1)
     )
@@ -236,17 +241,23 @@ def find_doubts(ground: Ground) -> tuple[Doubt, ...]:
 def _details(rule: SectionRule | RowRule, ground: Ground) -> tuple[Detail, ...]:
     """The rule's sentences, each with all targets that it holds for; no targets means the whole section."""
     if isinstance(rule, SectionRule):
-        sentence = rule.says(ground)
-        return () if sentence is None else (Detail(targets=(), text=sentence),)
+        return _of_all(rule.says(ground))
     found: dict[str, list[str]] = defaultdict(list)
     for evidence in ground.evidence:
         sentence = rule.says(ground, evidence) if evidence.samples else None
         if sentence is not None:
             found[sentence].append(evidence.name)
-    return tuple(Detail(targets=tuple(targets), text=text) for text, targets in found.items())
+    single = (Detail(targets=tuple(targets), text=text) for text, targets in found.items())
+    return (*_of_all(rule.says_of_all(ground)), *single)
+
+
+def _of_all(sentence: str | None) -> tuple[Detail, ...]:
+    return () if sentence is None else (Detail(targets=(), text=sentence),)
 
 
 def _is_everywhere(ground: Ground, details: tuple[Detail, ...]) -> bool:
-    """Whether the same sentence holds for every measured row, of which there are several."""
+    """Whether the one sentence is of all, or holds for every measured row, of which there are several."""
     measured = {evidence.name for evidence in ground.evidence if evidence.samples}
-    return len(details) == 1 and len(measured) > 1 and set(details[0].targets) == measured
+    return len(details) == 1 and (
+        not details[0].targets or (len(measured) > 1 and set(details[0].targets) == measured)
+    )

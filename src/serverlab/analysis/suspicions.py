@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from serverlab import stats
 from serverlab.analysis.evidence import Evidence, Ground, Sample
@@ -159,23 +160,48 @@ def late(_ground: Ground, evidence: Evidence) -> str | None:
 
 
 def few_samples(ground: Ground, evidence: Evidence) -> str | None:
-    """Whether a round has too few requests for one of the percentiles that the section's table shows."""
+    """Whether a round has too few requests for a percentile that the section's table shows of other rows."""
     if evidence.load.steps:
         return None
-    fewest = min(sample.load.latency.count for sample in evidence.samples)
-    absent = [
-        f"p{each:g}" for each in _percentiles_shown(ground, evidence) if fewest < stats.samples_needed(each)
-    ]
-    return f"no {', '.join(absent)}: {plural(fewest, 'request')} in a round" if absent else None
+    fewest, nowhere = _fewest_requests(evidence), _told_of_no_row(ground)
+    absent = [each for each in _percentiles_shown(ground) if fewest < stats.samples_needed(each)]
+    names = _names(each for each in absent if each not in nowhere)
+    return f"no {names}: {plural(fewest, 'request')} in a round" if names else None
 
 
-def _percentiles_shown(ground: Ground, evidence: Evidence) -> tuple[float, ...]:
-    """Those of the usual columns; p99.9 is asked of open arrival alone: a closed load hides what is that rare."""
-    if ground.workload is None:
-        return (50,)
-    if evidence.load.is_open:
-        return (50, 90, 99, 99.9)
-    return (50, 99) if ground.gains else (50, 95, 99)
+def few_samples_everywhere(ground: Ground) -> str | None:
+    """Whether all rows have too few requests for a percentile, which the section's table leaves out then."""
+    names = _names(_told_of_no_row(ground))
+    if not names or ground.load.steps:
+        return None
+    return f"no row has {names}: each has a round of {plural(_most_requests(ground), 'request')} or fewer"
+
+
+def _percentiles_shown(ground: Ground) -> tuple[float, ...]:
+    """Those of the usual columns."""
+    return (50, 99) if ground.workload is None else (50, 90, 99, 99.9)
+
+
+def _told_of_no_row(ground: Ground) -> tuple[float, ...]:
+    """Percentiles for which every row has too few requests; none where there are no two rows."""
+    if sum(bool(evidence.samples) for evidence in ground.evidence) < 2:
+        return ()
+    most = _most_requests(ground)
+    return tuple(each for each in _percentiles_shown(ground) if most < stats.samples_needed(each))
+
+
+def _names(percents: Iterable[float]) -> str:
+    return ", ".join(f"p{each:g}" for each in percents)
+
+
+def _fewest_requests(evidence: Evidence) -> int:
+    """Of all rounds."""
+    return min(sample.load.latency.count for sample in evidence.samples)
+
+
+def _most_requests(ground: Ground) -> int:
+    """So many requests the row has in each round that has the most of them."""
+    return max(_fewest_requests(evidence) for evidence in ground.evidence if evidence.samples)
 
 
 def queued(_ground: Ground, evidence: Evidence) -> str | None:

@@ -6,7 +6,7 @@ import csv
 import io
 
 from serverlab.formatting import one_line
-from serverlab.model.tables import Interval, Row, Section, Spread, Table
+from serverlab.model.tables import Doubt, Interval, Row, Section, Spread, Table
 
 ROLES = ("app", "edge", "db", "cache", "realtime", "load")
 
@@ -29,7 +29,7 @@ def render(table: Table) -> str:
 
 def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
     kinds = {doubt.number: doubt.kind.value for doubt in section.doubts}
-    everywhere = {doubt.number for doubt in section.doubts if doubt.everywhere and row.rps}
+    everywhere = {doubt.number for doubt in section.doubts if _is_of_all(doubt) and row.rps}
     return {
         "run": table.run,
         "workload": row.workload,
@@ -56,6 +56,11 @@ def _fields(table: Table, section: Section, row: Row) -> dict[str, Value]:
         "replicas": row.replicas,
         "doubts": " ".join(kinds[number] for number in sorted({*row.doubts, *everywhere})),
     }
+
+
+def _is_of_all(doubt: Doubt) -> bool:
+    """Whether some of what it says is of every measured row."""
+    return doubt.everywhere or any(not detail.targets for detail in doubt.details)
 
 
 def _spreads(row: Row) -> dict[str, Value]:

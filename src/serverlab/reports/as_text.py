@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from serverlab.model.tables import Fact, Section, Table
 from serverlab.reports.columns import COLUMNS, cells, default_columns, heading, marks, row_title
@@ -53,18 +53,50 @@ def fact_lines(facts: Sequence[Fact]) -> Iterator[str]:
 
 
 def _grid(section: Section) -> Iterator[str]:
-    """Two heading lines and the rows; the columns move closer where they would not fit the width."""
+    """Two heading lines and the rows."""
     keys = default_columns(section)
-    lines = [
-        [row_title(section), *(COLUMNS[key].title for key in keys), "notes"],
-        ["", *(COLUMNS[key].unit for key in keys), ""],
-        *([row.name, *cells(row, keys), marks(row.doubts)] for row in section.rows),
-    ]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
+    rows = [(row.name, *cells(row, keys), marks(row.doubts)) for row in section.rows]
+    yield from side_by_side(
+        [
+            (row_title(section), *(COLUMNS[key].title for key in keys), "notes"),
+            ("", *(COLUMNS[key].unit for key in keys), ""),
+            *rows,
+        ],
+        left=(0, len(keys) + 1),
+    )
+
+
+def side_by_side(rows: Sequence[Sequence[str]], *, left: Container[int]) -> Iterator[str]:
+    """The rows with their columns aligned, those of the numbers ``left`` to the left.
+
+    The columns move closer where they would not fit the width. Where they do not fit even so, a part of them follows
+    below an empty line, beside the first column again.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
-    last = len(widths) - 1
-    for line in lines:
-        yield gap.join(
-            text.ljust(widths[index]) if index in (0, last) else text.rjust(widths[index])
-            for index, text in enumerate(line)
-        )
+    for number, block in enumerate(_blocks(widths, len(gap))):
+        if number:
+            yield ""
+        for row in rows:
+            yield gap.join(
+                row[each].ljust(widths[each]) if each in left else row[each].rjust(widths[each])
+                for each in block
+            )
+
+
+def _blocks(widths: Sequence[int], gap: int) -> list[list[int]]:
+    """The numbers of the columns, in as few blocks as fit the width, and these about equally wide."""
+    fewest = len(_filled(widths, gap, WIDTH))
+    return next(blocks for limit in range(WIDTH + 1) if len(blocks := _filled(widths, gap, limit)) == fewest)
+
+
+def _filled(widths: Sequence[int], gap: int, limit: int) -> list[list[int]]:
+    """Blocks that are no wider than the limit, if they can, each with the first column and at least another one."""
+    blocks, used = [[0]], widths[0]
+    for number, width in enumerate(widths[1:], start=1):
+        if used + gap + width > limit and len(blocks[-1]) > 1:
+            blocks.append([0])
+            used = widths[0]
+        blocks[-1].append(number)
+        used += gap + width
+    return blocks

@@ -136,14 +136,16 @@ COLUMNS: dict[str, Column] = {
 }
 """Every column by its key, as ``columns=`` and ``value=`` name it in the docs."""
 
+PERCENTILES = ("p50", "p90", "p99", "p999")
+"""Columns that are left out where no row has them."""
+
 DEFAULT = (
     "rps",
     "ratio",
     "shown",
-    "p50",
-    "p95",
-    "p99",
+    *PERCENTILES,
     "max",
+    "samples",
     "errors",
     "cpu_ms",
     "per_cpu_s",
@@ -156,9 +158,9 @@ SCALING = (
     "ratio",
     "shown",
     "scaling",
-    "p50",
-    "p99",
+    *PERCENTILES,
     "max",
+    "samples",
     "errors",
     "per_cpu_s",
     "memory",
@@ -166,11 +168,9 @@ SCALING = (
 )
 OPEN = (
     "rps",
-    "p50",
-    "p90",
-    "p99",
-    "p999",
+    *PERCENTILES,
     "max",
+    "samples",
     "unsent",
     "lag",
     "errors",
@@ -184,6 +184,8 @@ COMPARED = (
     "ratio",
     "shown",
     "p50",
+    "p99",
+    "samples",
     "errors",
     "cpu_ms",
     "per_cpu_s",
@@ -204,7 +206,13 @@ STATES = {
 
 
 def default_columns(section: Section) -> tuple[str, ...]:
-    """The usual columns; a gain by cores, workloads or open arrival take the place of what tells less there."""
+    """The usual columns without percentiles that no row has, of which a doubt tells why."""
+    absent = {key for key in PERCENTILES if all(COLUMNS[key].show(row) == ABSENT for row in section.rows)}
+    return tuple(key for key in _usual(section) if key not in absent)
+
+
+def _usual(section: Section) -> tuple[str, ...]:
+    """A gain by cores, workloads or open arrival take the place of what tells less there."""
     if section.workload is None:
         roles = {role for row in section.rows for role in row.cpu_ms}
         absent = {f"cpu_{role}_ms" for role in ("db", "cache") if role not in roles}

@@ -13,7 +13,7 @@ from serverlab.analysis.regression import SEVERITY, shown
 from serverlab.formatting import ABSENT, one_line, plural
 from serverlab.model.regressions import ComparedCell, Comparison, Count, Metric, Missing
 from serverlab.model.security import Verdict
-from serverlab.reports.as_text import WIDTH
+from serverlab.reports.as_text import WIDTH, side_by_side
 from serverlab.reports.markdown import line, plain
 
 ABOUT = (
@@ -37,7 +37,15 @@ TITLES = {
     Metric.PER_CPU_S: "req/CPU s",
     Metric.MEMORY: "peak",
 }
-USUAL = {Metric.RPS, Metric.P50, Metric.P99, Metric.ERRORS, Metric.CPU_MS, Metric.MEMORY}
+USUAL = {
+    Metric.RPS,
+    Metric.P50,
+    Metric.P99,
+    Metric.ERRORS,
+    Metric.CPU_MS,
+    Metric.PER_CPU_S,
+    Metric.MEMORY,
+}
 
 
 def as_json(comparison: Comparison) -> str:
@@ -52,7 +60,8 @@ def as_text(comparison: Comparison) -> str:
         if found:
             lines += ["", title, *(f"  {each}" for each in found)]
     for heading, cells in _sections(comparison):
-        lines += ["", heading, "-" * len(heading), *_aligned(_grid(comparison, cells))]
+        rows = _grid(comparison, cells)
+        lines += ["", heading, "-" * len(heading), *side_by_side(rows, left=range(len(rows[0])))]
     for title, found_lines in _remarks(comparison):
         lines += ["", title, *(part for each in found_lines for part in _folded(each, indent="  "))]
     return "\n".join(each.rstrip() for each in lines) + "\n"
@@ -108,14 +117,6 @@ def _grid(comparison: Comparison, cells: Sequence[ComparedCell]) -> list[list[st
         for cell in cells
     ]
     return [titles, *rows]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The rows with their columns aligned; these move closer where they would not fit the width."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
-    for row in rows:
-        yield gap.join(text.ljust(width) for text, width in zip(row, widths, strict=True))
 
 
 def _remarks(comparison: Comparison) -> Iterator[tuple[str, list[str]]]:

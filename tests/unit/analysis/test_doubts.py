@@ -55,8 +55,10 @@ def five_with_load(**changes):
     ]
 
 
-def test_five_good_rounds_on_disjoint_cores_raise_no_doubt():
-    assert doubts_of(five(GTHREAD), five()) == {}
+def test_five_good_rounds_on_disjoint_cores_raise_no_doubt_but_that_they_are_too_short_for_the_rarest():
+    (doubt,) = doubts_of(five(GTHREAD), five()).values()
+    assert (doubt.kind, doubt.everywhere) == (DoubtKind.FEW_SAMPLES, True)
+    assert texts(doubt) == [("no row has p99.9: each has a round of 4000 requests or fewer",)]
 
 
 def test_no_reference_when_the_reference_has_no_valid_trial():
@@ -73,7 +75,7 @@ def test_few_rounds_below_five(count, raised):
 def test_few_rounds_for_all_rows_alike_mark_no_row():
     run = a_run(five(GTHREAD)[:3], five()[:3])
     (section,) = tabulate(run).sections
-    (doubt,) = section.doubts
+    doubt = section.doubts[0]
     assert (doubt.kind, doubt.number, doubt.everywhere) == (DoubtKind.FEW_ROUNDS, 1, True)
     assert doubt.details == (Detail(targets=(GTHREAD, RUNSERVER), text="3 rounds"),)
     assert [row.doubts for row in section.rows] == [(), ()]
@@ -284,7 +286,7 @@ def test_plateau_only_on_kept_connections(opened, raised):
 
 def test_the_plateau_says_what_the_floor_caps_and_takes_the_place_of_idle_cpu():
     found = doubts_of(five(GTHREAD), with_floor(40_000, 44_100, cores=0.1))
-    assert list(found) == [DoubtKind.PLATEAU_40MS]
+    assert list(found) == [DoubtKind.PLATEAU_40MS, DoubtKind.FEW_SAMPLES]
     assert "consistent with Nagle's" in found[DoubtKind.PLATEAU_40MS].message
     said = "19 of 20 answers took 40.0 ms or longer, p50 44.1 ms; 16 users / floor = 400 requests/s"
     assert texts(found[DoubtKind.PLATEAU_40MS]) == [(RUNSERVER, said)]
@@ -327,14 +329,14 @@ def test_idle_cpu_below_half_of_the_budget(cores, raised):
 
 def test_idle_cpu_counts_the_edge_and_the_database_on_the_same_cores():
     busy = {"app": a_usage(0.4), "edge": a_usage(0.3), "db": a_usage(0.2), "load": a_usage(0.3)}
-    assert doubts_of(five(GTHREAD), five(usage=busy)) == {}
+    assert [*doubts_of(five(GTHREAD), five(usage=busy))] == [DoubtKind.FEW_SAMPLES]
 
 
 def test_idle_cpu_counts_the_generator_where_it_shares_the_cores():
     shared = an_environment(core_splits={"1": CoreSplit(stack="0", generator="0", disjoint=False)})
     busy = {"app": a_usage(0.4), "load": a_usage(0.5)}
     found = doubts_of(five(GTHREAD, usage=busy), five(usage=busy), environment=shared)
-    assert list(found) == [DoubtKind.SHARED_CORE]
+    assert list(found) == [DoubtKind.SHARED_CORE, DoubtKind.FEW_SAMPLES]
 
 
 def test_idle_cpu_is_a_share_of_the_whole_budget():
@@ -352,7 +354,7 @@ def test_idle_cpu_is_no_wonder_while_users_think():
 
 
 def test_cpu_that_was_not_read_is_not_called_idle():
-    assert doubts_of(five(GTHREAD), five(usage={})) == {}
+    assert [*doubts_of(five(GTHREAD), five(usage={}))] == [DoubtKind.FEW_SAMPLES]
 
 
 @pytest.mark.parametrize(("late", "raised"), [(150, False), (151, True)])
@@ -367,7 +369,7 @@ def test_late_above_5_percent_in_one_round(late, raised):
     [
         (1000, None),
         (999, "no p99: 999 requests in a round"),
-        (19, "no p50, p95, p99: 19 requests in a round"),
+        (19, "no p50, p90, p99: 19 requests in a round"),
     ],
 )
 def test_few_samples_names_the_percentiles_that_are_absent(samples, said):
@@ -375,7 +377,8 @@ def test_few_samples_names_the_percentiles_that_are_absent(samples, said):
     latency = a_latency(samples, mean_us=16 * WINDOW_S / samples * 1e6)
     made[0] = a_trial(RUNSERVER, round=1, load=a_load(300.0, latency=latency, late=0))
     found = doubts_of(five(GTHREAD), made)
-    assert (texts(found[DoubtKind.FEW_SAMPLES]) if found else None) == ([(RUNSERVER, said)] if said else None)
+    of_all = ("no row has p99.9: each has a round of 4000 requests or fewer",)
+    assert texts(found[DoubtKind.FEW_SAMPLES]) == [of_all, *([(RUNSERVER, said)] if said else [])]
 
 
 @pytest.mark.parametrize(
@@ -411,6 +414,7 @@ def test_doubts_are_numbered_in_a_fixed_order():
         (3, DoubtKind.NO_DIFFERENCE),
         (4, DoubtKind.WIDE_SPREAD),
         (5, DoubtKind.THRESHOLD),
+        (6, DoubtKind.FEW_SAMPLES),
     ]
 
 

@@ -132,7 +132,8 @@ def test_requests_per_second_are_the_schedules_and_not_compared():
 
 
 def test_an_open_section_shows_tails_and_what_was_late():
-    assert default_columns(section_of(five()))[1:8] == ("p50", "p90", "p99", "p999", "max", "unsent", "lag")
+    assert default_columns(section_of(five()))[1:6] == ("p50", "p90", "p99", "p999", "max")
+    assert {"samples", "unsent", "lag"} <= {*default_columns(section_of(five()))}
 
 
 def test_a_closed_load_has_neither():

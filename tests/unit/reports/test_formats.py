@@ -11,7 +11,7 @@ import pytest
 from serverlab.analysis import tabulate
 from serverlab.model.tables import Table
 from serverlab.reports import FORMATS
-from serverlab.reports.as_text import WIDTH
+from serverlab.reports.as_text import WIDTH, side_by_side
 from tests.unit.builders import a_plan, a_run
 
 
@@ -53,6 +53,19 @@ def test_text_fits_120_columns_and_has_no_trailing_blanks(busy_run, clean_run):
             assert line == line.rstrip()
 
 
+def test_columns_that_do_not_fit_the_width_follow_below_with_the_rows_names():
+    rows = [("target", *["x" * 30] * 4, "notes"), ("gunicorn", "1", "2", "3", "4", "5")]
+    lines = [line.split() for line in side_by_side(rows, left=(0, 5))]
+    assert lines[1::3] == [["gunicorn", "1", "2"], ["gunicorn", "3", "4", "5"]]
+    assert lines[2] == []
+    assert all(len(line) <= WIDTH for line in side_by_side(rows, left=(0, 5)))
+
+
+def test_a_column_that_is_wider_than_the_width_still_has_its_place():
+    rows = [("a", "b" * 200, "c"), ("1", "2", "3")]
+    assert [line.split() for line in side_by_side(rows, left=())][1::3] == [["1", "2"], ["1", "3"]]
+
+
 def test_a_void_row_shows_no_number(busy_run):
     lines = FORMATS["text"](tabulate(busy_run)).splitlines()
     (row,) = [line for line in lines if line.startswith("apache:daemon")]
@@ -70,7 +83,7 @@ def test_csv_has_one_line_per_row_with_exact_numbers(busy_run):
     runserver = rows[1]
     assert float(runserver["ratio_low"]) == 270 / 395
     assert (runserver["p99_us"], runserver["errors"], runserver["cpu_ms_edge"]) == ("60000", "0", "")
-    assert runserver["doubts"] == "few-rounds shared-core dirty no-difference wide-spread"
+    assert runserver["doubts"] == "few-rounds shared-core dirty no-difference wide-spread few-samples"
     assert [row["rps"] for row in rows[3:]] == ["", "", ""]
 
 

@@ -12,6 +12,7 @@ from serverlab.compose import Container
 from serverlab.faults import flooding
 from serverlab.faults.fault import NotEffective, Scene, await_effect, await_undone
 from serverlab.faults.goodput import at_s, back_after_s, rates_of
+from serverlab.faults.memory import ENDED, ENDS_SAID, measure_ends
 from serverlab.faults.overload import SigningIn
 from serverlab.faults.process import FROZEN, still_frozen
 from serverlab.faults.processes import Process, app_containers, of_server, send, still_there
@@ -72,7 +73,10 @@ class Metastable(SigningIn):
             told = sender.stop()
             scene.lifted()
         scene.measure(paused_s=round(thawed_s - paused_s, 3))
-        _measure(scene, told, before_rps=before_rps, thawed_s=thawed_s, back_s=back_s)
+        _measure(scene, told, before_rps=before_rps)
+        died = measure_ends(scene, servers)
+        if back_s is not None or not died:  # of a server that is gone nobody can say that it stays down
+            _measure_return(scene, told, before_rps=before_rps, thawed_s=thawed_s, back_s=back_s)
 
     def left_behind(self, scene: Scene) -> str | None:
         """A sender that still runs, or a process that is stopped."""
@@ -168,29 +172,34 @@ def _watched(sender: flooding.Sender, before_rps: float, *, since_s: float) -> f
     return found[-1]
 
 
-def _measure(
-    scene: Scene, told: flooding.Told, *, before_rps: float, thawed_s: float, back_s: float | None
-) -> None:
-    """Keep what was answered before, and in the last seconds that it was looked at, and whether that is as much."""
+def _measure(scene: Scene, told: flooding.Told, *, before_rps: float) -> None:
+    """Keep what was answered before, and in the last seconds that it was looked at."""
     rates = rates_of(told.course, WELL_FOR_S)
-    found: dict[str, float] = {} if back_s is None else {"goodput_back_after_s": round(back_s, 1)}
     scene.measure(
         answered_before_rps=round(before_rps, 1),
         answered_in_the_end_rps=round(rates.answered, 1),
         sent_again_in_the_end_rps=round(rates.sent_again, 1),
         retries=told.counts.retried,
         given_up=told.counts.failed,
-        metastable=int(back_s is None),
-        **found,
     )
-    if back_s is None:
-        watched_s = at_s(told.course[-1]) - thawed_s
-        scene.note(
-            f"{METASTABLE}: after {watched_s:.0f} s {rates.answered / before_rps:.0%} of it were there"
-        )
 
 
-RETURNS = Rule(measured_at_most={"metastable": 0}, said={"metastable": METASTABLE})
+def _measure_return(
+    scene: Scene, told: flooding.Told, *, before_rps: float, thawed_s: float, back_s: float | None
+) -> None:
+    """Keep whether as much is answered again as before."""
+    scene.measure(metastable=int(back_s is None))
+    if back_s is not None:
+        scene.measure(goodput_back_after_s=round(back_s, 1))
+        return
+    watched_s, kept = (
+        at_s(told.course[-1]) - thawed_s,
+        rates_of(told.course, WELL_FOR_S).answered / before_rps,
+    )
+    scene.note(f"{METASTABLE}: after {watched_s:.0f} s {kept:.0%} of it were there")
+
+
+RETURNS = Rule(measured_at_most={"metastable": 0, **ENDED}, said={"metastable": METASTABLE, **ENDS_SAID})
 
 FAULTS = (
     Metastable(

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from serverlab.faults import flooding, nginx
 from serverlab.faults.fault import EDGE, Scene
-from serverlab.faults.overload import CAPACITY_LOST_AT_MOST, Overload
-from serverlab.model.faults import Rule
+from serverlab.faults.overload import BEARS_IT, Overload
 
 OF_PATIENCE = 0.5
 """What is let in is to be answered in this share of the time that anybody waits: an estimate may be wrong by two."""
@@ -67,6 +66,6 @@ FAULTS = (
         ),
         factor=5.0,
         hold_s=15.0,
-        rule=Rule(measured_at_most={"capacity_lost_share": CAPACITY_LOST_AT_MOST}),
+        rule=BEARS_IT,
     ),
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from serverlab.analysis.bounds import bounded
-from serverlab.faults import FAULTS, fault, metastable
+from serverlab.faults import FAULTS, fault, memory, metastable
 from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.model.faults import Happening, Judgement, Verdict
 from tests.fake_app import FakeApp, serving
@@ -33,6 +33,7 @@ class Loaded:
         self.shell, self.thawed_s = shell, None
         self.scene = replace(self.stack.scene(FAULT), shell=shell)
         self.server = self.stack.server
+        self.server.says[memory.KILLS] = lambda _: "0"
 
     def senders(self):
         return [each.name for each in self.stack.client.containers.things if "flood" in each.name]
@@ -114,6 +115,9 @@ def test_a_load_of_which_the_goodput_returns_is_not_metastable(loaded):
         "sent_again_in_the_end_rps": 0.0,
         "retries": 0,
         "given_up": 0,
+        "oom_kills": 0,
+        "containers_ended": 0,
+        "ended_for_memory": 0,
         "metastable": 0,
         "goodput_back_after_s": pytest.approx(0.5, abs=1.0),
     }
@@ -134,6 +138,25 @@ def test_a_load_of_which_it_does_not_return_is_and_the_verdict_says_so(loaded):
     (note,) = loaded.stack.notes
     assert note.startswith(f"{SENTENCE}: after 7")
     assert note.endswith("s 25% of it were there")
+
+
+def test_a_server_that_is_dead_is_not_called_metastable(loaded):
+    loaded.after_rps = 0
+    with FAULT.inject(loaded.scene):
+        loaded.server.does["SIGCONT 8"] = lambda: loaded.server.end(137)
+        loaded.server.container.state = {"OOMKilled": True, "ExitCode": 137}
+    measured = loaded.stack.measured
+    told = {name: measured[name] for name in ("oom_kills", "containers_ended", "ended_for_memory")}
+    assert told == {"oom_kills": 1, "containers_ended": 1, "ended_for_memory": 1}
+    assert "metastable" not in measured
+    found = bounded(Judgement(verdict=Verdict.PASS, reason=""), measured, FAULT.rule)
+    assert found.verdict is Verdict.FAIL
+    assert found.reason == (
+        "a container of the app has ended, and nothing starts one again here; "
+        "the kernel had killed for want of memory in it"
+    )
+    (note,) = loaded.stack.notes
+    assert note == "serverlab-app-1 ended with 137, the kernel had killed in it for want of memory"
 
 
 def test_the_act_is_the_pause_and_it_is_lifted_when_the_load_has_gone(loaded):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from serverlab.analysis.bounds import bounded
 from serverlab.errors import TrialFailed
-from serverlab.faults import FAULTS, flooding
+from serverlab.faults import FAULTS, flooding, memory
 from serverlab.faults.fault import NotEffective
 from serverlab.faults.flooding import parse_told
-from serverlab.model.faults import Happening, Rule
+from serverlab.faults.processes import CutOff
+from serverlab.model.faults import Happening, Judgement, Rule, Verdict
 from tests.fake_app import FakeApp, serving
 from tests.fake_flood import NONE, opening, output
 from tests.fake_scene import FakeStack
@@ -22,6 +24,7 @@ class Flooded:
     def __init__(self, app, monkeypatch):
         self.stack, self.sends_rps, self.ok_rps, self.marks = FakeStack(app), 400, 10, []
         self.given = []
+        self.stack.server.says[memory.KILLS] = lambda _: "0"
         shell = FakeShell({"docker compose": Answer(does=lambda _argv: self._bring())})
         self.scene = self.stack.scene(FAULTS["F-40c"], hold_s=10.0)
         changes = {"shell": shell, "mark": self.marks.append}
@@ -74,6 +77,9 @@ def test_ten_times_what_was_answered_is_sent_and_what_is_lost_of_it_measured(flo
         "answered_503_rps": 2.5,
         "capacity_lost_share": 0.75,
         "most_open": 900,
+        "oom_kills": 0,
+        "containers_ended": 0,
+        "ended_for_memory": 0,
     }
     assert (senders(flooded), FAULTS["F-40c"].left_behind(flooded.scene)) == ([], None)
 
@@ -112,9 +118,58 @@ def test_whatever_ends_the_overload_the_sender_goes(flooded):
     assert senders(flooded) == []
 
 
+def dies(server, *, for_memory):
+    """The app's container ends under the overload."""
+    server.end(137)
+    server.container.state = {"OOMKilled": for_memory, "ExitCode": 137}
+
+
+MEMORY = "the kernel had killed for want of memory in it"
+ENDED = "a container of the app has ended, and nothing starts one again here"
+
+
+@pytest.mark.parametrize(("for_memory", "why"), [(True, [ENDED, MEMORY]), (False, [ENDED])])
+def test_a_container_that_did_not_live_through_it_is_told_and_does_not_pass(flooded, for_memory, why):
+    flooded.ok_rps = 40
+    with FAULTS["F-40c"].inject(flooded.scene):
+        dies(flooded.stack.server, for_memory=for_memory)
+    measured = flooded.stack.measured
+    told = {name: measured[name] for name in ("oom_kills", "containers_ended", "ended_for_memory")}
+    assert told == {"oom_kills": for_memory, "containers_ended": 1, "ended_for_memory": for_memory}
+    (note,) = flooded.stack.notes
+    assert note.startswith("serverlab-app-1 ended with 137")
+    assert ("for want of memory" in note) is for_memory
+    found = bounded(Judgement(verdict=Verdict.PASS, reason=""), measured, FAULTS["F-40c"].rule)
+    assert (found.verdict, found.reason) == (Verdict.FAIL, "; ".join(why))
+
+
+def test_a_worker_that_the_kernel_killed_and_somebody_replaced_is_counted_and_passes(flooded):
+    flooded.ok_rps = 40
+    flooded.stack.server.says[memory.KILLS] = lambda _: "3"
+    with FAULTS["F-40c"].inject(flooded.scene):
+        pass
+    measured = flooded.stack.measured
+    assert (measured["oom_kills"], measured["containers_ended"]) == (3, 0)
+    found = bounded(Judgement(verdict=Verdict.PASS, reason=""), measured, FAULTS["F-40c"].rule)
+    assert found.verdict is Verdict.PASS
+
+
+def test_who_counts_the_kills_may_be_killed_as_well(flooded, monkeypatch):
+    def killed(container, script, *arguments):
+        raise CutOff("a script ended with 137")
+
+    monkeypatch.setattr(memory, "run", killed)
+    with FAULTS["F-40c"].inject(flooded.scene):
+        pass
+    assert "oom_kills" not in flooded.stack.measured
+    assert flooded.stack.measured["containers_ended"] == 0
+
+
 def test_the_same_is_asked_at_every_overload():
-    asked = [FAULTS[name].rule for name in ("F-40", "F-40b", "F-40c")]
-    assert asked == [Rule(measured_at_most={"capacity_lost_share": 0.6})] * 3
+    asked = [FAULTS[name].rule for name in ("F-40", "F-40b", "F-40c", "F-43")]
+    most = {"capacity_lost_share": 0.6, "containers_ended": 0, "ended_for_memory": 0}
+    said = {"containers_ended": ENDED, "ended_for_memory": MEMORY}
+    assert asked == [Rule(measured_at_most=most, said=said)] * 4
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,7 @@ def test_a_way_that_is_down_is_open_again_afterwards(way, proxy, scene):
 
 def test_the_proxy_takes_nothing_from_the_cores_of_the_stack():
     text = (CHECKOUT / "compose" / "faultproxy.yml").read_text()
-    assert re.findall(r"^ +cpuset: (.+)$", text, re.M) == ["${LAB_LOAD_CPUSET:-}"]
+    assert re.findall(r"^ +cpuset: (.+)$", text, re.MULTILINE) == ["${LAB_LOAD_CPUSET:-}"]
 
 
 def test_a_fault_on_a_way_says_which_stack_it_needs():

@@ -11,7 +11,7 @@ import pytest
 
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
-from serverlab.faults import FAULTS, flooding, nginx, shedding
+from serverlab.faults import FAULTS, flooding, memory, nginx, shedding
 from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.runner.breaking import why_not
 from tests.fake_app import FakeApp, serving
@@ -54,6 +54,7 @@ class Stage:
 
     def __init__(self, app, monkeypatch):
         self.stack, self.done = FakeStack(app), []
+        self.stack.server.says[memory.KILLS] = lambda _: "0"
         self.edge = FakeServer(
             self.stack.client.add("edge"),
             rows=[
@@ -104,6 +105,9 @@ def test_the_limit_is_what_is_answered_in_a_second_and_is_gone_afterwards(stage)
         "answered_503_rps": 160.0,
         "capacity_lost_share": 0.1,
         "most_open": 80,
+        "oom_kills": 0,
+        "containers_ended": 0,
+        "ended_for_memory": 0,
     }
 
 

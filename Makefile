@@ -89,7 +89,7 @@ attack: images ## put TARGETS (all of them, if none is named) to every attack, o
 http: images ## send malformed and oversized requests to TARGETS (all of them, if none is named), or those of ONLY
 	@$(LAB) http $(TARGETS) $(call option,only,ONLY) $(call option,resume,RUN) $(ARGS)
 
-faults: images ## break five servers in seven ways in about a quarter of an hour, or TARGETS by the faults of ONLY, or go on with RUN
+faults: images ## break five servers by seven faults and a control in a quarter of an hour, or TARGETS by the faults of ONLY, or go on with RUN
 	@$(LAB) faults $(if $(RUN),--resume "$(RUN)") $(call option,targets,TARGETS) $(call option,only,ONLY) $(ARGS)
 
 claims: setup ## tell what the results say of popular sentences; with ONLY, of these; ARGS=--run makes their evidence anew

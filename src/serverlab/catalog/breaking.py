@@ -69,6 +69,18 @@ def _name_mistakes(experiment: FaultExperiment, catalog: Catalog, faults: Collec
     for index, beginning in enumerate(experiment.faults):
         if not ids_of([beginning], faults):
             yield f"faults[{index}]: no fault {beginning!r}{did_you_mean(beginning, faults)}"
+    for name, number in experiment.replicas.items():
+        yield from _replica_mistakes(catalog, name, number)
+
+
+def _replica_mistakes(catalog: Catalog, name: str, number: int) -> Iterator[str]:
+    try:
+        target = catalog.target(name)
+    except UsageError as unknown:
+        yield f"replicas: {unknown.what}"
+        return
+    if number > 1 and target.edge is None:
+        yield f"replicas: {target}: several replicas need an edge"
 
 
 def ids_of(beginnings: Sequence[str], faults: Collection[str]) -> list[str]:
@@ -107,7 +119,10 @@ def make_fault_plan(
     return FaultPlan(
         name=name,
         experiment=msgspec.structs.replace(
-            experiment, faults=tuple(ids), targets=tuple(str(target) for target in targets)
+            experiment,
+            faults=tuple(ids),
+            targets=tuple(str(target) for target in targets),
+            replicas=_replicas_of(catalog, experiment, targets),
         ),
         faults={each: facts[each] for each in ids},
         cells=tuple(
@@ -128,6 +143,12 @@ def fault_hashes(catalog: Catalog, targets: list[Target], *, experiment_hash: st
 def seconds_of(timeline: Timeline) -> float:
     """How long a stack with the timeline is probed."""
     return timeline.settle_s + timeline.baseline_s + timeline.hold_s + timeline.observe_s
+
+
+def _replicas_of(catalog: Catalog, experiment: FaultExperiment, targets: Sequence[Target]) -> dict[str, int]:
+    """What the experiment says of these targets, by their full names."""
+    named = {str(catalog.target(name)): number for name, number in experiment.replicas.items()}
+    return {str(target): named[str(target)] for target in targets if str(target) in named}
 
 
 def _repetition(number: int, pairs: Sequence[tuple[str, str]], seed: int) -> list[PlannedCell]:

@@ -45,7 +45,7 @@ _ALL: Iterable[Fault] = (
         id="F-00",
         title="no fault",
         what="Nothing is done: what is lost here, the lab loses.",
-        hold_s=10.0,
+        hold_s=5.0,
         rule=Rule(failures_at_most=0, longest_gap_s=1.0, goodput_at_least=0.95),
     ),
     Killed(

@@ -27,6 +27,8 @@ class FaultExperiment(Record, frozen=True):
     """A file in ``experiments/`` that breaks things: every fault on every target, ``repetitions`` times.
 
     ``faults`` are ids of faults, or beginnings of ids (``F-0``). A fault with a timeline of its own keeps it.
+    ``replicas`` maps a target to how many containers of the app it has, where its budget alone would give it others; a
+    fault that needs a number of its own has that.
     """
 
     format: Format
@@ -38,6 +40,7 @@ class FaultExperiment(Record, frozen=True):
     repetitions: Positive = 1
     seed: int = 1
     cpus: Positive = 1
+    replicas: dict[str, Positive] = msgspec.field(default_factory=dict)
     probing: Probing = Probing()
     stop: StopConditions = StopConditions()
 

@@ -229,6 +229,7 @@ def _try_and_save(run: _Underway, planned: PlannedCell) -> Cell:
         cpus=plan.experiment.cpus,
         split=run.environment.core_splits[str(plan.experiment.cpus)],
         label=label,
+        replicas=plan.experiment.replicas.get(planned.target),
     )
     tried = try_cell(
         Yard(

@@ -126,10 +126,20 @@ class Tried:
 
 
 def cell_settings(
-    catalog: Catalog, target: Target, fault: Fault, *, cpus: int, split: CoreSplit, label: str
+    catalog: Catalog,
+    target: Target,
+    fault: Fault,
+    *,
+    cpus: int,
+    split: CoreSplit,
+    label: str,
+    replicas: int | None = None,
 ) -> StackSettings:
-    """The stack that the fault is injected into; each call makes new keys."""
-    wanted = dict(fault.stack())
+    """The stack that the fault is injected into; each call makes new keys.
+
+    ``replicas`` None leaves their number to the target; a fault that needs its own has that.
+    """
+    wanted = {"replicas": replicas, **fault.stack()}
     app = {**LAB_FAULTS, **wanted.pop("app", {})}
     return stack_of(catalog, target, cpus=cpus, split=split, label=label, app=app, **wanted)
 

@@ -431,3 +431,11 @@ def test_a_fault_is_held_for_as_long_as_its_rule_was_written_for(own_s, held_s):
 def test_every_fault_with_a_bound_on_a_gap_says_for_how_long_it_is_held():
     bounded = [fault for fault in FAULTS.values() if fault.rule.longest_gap_s is not None]
     assert [fault.id for fault in bounded if not fault.hold_s] == []
+
+
+def test_a_target_has_as_many_replicas_as_the_experiment_says(fake):
+    start(fake, StubFault(), replicas={"gunicorn": 2})
+    given = {
+        each["LAB_SERVER"]: each["LAB_REPLICAS"] for each in fake.shell.environments if "LAB_REPLICAS" in each
+    }
+    assert given == {"gunicorn": "2", "runserver": "1"}

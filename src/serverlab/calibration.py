@@ -29,5 +29,8 @@ def core_speed(container: Container) -> float:
     done = container.exec_run(["/venv/bin/python", "-I", "-S", "-c", LOOP])
     if done.exit_code != 0:
         said = done.output.decode(errors="replace").strip()
-        raise TrialFailed(f"{container.name}: the calibration loop ended with {done.exit_code}: {said}")
+        raise TrialFailed(
+            f"{container.name}: the calibration loop ended with {done.exit_code}: {said}",
+            "See what it said, then build the images again: `make images`.",
+        )
     return TURNS / 1e6 / float(done.output)

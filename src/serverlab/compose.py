@@ -69,6 +69,10 @@ def engine_failed(broke: BaseException) -> bool:
 class StackDied(TrialFailed):
     """A container of the stack ended by itself; ``what`` carries its last lines."""
 
+    def __init__(self, what: str, hint: str = "See its last lines for why.") -> None:
+        """Keep what happened and what to do next."""
+        super().__init__(what, hint)
+
 
 class Engine:
     """The container engine, asked through its API for what Compose does not tell."""

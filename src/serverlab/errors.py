@@ -71,6 +71,13 @@ class TrialFailed(LabError):
 
     exit_code = Exit.ENVIRONMENT
 
+    @property
+    def reason(self) -> str:
+        """Why the trial is VOID: what happened and, after a semicolon, what to do; last lines of a log stay below."""
+        what, *below = self.what.split("\n")
+        action = f"; {self.hint[0].lower()}{self.hint[1:].rstrip('.')}" if self.hint else ""
+        return "\n".join([f"{what}{action}", *below])
+
 
 class CommandFailed(LabError):
     """A command of the machine ended badly or not in time; `what` carries the last lines of its output."""

@@ -72,8 +72,11 @@ def _await(container: Container, event: str, *, deadline_s: float = DEADLINE_S) 
         stop.cancel()
     container.wait(timeout=30)
     container.reload()
-    how = "took too long and was stopped" if too_late.is_set() else "ended"
-    raise TrialFailed(f"the generator {how} before it was {event}{tails([container])}")
+    if too_late.is_set():
+        how, hint = "took too long and was stopped", "End what else runs on the machine, then measure again."
+    else:
+        how, hint = "ended", "See its last lines for why."
+    raise TrialFailed(f"the generator {how} before it was {event}{tails([container])}", hint)
 
 
 def _event(line: str) -> str | None:

@@ -29,6 +29,10 @@ PAGE_DEADLINE_S = 30.0
 FORMAT = 2
 """Number of the generator's ``result`` event that this lab reads: histograms are by second since 2."""
 
+GAVE_UP = "See its last lines, or take fewer users: all of them have to be ready before the load begins."
+NO_RESULT = "See its last lines for what its users met."
+"""What to do about a generator that said why it has no result, and about one that did not."""
+
 OnEvent = Callable[[Mapping[str, Any]], None]
 
 
@@ -119,7 +123,7 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
     container = engine.service("load")
     stop = threading.Timer(_deadline_s(workload), cut_short, [engine])
     stop.start()
-    reason = "the generator ended without a result"
+    reason, hint = "the generator ended without a result", NO_RESULT
     try:
         for line in follow(container):
             event = _event(line)
@@ -127,13 +131,13 @@ def await_result(engine: Engine, workload: Workload, on_event: OnEvent) -> Gener
             if event.get("event") == "result":
                 return Generated(result=read_result(event), line=line)
             if event.get("event") == "broken":
-                reason = f"the generator gave up: {event['reason']}"
+                reason, hint = f"the generator gave up: {event['reason']}", GAVE_UP
     finally:
         stop.cancel()
     container.wait(timeout=30)
     container.reload()
     said = tails([container]) or "\n".join(log_lines(container, lines=12))
-    raise GeneratorBroke(f"{reason}{said}")
+    raise GeneratorBroke(f"{reason}{said}", hint)
 
 
 def cut_short(engine: Engine) -> None:
@@ -267,5 +271,6 @@ def await_page(container: Container, url: str, *, deadline_s: float = PAGE_DEADL
         except httpx2.HTTPError:
             container.reload()
         if container.status == "exited" or time.monotonic() > give_up:
-            raise GeneratorBroke(f"Locust's page did not come up{tails([container])}")
+            hint = "See its last lines for why."
+            raise GeneratorBroke(f"Locust's page did not come up{tails([container])}", hint)
         time.sleep(0.1)

@@ -37,6 +37,7 @@ USER = "user01"
 PASSWORD = "lab-password"  # noqa: S105 - the seeded users' password, public on purpose
 LOGIN = "/api/auth/jwt/login/"
 PROFILE = "/api/auth/jwt/me/"
+HEALTH = "/healthz"
 BOOKS = "/api/books/"
 FEED = "/ws/feed/"
 HANDSHAKE = {
@@ -48,6 +49,8 @@ HANDSHAKE = {
 SEEDED_BOOKS = 500
 IDENTITY_REQUESTS_PER_REPLICA = 8
 DIGEST_LENGTH = 16
+STATUS = "status "
+"""Begins the detail of a check that was answered, but with another status."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def wait_ready(engine: Engine, settings: StackSettings, *, deadline_s: float = R
                 look = time.monotonic() + LOOK_PAUSE_S
             if time.monotonic() > give_up:
                 alive = tails(engine.containers("app"))
-                raise StackDied(f"{settings.target} was not ready within {deadline_s:g} s{alive}")
+                hint = "See in its last lines what it waits for."
+                raise StackDied(f"{settings.target} was not ready within {deadline_s:g} s{alive}", hint)
             time.sleep(READY_PAUSE_S)
     return time.time() - started
 
@@ -153,7 +157,7 @@ def examine(engine: Engine, expected: Expectation) -> tuple[Proof, dict[str, str
         checks = [
             *_server_checks(identities, expected),
             _equal("worker processes", found=workers, wanted=expected.workers),
-            _status("/healthz", answered(client.get, "/healthz"), 200),
+            _status(HEALTH, answered(client.get, HEALTH), 200),
             _websocket_check(client, expected),
             _status("token for the right password", signed_in, 200),
             *_answer_checks(client, access),
@@ -240,6 +244,7 @@ def _server_checks(identities: list[Answer], expected: Expectation) -> Iterator[
         "cpus": expected.settings.cpus,
         "workers": expected.workers_each,
         "multithread": expected.multithread,
+        "debug": False,  # unless the app is set to have it on, below
         "autoreload": False,
         "database": expected.settings.database.value.replace("postgres", "postgresql"),
         "cache": "redis" if "redis.yml" in expected.settings.files() else "database",
@@ -315,13 +320,19 @@ def _refused(name: str, answer: Answer) -> Check:
 def _status(name: str, answer: Answer, wanted: int) -> Check:
     if answer.status == wanted:
         return Check(name=name, ok=True, detail=str(wanted))
-    detail = f"status {answer.status}, expected {wanted}"
+    detail = f"{STATUS}{answer.status}, expected {wanted}"
     return Check(name=name, ok=False, detail=detail if answer.status else answer.said)
 
 
 def _equal(name: str, *, found: object, wanted: object) -> Check:
     right = found == wanted
     return Check(name=name, ok=right, detail=str(found) if right else f"{found}, expected {wanted}")
+
+
+def is_silent(proof: Proof) -> bool:
+    """Whether the stack gave no answer, so that its checks failed for that alone."""
+    health = [check for check in proof.checks if check.name == HEALTH]
+    return any(not check.ok and not check.detail.startswith(STATUS) for check in health)
 
 
 def failed_checks(proof: Proof) -> list[str]:

@@ -143,7 +143,10 @@ class Sampler:
         except ENGINE_ERRORS as broke:
             self._broke = broke
         except Exception as broke:  # noqa: BLE001 - a thread tells nobody; it is raised where the block ends
-            self._broke = TrialFailed(f"the sampler ended early: {type(broke).__name__}: {broke}")
+            said = f"{type(broke).__name__}: {broke}"
+            self._broke = TrialFailed(
+                f"the sampler ended early: {said}", "Report it: that is a mistake of the lab."
+            )
 
     def _tell_ends(self, silent: Iterable[Container]) -> None:
         for container in silent:
@@ -319,7 +322,8 @@ def _at(series: list[Sample], field: str, t: float) -> float:
     after = [each for each in series if each.t >= t]
     if not before or not after:
         raise TrialFailed(
-            f"{series[0].role}: no samples on both sides of the measurement: the machine was too busy"
+            f"{series[0].role}: no samples on both sides of the measurement: the machine was too busy",
+            "End what else runs on it, then measure again.",
         )
     left, right = before[-1], after[0]
     low, high = float(getattr(left, field)), float(getattr(right, field))

@@ -7,6 +7,7 @@ from serverlab.errors import TrialFailed
 
 PYTHON = "/venv/bin/python"
 SEED = [PYTHON, "/app/manage.py", "seed"]
+AGAIN = "See what it said, then build the images again: `make images`."
 
 KINDS = {
     "author": "id || ' ' || name || ' ' || born FROM catalogue_author",
@@ -61,7 +62,7 @@ def store_passwords(engine: Engine, settings: StackSettings) -> None:
     done = container.exec_run(SEED)
     if done.exit_code != 0:
         said = done.output.decode(errors="replace").strip()
-        raise TrialFailed(f"{container.name}: seeding again ended with {done.exit_code}: {said}")
+        raise TrialFailed(f"{container.name}: seeding again ended with {done.exit_code}: {said}", AGAIN)
 
 
 def check_rows(engine: Engine, settings: StackSettings) -> None:
@@ -77,10 +78,10 @@ def check_rows(engine: Engine, settings: StackSettings) -> None:
     done = container.exec_run(command, environment={"PGPASSWORD": settings.database_password})
     said = done.output.decode(errors="replace").strip()
     if done.exit_code != 0:
-        raise TrialFailed(f"{container.name}: counting its rows ended with {done.exit_code}: {said}")
+        raise TrialFailed(f"{container.name}: counting its rows ended with {done.exit_code}: {said}", AGAIN)
     if said.split("\n") != SEEDED.splitlines():
         wrong = [f"{line!r}" for line in said.splitlines() if line not in SEEDED.splitlines()]
         raise TrialFailed(
-            f"the database is not as it was seeded: {', '.join(wrong) or repr(said)} (kind, rows, digest); "
-            "something is left over, or the image is older than the lab: `serverlab clean`, `make images`"
+            f"the database is not as it was seeded: {', '.join(wrong) or repr(said)} (kind, rows, digest)",
+            "Something is left over, or the image is older than the lab: `serverlab clean`, `make images`.",
         )

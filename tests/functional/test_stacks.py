@@ -171,6 +171,7 @@ def test_a_container_that_dies_at_start_is_told_with_its_last_lines_and_nothing_
         "serverlab: gunicorn:gthread did not start",
         "serverlab-app-1 ended with 2:",
         "  | launch: no such variant",
+        "See its last lines for why.",
     ]
     assert fake.client.is_empty
 

@@ -62,7 +62,7 @@ def test_a_row_too_many_or_one_that_was_changed_is_told(client, said, told):
     client.containers.things[0].rows = said
     with pytest.raises(TrialFailed) as refused:
         check_rows(Engine(client), stack_settings())
-    assert refused.value.what.startswith(
+    assert refused.value.reason.startswith(
         f"the database is not as it was seeded: {told} (kind, rows, digest); "
     )
 

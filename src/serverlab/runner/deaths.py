@@ -33,7 +33,8 @@ def _check(samples: sampler.Sampler) -> None:
     if ended:
         names = ", ".join(each.name for each in ended)
         there = [each for each in ended if each.status in sampler.ENDED]
-        raise StackDied(f"under load {names} died{compose.tails(there)}")
+        hint = "See its last lines for why, and whether it holds with fewer users."
+        raise StackDied(f"under load {names} died{compose.tails(there)}", hint)
 
 
 def _is_of_stack(container: Container) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from serverlab import probe
 from serverlab.model.definitions import Arrival, Spacing, Workload
 from serverlab.model.records import LoadResult, Proof
 from serverlab.model.usage import Usage
@@ -32,10 +33,18 @@ CLOCK_JUMP_S = 0.05
 ADVICE = {
     "identity: debug": "turn DEBUG off, with it Django keeps every query",
     "identity: autoreload": "start it without its autoreloader (runserver --noreload)",
-    "Server header": "another server answers, as `daphne` in INSTALLED_APPS does for runserver",
+    "Server header": "see which server answers in its place, as `daphne` in INSTALLED_APPS does for runserver",
     "worker processes": "see the log of the app's container for why workers are missing or too many",
 }
-"""What to do about a check of the proof that failed, by its name."""
+"""What to do about a check of the proof that failed, by its name, where the target answers at all."""
+
+OTHER_CHECKS = {
+    "before": "look closer with `serverlab up`, which makes the same checks",
+    "after": "see its last lines for what the load did to it",
+}
+"""What to do about the others, by the moment of the proof."""
+
+NO_ANSWER = "see its last lines for why it does not answer"
 
 STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 
@@ -43,15 +52,19 @@ STACK_ROLES = ("app", "edge", "db", "cache", "realtime")
 def of_proofs(before: Proof | None, after: Proof | None) -> Iterator[str]:
     """What the proofs found wrong, and whether the server's processes are still the same."""
     for moment, proof in (("before", before), ("after", after)):
-        for check in proof.checks if proof else ():
+        if proof is None:
+            continue
+        advice = {} if probe.is_silent(proof) else ADVICE
+        otherwise = NO_ANSWER if probe.is_silent(proof) else OTHER_CHECKS[moment]
+        for check in proof.checks:
             if not check.ok:
-                advice = f"; {ADVICE[check.name]}" if check.name in ADVICE else ""
-                yield f"proof {moment} the measurement failed: {check.name}: {check.detail}{advice}"
+                what = f"proof {moment} the measurement failed: {check.name}: {check.detail}"
+                yield f"{what}; {advice.get(check.name, otherwise)}"
     if before and after and before.processes != after.processes:
         gone, new = set(before.processes) - set(after.processes), set(after.processes) - set(before.processes)
         yield (
             f"the server's processes changed while it was measured: {len(gone)} gone, {len(new)} new; "
-            "its log may say why a worker ended"
+            "look in its log for why a worker ended"
         )
 
 
@@ -89,7 +102,7 @@ def of_load(load: LoadResult | None, usage: Mapping[str, Usage], *, cpus: int) -
     if usage["load"].throttled_s > 0:
         held_s = usage["load"].throttled_s
         yield (
-            f"the generator was held back for {held_s:.2f} s by a CPU quota; the lab sets none: lift that of the engine"
+            f"the generator was held back for {held_s:.2f} s by a CPU quota; lift that of the engine, the lab sets none"
         )
     due = load.window_s / INTERVAL_S
     fewest = min(each.samples for each in usage.values())
@@ -164,10 +177,10 @@ def _off_schedule(load: LoadResult, workload: Workload) -> Iterator[str]:
     if abs(scheduled - due) > apart:
         yield f"{scheduled} arrivals were scheduled where rate x time makes {due:.0f}; report it with the raw file"
     if lost:
-        yield f"{lost} of {scheduled} arrivals were never sent though users were free: a task must ask for something"
+        yield f"{lost} of {scheduled} arrivals were never sent though users were free; have each task ask for something"
     began = load.latency.count - unsent + load.latency_failed.count
     if began != load.sent:
-        yield f"{began} requests for {load.sent} arrivals that were sent: a task of an open workload is one request"
+        yield f"{began} requests for {load.sent} arrivals that were sent; make each task one request"
 
 
 def _generator_bound(load: LoadResult, usage: Mapping[str, Usage], cpus: int) -> Iterator[str]:

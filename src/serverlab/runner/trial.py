@@ -18,6 +18,7 @@ from serverlab.catalog import Catalog
 from serverlab.catalog.stacks import stack_of
 from serverlab.compose import SERVICE_LABEL, Cache, Container, Database, Engine, StackSettings
 from serverlab.errors import TrialFailed
+from serverlab.images import LOG_FOLDER
 from serverlab.load import Generated
 from serverlab.model.definitions import Target, Workload
 from serverlab.model.records import Environment, LoadResult, PlannedTrial, Proof, State, Trial
@@ -147,7 +148,7 @@ def run_trial(
             with telling_who_died(bench.engine):
                 _gather(bench, planned, workload, settings, evidence)
         except TrialFailed as broke:
-            evidence.void.append(broke.what)
+            evidence.void.append(broke.reason)
             _check_alive(bench.engine, evidence)  # it may be why
         evidence.void += _gated(evidence, planned, workload, packages)
         evidence.log_tail = evidence.log_tail or (_logged(bench.engine) if evidence.void else ())
@@ -228,7 +229,8 @@ def _check_built(bench: Bench, target: Target, evidence: Evidence) -> None:
         if image and image in bench.unbuilt:
             what, *lines = bench.unbuilt[image].splitlines()
             evidence.log_tail = tuple(line.removeprefix("  | ") for line in lines)
-            raise TrialFailed(what)
+            log = f"{LOG_FOLDER}/build-{image}.log"
+            raise TrialFailed(what, f"Mend what {log} tells, then build it again: `make images`.")
 
 
 def _measure(  # the one step in which load runs

@@ -35,22 +35,40 @@ def test_a_trial_without_fault_passes():
 def test_every_failed_check_is_a_reason_with_its_moment():
     assert list(gates.of_proofs(a_failed_proof("Server header", "identity: debug"), a_proof())) == [
         (
-            "proof before the measurement failed: Server header: found x, expected y; another server answers, "
-            "as `daphne` in INSTALLED_APPS does for runserver"
+            "proof before the measurement failed: Server header: found x, expected y; see which server "
+            "answers in its place, as `daphne` in INSTALLED_APPS does for runserver"
         ),
         (
             "proof before the measurement failed: identity: debug: found x, expected y; turn DEBUG off, with it Django "
             "keeps every query"
         ),
     ]
-    assert list(gates.of_proofs(a_proof(), a_failed_proof("/healthz"))) == [
-        "proof after the measurement failed: /healthz: found x, expected y"
+    assert list(gates.of_proofs(a_proof(), a_failed_proof("seeded books"))) == [
+        (
+            "proof after the measurement failed: seeded books: found x, expected y; see its last lines for what the "
+            "load did to it"
+        )
+    ]
+
+
+def test_what_to_do_about_a_target_that_answers_nothing_is_not_what_to_do_about_a_wrong_one():
+    silent = Check(name="/healthz", ok=False, detail="ReadTimeout: timed out")
+    debug = Check(name="identity: debug", ok=False, detail="ReadTimeout: timed out, expected False")
+    refused = msgspec.structs.replace(a_proof(), checks=(debug, silent))
+    assert {each.partition("; ")[2] for each in gates.of_proofs(None, refused)} == {
+        "see its last lines for why it does not answer"
+    }
+    unwell = msgspec.structs.replace(silent, detail="status 500, expected 200")
+    broken = msgspec.structs.replace(a_proof(), checks=(debug, unwell))
+    assert [each.partition("; ")[2] for each in gates.of_proofs(None, broken)] == [
+        "turn DEBUG off, with it Django keeps every query",
+        "see its last lines for what the load did to it",
     ]
 
 
 def test_a_worker_that_was_replaced_while_it_was_measured_is_told():
     assert list(gates.of_proofs(with_processes(1, 2, 3), with_processes(1, 2, 4))) == [
-        "the server's processes changed while it was measured: 1 gone, 1 new; its log may say why a worker ended"
+        "the server's processes changed while it was measured: 1 gone, 1 new; look in its log for why a worker ended"
     ]
     assert list(gates.of_proofs(with_processes(1, 2), with_processes(1, 2))) == []
 
@@ -203,7 +221,7 @@ def test_a_clock_that_was_set_is_told(jump_s, said):
 def test_a_generator_that_was_held_back_by_a_quota_is_told():
     held = msgspec.structs.replace(a_usage(0.3), throttled_s=0.25)
     assert list(gates.of_load(a_load(400.0), {"app": a_usage(1.0), "load": held}, cpus=1)) == [
-        "the generator was held back for 0.25 s by a CPU quota; the lab sets none: lift that of the engine"
+        "the generator was held back for 0.25 s by a CPU quota; lift that of the engine, the lab sets none"
     ]
     held_app = msgspec.structs.replace(a_usage(1.0), throttled_s=0.25)
     assert list(gates.of_load(a_load(400.0), {"app": held_app, "load": a_usage(0.3)}, cpus=1)) == []

@@ -88,11 +88,11 @@ def test_requests_are_rate_times_time(workload, scheduled, kept):
 
 def test_arrivals_for_which_nobody_asked_anything():
     assert of_arrivals(lost=3, sent=997) == [
-        "3 of 1000 arrivals were never sent though users were free: a task must ask for something"
+        "3 of 1000 arrivals were never sent though users were free; have each task ask for something"
     ]
 
 
 def test_tasks_that_ask_twice():
     assert of_arrivals(latency_failed=a_latency(40)) == [
-        "1040 requests for 1000 arrivals that were sent: a task of an open workload is one request"
+        "1040 requests for 1000 arrivals that were sent; make each task one request"
     ]

@@ -269,7 +269,8 @@ def test_a_run_of_which_every_trial_is_void_gives_no_evidence(fake, plan):
         start(fake, plan)
     assert nothing.value.exit_code is Exit.NOT_ENOUGH_EVIDENCE
     assert nothing.value.what == (
-        "every trial was VOID, the last one: proof before the measurement failed: /healthz: status 500, expected 200"
+        "every trial was VOID, the last one: proof before the measurement failed: /healthz: status 500, expected 200; "
+        "look closer with `serverlab up`, which makes the same checks"
     )
     assert len(saved(fake).trials) == 4
     assert fake.said[1].startswith("    VOID: proof before the measurement failed")

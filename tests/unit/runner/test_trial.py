@@ -9,49 +9,12 @@ import pytest
 
 from serverlab import held
 from serverlab.compose import Engine
-from serverlab.model.records import CoreSplit, Inspection, State
+from serverlab.model.records import Inspection, State
 from serverlab.probe import digest_of
-from serverlab.runner.trial import Bench, run_trial, settings_of
 from serverlab.seeding import SEEDED
 from tests.fake_engine import plain_stats, refuse
 from tests.fake_lab import interrupt
-from tests.unit.builders import GTHREAD, a_workload, an_environment, planned
-
-
-@pytest.fixture
-def trial(make):
-    """Makes a trial and returns it with its raw files."""
-
-    def trial(*arguments, **keywords):
-        made = make(*arguments, **keywords)
-        return made.trial, made.raw
-
-    return trial
-
-
-@pytest.fixture
-def make(fake):
-    """Makes a trial and returns it with all that is kept beside it."""
-
-    def make(target=GTHREAD, *, cpus=1, packages=None, lead_s=lambda: 5.0, **workload):
-        lab = fake.lab
-        steal = iter([1.0, 1.0])
-        bench = Bench(
-            root=lab.root,
-            shell=lab.shell,
-            engine=lab.engine,
-            catalog=lab.catalog,
-            steal_s=lambda: next(steal),
-            lead_s=lead_s,
-        )
-        cell = planned(target, cpus=cpus)
-        split = CoreSplit(stack="0", generator="1", disjoint=True)
-        environment = an_environment(core_splits={str(cpus): split})
-        load = a_workload(**workload)
-        settings = settings_of(lab.catalog, cell, load, environment=environment, label="quick-1")
-        return run_trial(bench, cell, load, settings, image_bytes=300, packages=packages)
-
-    return make
+from tests.unit.builders import GTHREAD, planned
 
 
 def test_a_measured_trial_holds_everything_that_was_recorded(trial, fake):
@@ -84,7 +47,10 @@ def test_a_stack_that_is_not_set_as_the_workload_wants_it_is_not_measured(trial,
     made, _ = trial(app={"LAB_SESSION_STORE": "cache"}, cache="redis")
     assert (made.state, made.load) == (State.VOID, None)
     assert made.void_reasons == (
-        "proof before the measurement failed: identity: session_store: database, expected cache",
+        (
+            "proof before the measurement failed: identity: session_store: database, expected cache; look closer with "
+            "`serverlab up`, which makes the same checks"
+        ),
     )
 
 
@@ -158,8 +124,8 @@ def test_a_target_that_is_not_what_it_claims_to_be_is_not_measured(trial, fake):
     assert made.state is State.VOID
     assert made.void_reasons == (
         (
-            "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$; another server "
-            "answers, as `daphne` in INSTALLED_APPS does for runserver"
+            "proof before the measurement failed: Server header: 'daphne', expected ^gunicorn$; see which "
+            "server answers in its place, as `daphne` in INSTALLED_APPS does for runserver"
         ),
     )
     assert (made.load, made.usage, raw) == (None, {}, {})
@@ -219,8 +185,8 @@ def test_daphne_in_the_place_of_runserver_makes_the_trial_void(trial, fake):
     made, _ = trial("runserver:threaded")
     assert made.void_reasons == (
         (
-            "proof before the measurement failed: Server header: 'daphne', expected ^WSGIServer; another server "
-            "answers, as `daphne` in INSTALLED_APPS does for runserver"
+            "proof before the measurement failed: Server header: 'daphne', expected ^WSGIServer; see which "
+            "server answers in its place, as `daphne` in INSTALLED_APPS does for runserver"
         ),
     )
 
@@ -299,7 +265,10 @@ def test_an_app_that_ends_between_two_questions_makes_the_trial_void_and_is_told
     fake.trouble[moment] = end
     made, _ = trial()
     assert made.void_reasons == (
-        "a container has ended or is gone: the container is not running\nserverlab-app-1 ended with 3:\n  | bye",
+        (
+            "a container has ended or is gone: the container is not running; see its last lines for why\n"
+            "serverlab-app-1 ended with 3:\n  | bye"
+        ),
     )
     assert fake.client.is_empty
 
@@ -319,7 +288,8 @@ def test_an_app_that_dies_in_the_window_ends_the_load_and_is_told_with_how_it_di
     fake.trouble["window 1"] = die
     made, _ = trial(target=GTHREAD, duration_s=3600.0)
     assert made.void_reasons[0] == (
-        "under load serverlab-app-1 died\nserverlab-app-1 ended with 137 (out of memory):\n  | one book\n  | two"
+        "under load serverlab-app-1 died; see its last lines for why, and whether it holds with fewer users\n"
+        "serverlab-app-1 ended with 137 (out of memory):\n  | one book\n  | two"
     )
     assert made.void_reasons[1].startswith("container serverlab-app-1 ran out of memory; ")
     assert made.load is None
@@ -351,7 +321,9 @@ def test_a_sampler_that_dies_makes_the_trial_void_and_leaves_no_flat_line(trial,
     fake.trouble["window 1"] = break_sampling
     made, _ = trial()
     assert made.state is State.VOID
-    assert made.void_reasons == ("the sampler ended early: KeyError: 'cpu_stats'",)
+    assert made.void_reasons == (
+        "the sampler ended early: KeyError: 'cpu_stats'; report it: that is a mistake of the lab",
+    )
     assert made.usage["app"].samples > 0
 
 
@@ -359,7 +331,10 @@ def test_a_stranger_that_answers_like_the_stack_but_has_not_its_key_is_not_measu
     fake.trouble["up 1"] = lambda: setattr(fake.app, "jwt_key", "that of another lab's stack, long enough")
     made, _ = trial()
     assert made.void_reasons == (
-        "proof before the measurement failed: control token: status 401, expected 200",
+        (
+            "proof before the measurement failed: control token: status 401, expected 200; look closer with "
+            "`serverlab up`, which makes the same checks"
+        ),
     )
     assert fake.measured == []
 
@@ -381,9 +356,12 @@ def test_rows_that_an_earlier_load_left_make_the_trial_void_before_any_load(tria
 @pytest.mark.parametrize(
     ("said", "told"),
     [
-        ([], "the generator ended before it was asleep"),
-        (["asleep"], "the generator ended before it was loaded"),
-        (["asleep", "loaded", "warming"], "the generator ended without a result"),
+        ([], "the generator ended before it was asleep; see its last lines for why"),
+        (["asleep"], "the generator ended before it was loaded; see its last lines for why"),
+        (
+            ["asleep", "loaded", "warming"],
+            "the generator ended without a result; see its last lines for what its users met",
+        ),
     ],
 )
 def test_a_generator_that_breaks_makes_the_trial_void(trial, fake, said, told):

@@ -23,16 +23,20 @@ from typing import Any
 
 import scipy.stats  # noqa: F401 - before the first child begins: to import it in each of them would take most of the time
 
-from serverlab.cli.context import Context
+from serverlab.cli.context import CHECKOUT, Context
 from serverlab.cli.main import main
 from serverlab.compose import Engine
-from tests.checkout import make_checkout
+from serverlab.shell import HostShell
+from tests.checkout import make_checkout, write
 from tests.fake_app import FakeApp, serving
+from tests.fake_capacity import EXPERIMENT, carrying
 from tests.fake_lab import FakeLab
 from tests.functional.conftest import DOCKER
 
 MOMENTS = [f"{what} {number}" for what in ("up", "load", "window") for number in range(1, 9)]
 A_DAY_S = 86_400
+SEARCH = EXPERIMENT.replace("1e9", "5e5").replace("[0.5, 0.9]", "[]")
+"""A search of three trials for each target, which carries more than is asked for."""
 
 
 @dataclass
@@ -47,10 +51,27 @@ class Fuse:
         self.left -= 1
 
 
+def outcomes_of(folder: Path, words: Sequence[str], *, stride: int) -> dict[Path, dict[str, Any]]:
+    """What kill_at_points tells, by each point's checkout; in a process of its own, because this one has threads."""
+    made = HostShell().run(
+        [sys.executable, "-m", "tests.killed", str(folder), str(stride), *words], cwd=CHECKOUT, timeout_s=110
+    )
+    assert made.ok, made.stderr
+    found = [json.loads(line) for line in made.stdout.splitlines()]
+    return {folder / str(outcome["point"]): outcome for outcome in found}
+
+
+def whole_lines(run: Path) -> list[bytes]:
+    """The trials of the run in this folder that were saved wholly, each as its line."""
+    lines = (run / "trials.jsonl").read_bytes().splitlines(keepends=True)
+    return [line for line in lines if line.endswith(b"\n")]
+
+
 def kill_at_points(folder: Path, stride: int, words: Sequence[str]) -> Iterator[dict[str, Any]]:
     """How the children of each point ended, until one gets to its end before it is killed."""
     for point in count(step=stride):
         root = make_checkout(folder / str(point))
+        write(root, "experiments/capacity.toml", SEARCH)
         killed = in_a_child(lambda root=root, point=point: call(root, words, fuse=Fuse(point)))
         if killed != -signal.SIGKILL:
             yield {"point": point, "code": killed}
@@ -62,7 +83,7 @@ def gone_on_with(root: Path, words: Sequence[str]) -> dict[str, Any]:
     """Keep what is there, go on with it (or begin anew where no run had begun), and tell how that ended."""
     shutil.copytree(root / "results", root / "killed")
     runs = [plan.parent for plan in root.glob("results/*/*/plan.json")]
-    again = ["run", "--resume", str(runs[0])] if runs else words
+    again = [words[0], "--resume", str(runs[0])] if runs else words
     return {"began": bool(runs), "resumed": in_a_child(lambda: call(root, again, fuse=Fuse(float("inf"))))}
 
 
@@ -85,6 +106,7 @@ def call(root: Path, words: Sequence[str], *, fuse: Fuse) -> int:
         sys.stderr = sys.stdout
         fake = FakeLab(root, app)
         fake.shell.script |= DOCKER
+        fake.result = carrying(1e6, closed=1.15e6)
         fake.trouble |= dict.fromkeys(MOMENTS, fuse.burn)
         fake.trouble |= {f"measured {number}": lambda: note(root, fuse) for number in range(1, 9)}
         context = Context(

@@ -1,14 +1,11 @@
 """A run that is killed at any moment loses at most the trial under way, and is gone on with as if nothing had been."""
 
-import json
 import signal
-import sys
 
 import pytest
 
 from serverlab import store
-from serverlab.cli.context import CHECKOUT
-from serverlab.shell import HostShell
+from tests.killed import outcomes_of, whole_lines
 
 TRIALS = 2
 STRIDE = 3  # of about 90 points; 1 takes a minute
@@ -16,22 +13,9 @@ STRIDE = 3  # of about 90 points; 1 takes a minute
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
-    """The folder and the outcome of each point."""
-    folder = tmp_path_factory.mktemp("killed")
-    made = HostShell().run(
-        [sys.executable, "-m", "tests.killed", str(folder), str(STRIDE), "run", "quick", "--rounds", "1"],
-        cwd=CHECKOUT,
-        timeout_s=110,
-    )
-    assert made.ok, made.stderr
-    found = [json.loads(line) for line in made.stdout.splitlines()]
-    return {folder / str(outcome["point"]): outcome for outcome in found}
-
-
-def whole_lines(run):
-    return [
-        line for line in (run / "trials.jsonl").read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
-    ]
+    """The outcome of each point, by its folder."""
+    words = ["run", "quick", "--rounds", "1"]
+    return outcomes_of(tmp_path_factory.mktemp("killed"), words, stride=STRIDE)
 
 
 def runs(folder):

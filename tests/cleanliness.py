@@ -11,7 +11,7 @@ from serverlab.compose import LABEL, Engine
 from serverlab.lock import LOCK
 
 PORTS = (8000, 8443, 8089)
-SCRATCH = ("/tmp/serverlab-*", "/var/tmp/serverlab-*")
+SCRATCH = ("/tmp/serverlab-*", "/var/tmp/serverlab-*", "/dev/shm/serverlab-*")
 COMMANDS = (b"/compose/stack.yml", b"--tag=serverlab/")
 """What the command lines of processes hold that the lab starts on the machine: Compose, and builds."""
 

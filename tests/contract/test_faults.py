@@ -25,6 +25,7 @@ from serverlab.runner import noise
 from serverlab.runner.breaking import plan_faults, start_faults
 from serverlab.runner.run import Lab, clear_the_machine
 from serverlab.shell import HostShell
+from tests.cleanliness import assert_clean
 from tests.contract.conftest import CATALOG
 from tests.unit.builders import an_environment
 
@@ -155,6 +156,7 @@ def test_a_fault_of_a_lab_that_is_killed_is_rolled_back_by_the_next_start(
     assert not engine.labels()
     assert said[-1] == (f"F-35 was left on {TARGET} by a lab that was killed; it is gone with its stack")
     assert list(store.left_on(tmp_path)) == []
+    assert_clean(engine, results=tmp_path)
 
 
 def in_a_child(work: Callable[[], object]) -> int:

@@ -17,6 +17,9 @@ from tests.fake_app import FakeApp, serving
 from tests.fake_lab import FakeLab
 from tests.fakes import Answer
 
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+"""Ctrl-C, who ends processes, and a closed terminal."""
+
 IMAGES = [
     {"Id": f"sha256:{name}", "Size": 1000, "RepoTags": [f"serverlab/{name}:dev"], "Config": {}}
     for name in ("app", "gunicorn", "load")

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import signal
 
 import pytest
 
+from serverlab import store
 from tests.checkout import PROFILE, write
 from tests.fake_capacity import EXPERIMENT, carrying
-from tests.fake_lab import interrupt
+from tests.functional.conftest import SIGNALS
 
 DRY = """\
 What do they carry?
@@ -132,20 +134,36 @@ def test_a_capacity_that_is_not_known_has_an_exit_code_of_its_own(cli, fake):
     assert "unknown" in done.out
 
 
-def test_ctrl_c_keeps_what_was_measured_and_tells_how_to_go_on(cli, fake):
-    fake.trouble["window 3"] = interrupt
+MOMENTS = {"up 1": 0, "load 1": 0, "window 1": 0, "ceiling": 1, "measured 3": 2}
+"""Phases of a search, and how many trials are saved by then."""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_search_that_is_told_to_end_keeps_what_was_measured_and_tells_how_to_go_on(
+    cli, fake, moment, number
+):
+    fake.trouble[moment] = lambda: signal.raise_signal(number)
     stopped = cli("capacity", "gunicorn")
     (path,) = runs(fake)
-    assert (stopped.code, stopped.out) == (4, "")
+    assert (stopped.code, stopped.out, fake.client.is_empty) == (4, "", True)
     assert stopped.err.endswith(
-        f"serverlab: stopped; 2 trials of this run are saved in {path}\n"
+        f"serverlab: stopped; {MOMENTS[moment]} trials of this run are saved in {path}\n"
         f"Go on with: serverlab capacity --resume capacity/{path.name}\n"
     )
+    assert len(store.read_run(path).trials) == MOMENTS[moment]
+
+
+def test_a_search_that_was_told_to_end_is_gone_on_with(cli, fake):
+    fake.trouble["window 3"] = lambda: signal.raise_signal(signal.SIGTERM)
+    assert cli("capacity", "gunicorn").code == 4
+    (path,) = runs(fake)
     fake.trouble.clear()
     resumed = cli("capacity", "--resume", f"capacity/{path.name}")
     assert resumed.code == 0
     assert "gunicorn:gthread" in resumed.out
     assert runs(fake) == [path]
+    assert [each.name for each in path.rglob(".*")] == []
 
 
 @pytest.mark.parametrize(

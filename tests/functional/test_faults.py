@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
 from serverlab import store
 from serverlab.errors import Exit
 from serverlab.faults import FAULTS
-from serverlab.model.faults import Rule
+from serverlab.model.faults import Happening, Rule, Verdict
 from serverlab.runner.breaking import Machine
+from serverlab.runner.cell import Clock
 from tests.checkout import write
 from tests.fake_breaking import BREAKING, PLENTY, BreakableLab, StubFault, has_no_effect
-from tests.fake_lab import interrupt
+from tests.functional.conftest import SIGNALS
 
 TOLD = """\
 verdict  fault  target              lost  failed  longest gap  recovery  why
@@ -110,17 +112,68 @@ def test_a_machine_reads_json(cli, fake, put):
     ]
 
 
-def test_an_interrupted_run_says_how_to_go_on_and_does(cli, fake, put):
-    fake.trouble["up 2"] = interrupt
-    outcome = cli("faults", "--experiment", "breaking")
-    assert outcome.code == Exit.INTERRUPTED
-    name = saved(fake).name
-    assert f"Go on with: serverlab faults --resume {name}" in outcome.err
+MOMENTS = {"up 1": 0, "probing 1": 0, "up 2": 1, "probing 2": 1}
+"""Phases of a run, and how many cells are whole by then."""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_that_is_told_to_end_leaves_nothing_and_can_be_gone_on_with(cli, fake, put, moment, number):
+    fake.trouble[moment] = lambda: signal.raise_signal(number)
+    stopped = cli("faults", "--experiment", "breaking")
+    assert (stopped.code, stopped.out, fake.client.is_empty) == (Exit.INTERRUPTED, "", True)
+    name, cells = saved(fake).name, saved(fake).cells
+    assert [cell.interrupted for cell in cells] == [False] * MOMENTS[moment] + [True]
+    assert f"Go on with: serverlab faults --resume {name}" in stopped.err
     left = cli("faults", "--resume", name, "--dry-run")
-    assert left.out.splitlines()[-1].startswith("1 cell, ")
+    assert left.out.splitlines()[-1].startswith("1 cell, " if MOMENTS[moment] else "2 cells, ")
     fake.trouble.clear()
     assert cli("faults", "--resume", name).code == Exit.OK
-    assert len(saved(fake).cells) == 2
+    assert [cell.judgement.verdict for cell in saved(fake).cells] == [Verdict.PASS] * 2
+
+
+def journal(fake):
+    """What the journal says was done, in its order."""
+    lines = (fake.root / "results/breaking" / saved(fake).name.split("/")[1] / "journal.jsonl").read_text()
+    return [Happening(json.loads(line)["what"]) for line in lines.splitlines()]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    ("steps", "done"),
+    [
+        (["inject"], ["inject"]),
+        (["hold"], ["inject", "hold", "undo"]),
+        (["undo"], ["inject", "hold", "hold", "undo"]),
+        (["hold", "undo"], ["inject", "hold", "undo"]),
+    ],
+    ids=["while it is injected", "while it is on", "while it is undone", "twice"],
+)
+def test_a_fault_that_is_on_when_the_run_is_told_to_end_is_undone_and_its_journal_is_ended(
+    cli, fake, context, put, *, steps, done, number
+):
+    seen, trouble = [], set(steps)
+
+    def comes_to(step):
+        seen.append(step)
+        if step in trouble:
+            signal.raise_signal(number)
+
+    def pause(seconds):
+        if journal(fake)[-1:] == [Happening.INJECTED]:
+            comes_to("hold")
+        fake.time.pause(seconds)
+
+    context.clock = Clock(now=fake.time.now, pause=pause)
+    put(does={step: lambda step=step: comes_to(step) for step in ("inject", "undo")})
+    stopped = cli("faults", "--experiment", "breaking", "--targets", "gunicorn")
+    assert (stopped.code, stopped.out, fake.client.is_empty) == (Exit.INTERRUPTED, "", True)
+    assert seen == done
+    injected = [] if steps == ["inject"] else [Happening.INJECTED]
+    assert journal(fake) == [Happening.JOURNALLED, *injected, Happening.REMOVED]
+    assert list(store.left_on(fake.root / "results")) == []
+    trouble.clear()
+    assert cli("faults", "--resume", saved(fake).name).code == Exit.OK
 
 
 def test_a_stop_condition_ends_the_run_with_what_was_found(cli, fake, context, put):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import docker.errors
 import pytest
@@ -11,9 +12,8 @@ from serverlab.errors import Exit
 from serverlab.framing import exchange
 from tests.checkout import DOCKERFILE, write
 from tests.fake_engine import ExecResult
-from tests.fake_lab import interrupt
 from tests.fakes import Answer
-from tests.functional.conftest import IMAGES
+from tests.functional.conftest import IMAGES, SIGNALS
 from tests.unit.framing.smuggler import told
 
 
@@ -190,17 +190,37 @@ def test_a_line_that_was_cut_short_is_told(cli, recorded):
     assert (problem["file"], problem["line"]) == (f"http/{path.parent.name}/answers.jsonl", 2)
 
 
-def test_ctrl_c_leaves_nothing_but_what_was_found(cli, recorded):
-    recorded.trouble["up 2"] = interrupt
+@pytest.mark.usefixtures("_with_another_image")
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("moment", ["up 2", "asked"])
+def test_who_ends_it_leaves_nothing_but_what_was_found(cli, recorded, moment, number):
+    told, plain = [], recorded.app.answer
+
+    def tell():
+        told.append(moment)
+        os.kill(os.getpid(), number)
+
+    def answer(method, path, token):
+        if moment == "asked" and recorded.stacks == 2 and "marker=" in path and not told:
+            tell()
+        return plain(method, path, token)
+
+    recorded.app.answer = answer
+    if moment == "up 2":
+        recorded.trouble[moment] = tell
     outcome = cli("http", "gunicorn", "runserver", "--only", "H-27")
-    assert outcome.code == Exit.INTERRUPTED
+    assert (told, outcome.code, outcome.out) == ([moment], Exit.INTERRUPTED, "")
     (run,) = recorded.root.glob("results/http/*")
     assert outcome.err.endswith(
         f"serverlab: stopped; what was found is in {run}\n"
         f"Go on with: serverlab http --resume {run.name} (with the same targets and cases)\n"
     )
     assert [each["target"] for each in lines_in(recorded.root)] == ["gunicorn:gthread"]
-    assert recorded.client.containers.things == []
+    assert recorded.client.is_empty
+    recorded.trouble["up 3"] = recorded.trouble["up 1"]
+    resumed = cli("http", "gunicorn", "runserver", "--only", "H-27", "--resume", run.name)
+    assert resumed.code == Exit.OK
+    assert [each["target"] for each in lines_in(recorded.root)] == ["gunicorn:gthread", "runserver:threaded"]
 
 
 def test_a_machine_reads_json(cli, recorded):

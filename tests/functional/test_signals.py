@@ -5,9 +5,12 @@ import signal
 import pytest
 
 from serverlab import store
+from tests.checkout import write
+from tests.fake_breaking import BREAKING
+from tests.fake_capacity import EXPERIMENT
 from tests.fakes import Answer
+from tests.functional.conftest import SIGNALS
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 MOMENTS = {
     "up 1": 0,
     "load 1": 0,
@@ -43,11 +46,17 @@ def test_a_run_that_is_told_to_end_leaves_nothing_and_can_be_gone_on_with(cli, f
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_while_images_are_built_nothing_has_begun(cli, fake, number):
+@pytest.mark.parametrize(
+    "words", ["run quick", "capacity", "faults --experiment breaking --only F-01", "http gunicorn"]
+)
+def test_while_images_are_built_nothing_has_begun(cli, fake, words, number):
+    write(fake.root, "experiments/capacity.toml", EXPERIMENT)
+    write(fake.root, "experiments/breaking.toml", BREAKING.replace("F-00", "F-01"))
     fake.shell.script["docker buildx build"] = Answer(does=lambda _argv: signal.raise_signal(number))
-    stopped = cli("run", "quick")
+    stopped = cli(*words.split())
     assert (stopped.code, stopped.out, fake.client.is_empty) == (4, "", True)
     assert stopped.err.endswith("serverlab: interrupted\nNothing of ours is left behind; run it again.\n")
+    assert [path.name for path in (fake.root / "results").iterdir()] == ["logs"]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,10 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
 from serverlab import stats
-from serverlab.analysis.differences import compare_all
 from serverlab.analysis.precision import SETTLED
-from serverlab.formatting import percent
-from serverlab.model.tables import Shown
+from serverlab.formatting import percent, plural
 from serverlab.reports.markdown import grid
 
 Logs = NDArray[np.float64]
@@ -34,8 +33,20 @@ BCA_ROUNDS = (5, 10, 20, 50, 100, 200)
 BCA_RUNS = 1000
 STOP_RUNS = 4000
 LONGEST = 60
-SECTIONS = 2000
+SECTIONS = 100_000
+AT_ONCE = 10_000
+SECTIONS_STOPPED = 20_000
+ALARM_COLUMNS = [(rows, rounds) for rows in (1, 4, 11) for rounds in (3, 5, 10)]
 SHARE_OF_SPELLS = 0.15
+
+
+class Rule(enum.StrEnum):
+    """By which rule a section shows a difference, and what its rows are compared with."""
+
+    ALONE = "each row alone"
+    HOLM = "Holm"
+    OWN = "Holm, each row against one of its own"
+    FLOOR = "Holm, noise floor"
 
 
 def even(draw: np.random.Generator, shape: tuple[int, ...]) -> Logs:
@@ -100,10 +111,10 @@ def student_coverage(noise: Noise, rounds: int) -> float:
 
 
 def half_widths(logs: Logs) -> Logs:
-    """Half of ``stats.student`` for each line."""
-    rounds = logs.shape[1]
+    """Half of ``stats.student`` for each line of rounds."""
+    rounds = logs.shape[-1]
     quantile = stdtrit(rounds - 1, (1 + stats.CONFIDENCE) / 2)
-    return np.asarray(quantile * logs.std(axis=1, ddof=1) / math.sqrt(rounds))
+    return np.asarray(quantile * logs.std(axis=-1, ddof=1) / math.sqrt(rounds))
 
 
 def bca_coverage(noise: Noise, rounds: int) -> float:
@@ -164,21 +175,68 @@ def stopped_coverage(noise: Noise, scale: float, *, first: int) -> float:
     return float(covered.mean())
 
 
-def false_alarms(noise: Noise, *, rows: int, rounds: int, floor: bool, corrected: bool = True) -> float:
-    """The share of sections of equals that show any difference; ``floor`` says that there is a control.
+def false_alarms(noise: Noise, rule: Rule, *, rows: int, rounds: int) -> float:
+    """The share of sections of equals that show any difference.
 
     Every trial has noise of this kind, also a lopsided one, since equals have the same.
     """
     draw = np.random.default_rng(rows * 100 + rounds)
     alarms = 0
-    for _ in range(SECTIONS):
-        rates = noise(draw, (rows + 2, rounds)) * 0.05
-        ratios = {str(row): tuple(np.exp(rates[row] - rates[-1]).tolist()) for row in range(rows)}
-        control = stats.interval(np.exp(rates[-2] - rates[-1]).tolist())
-        found = compare_all(ratios, dict.fromkeys(ratios, control if floor else None))
-        quiet = {Shown.TIE, Shown.UNCLEAR} if corrected else {Shown.TIE}
-        alarms += any(each.shown not in quiet for each in found.values())
+    for _ in range(SECTIONS // AT_ONCE):
+        logs, control = equals(noise, draw, (AT_ONCE, rows, rounds), own=rule is Rule.OWN)
+        floor = reach(control) if rule is Rule.FLOOR else 0.0
+        alarms += int(shown(logs, floor, corrected=rule is not Rule.ALONE).any(axis=1).sum())
     return alarms / SECTIONS
+
+
+def equals(
+    noise: Noise, draw: np.random.Generator, shape: tuple[int, int, int], *, own: bool = False
+) -> tuple[Logs, Logs]:
+    """The logarithms of ratios of sections, rows and rounds, and of each section's control.
+
+    All rows of a section have one reference, or each has its ``own``, as for gains by cores.
+    """
+    sections, rows, rounds = shape
+    of, again = noise(draw, shape), noise(draw, (sections, 1, rounds))
+    to = noise(draw, (sections, rows if own else 1, rounds))
+    return of - to, again - to[:, :1]
+
+
+def reach(control: Logs) -> Logs:
+    """``differences.reach_of`` for the interval of each section's control."""
+    return np.asarray(np.abs(control.mean(axis=2)) + half_widths(control))
+
+
+def shown(logs: Logs, floor: Logs | float, *, corrected: bool = True) -> NDArray[np.bool_]:
+    """For each row of each section whether ``compare_all`` shows a difference; uncorrected, whether it is no tie."""
+    _, rows, rounds = logs.shape
+    means = np.abs(logs.mean(axis=2))
+    distances = means / (logs.std(axis=2, ddof=1) / math.sqrt(rounds))
+    if not corrected:
+        return np.asarray(distances > stdtrit(rounds - 1, (1 + stats.CONFIDENCE) / 2))
+    order = np.argsort(-distances, axis=1)
+    steps = stdtrit(rounds - 1, 1 - (1 - stats.CONFIDENCE) / 2 / np.arange(rows, 0, -1))
+    passed = np.logical_and.accumulate(np.take_along_axis(distances, order, axis=1) >= steps, axis=1)
+    rejected = np.zeros(passed.shape, dtype=bool)
+    np.put_along_axis(rejected, order, passed, axis=1)
+    return np.asarray(rejected & (means > floor))
+
+
+def stopped_alarms(noise: Noise, rule: Rule, scale: float, *, rows: int) -> float:
+    """The share of sections of equals that show a difference where rounds were added.
+
+    They were added from SETTLED on until every row was within ±5 %, LONGEST at most; ``scale`` is as above.
+    """
+    logs, control = equals(noise, np.random.default_rng(rows), (SECTIONS_STOPPED, rows, LONGEST))
+    going = np.concatenate([logs, control], axis=1) * (scale / logs.std())
+    alarms = 0
+    for rounds in range(SETTLED, LONGEST + 1):
+        part, again = going[:, :-1, :rounds], going[:, -1:, :rounds]
+        stops = (np.expm1(half_widths(part)) <= 0.05).all(axis=1) | (rounds == LONGEST)
+        floor = reach(again[stops]) if rule is Rule.FLOOR else 0.0
+        alarms += int(shown(part[stops], floor).any(axis=1).sum())
+        going = going[~stops]
+    return alarms / SECTIONS_STOPPED
 
 
 def tables() -> Iterator[str]:
@@ -186,7 +244,7 @@ def tables() -> Iterator[str]:
     yield from student_table()
     yield from ("", f"The same of BCa, {BCA_RUNS} runs each:", "")
     yield from _grid("noise", BCA_ROUNDS, bca_coverage, NOISES)
-    yield from ("", *stopped_table(), "", *alarm_table())
+    yield from ("", *stopped_table(), "", *alarm_table(), "", *stopped_alarm_table())
 
 
 def student_table() -> Iterator[str]:
@@ -215,21 +273,40 @@ def alarm_table() -> Iterator[str]:
     """How often a section of equals shows a difference."""
     yield f"How many of {SECTIONS} sections of equal rows show any difference:"
     yield ""
-    columns = [(rows, rounds) for rows in (4, 11) for rounds in (3, 5, 10)]
-    asked = {
-        "each row alone": {"floor": False, "corrected": False},
-        "Holm": {"floor": False, "corrected": True},
-        "Holm, noise floor": {"floor": True, "corrected": True},
-    }
     lines = (
         [
-            f"{name}: {words}",
-            *(_percent(false_alarms(noise, rows=rows, rounds=rounds, **options)) for rows, rounds in columns),
+            f"{name}: {rule}",
+            *(
+                _percent(false_alarms(noise, rule, rows=rows, rounds=rounds))
+                for rows, rounds in ALARM_COLUMNS
+            ),
+        ]
+        for name, noise in NOISES.items()
+        for rule in Rule
+    )
+    yield from grid(
+        ["noise: rule", *(f"{plural(rows, 'row')}, {rounds} rounds" for rows, rounds in ALARM_COLUMNS)], lines
+    )
+
+
+def stopped_alarm_table() -> Iterator[str]:
+    """How often it does with rounds added until it is narrow."""
+    yield (
+        f"How many of {SECTIONS_STOPPED} do where rounds were added until all rows were within ±5 %, by the standard "
+        f"deviation of a round, {SETTLED} rounds at least and {LONGEST} at most:"
+    )
+    yield ""
+    columns = [(rows, scale) for rows in (1, 4) for scale in (0.05, 0.09, 0.15)]
+    lines = (
+        [
+            f"{name}: {rule}",
+            *(_percent(stopped_alarms(noise, rule, scale, rows=rows)) for rows, scale in columns),
         ]
         for name, noise in PROMISED.items()
-        for words, options in asked.items()
+        for rule in (Rule.HOLM, Rule.FLOOR)
     )
-    yield from grid(["noise: rule", *(f"{rows} rows, {rounds} rounds" for rows, rounds in columns)], lines)
+    titles = (f"{plural(rows, 'row')}, {percent(scale)}" for rows, scale in columns)
+    yield from grid(["noise: rule", *titles], lines)
 
 
 def _grid(

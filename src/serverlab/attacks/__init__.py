@@ -12,6 +12,7 @@ from serverlab.attacks import (
     containers,
     contention,
     crossing,
+    development,
     flood,
     handed,
     headers,
@@ -33,6 +34,7 @@ from serverlab.attacks.stage import Attack
 
 MODULES: tuple[tuple[Attack, ...], ...] = (
     outside.ATTACKS,
+    development.ATTACKS,
     headers.ATTACKS,
     transport.ATTACKS,
     cleartext.ATTACKS,

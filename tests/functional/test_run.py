@@ -262,7 +262,12 @@ def test_a_server_that_cannot_be_built_is_void_with_the_log_and_the_others_are_m
     assert {(trial.planned.target, trial.void_reasons, trial.log_tail) for trial in void} == {
         (
             "gunicorn:gthread",
-            ("The image gunicorn (deploy/gunicorn/Dockerfile) could not be built: failed with exit code 1",),
+            (
+                (
+                    "The image gunicorn (deploy/gunicorn/Dockerfile) could not be built: failed with exit code 1; "
+                    "mend what results/logs/build-gunicorn.log tells, then start a new run"
+                ),
+            ),
             ("#9 compiling", "#9 ERROR: no gcc"),
         )
     }

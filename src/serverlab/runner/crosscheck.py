@@ -139,7 +139,7 @@ def on_one_stack(
                 after = probe.prove(lab.engine, expectation(lab.catalog, settings))
                 wrong = tuple(gates.of_proofs(before, after))
     except TrialFailed as broke:
-        wrong = (broke.what,)
+        wrong = (broke.reason,)
     return _all_void(made, number, name, wrong) if wrong else made
 
 

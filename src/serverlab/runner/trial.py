@@ -230,7 +230,7 @@ def _check_built(bench: Bench, target: Target, evidence: Evidence) -> None:
             what, *lines = bench.unbuilt[image].splitlines()
             evidence.log_tail = tuple(line.removeprefix("  | ") for line in lines)
             log = f"{LOG_FOLDER}/build-{image}.log"
-            raise TrialFailed(what, f"Mend what {log} tells, then build it again: `make images`.")
+            raise TrialFailed(what, f"Mend what {log} tells, then start a new run.")
 
 
 def _measure(  # the one step in which load runs

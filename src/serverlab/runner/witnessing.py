@@ -79,7 +79,7 @@ def measured_by(stand: Stand, tool: Tool, pace: Pace, *, rate: float | None) -> 
             with telling_who_died(stand.lab.engine):
                 seen = ASKED[tool](stand, rate)
         except TrialFailed as broke:
-            seen = Seen(None, (broke.what,))
+            seen = Seen(None, (broke.reason,))
     for kind, text in seen.raw.items():
         name = f"r{stand.round:02}-{stand.target}-{tool.name.lower()}-{pace.value}".replace(":", ".")
         store.write_raw(stand.path, trial_id=name, kind=kind, text=text)

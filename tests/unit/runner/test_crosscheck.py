@@ -181,7 +181,7 @@ def test_a_witness_that_has_ended_spoils_its_own_measurements_alone(lab, plan):
     lab.says["wrk"] = partial(refuse, 409)
     made = told(check(lab, plan))
     assert made[Tool.WRK, Pace.SATURATED].void == (
-        "a container has ended or is gone: the container is not running",
+        "a container has ended or is gone: the container is not running; see its last lines for why",
     )
     assert made[Tool.OURS, Pace.SATURATED].void == ()
 

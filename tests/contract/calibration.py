@@ -151,21 +151,28 @@ class Calibration:
         self.images: dict[str, ImageFacts] = ensure_images(HostShell(), root, say, names=[SERVER, "load"])
         self._made: dict[object, Measured] = {}
 
-    def measure(self, variant: str, *, workload: str = "ping", **load: Any) -> Measured:
+    def measure(
+        self, variant: str, *, workload: str = "ping", timeout_s: float = TIMEOUT_S, **load: Any
+    ) -> Measured:
         """Make one run of one trial, as `serverlab run` does, and read it from the disk.
 
-        ``load`` is what the experiment changes in the workload. A trial is made once, whatever comes of it.
+        ``load`` is what the experiment changes in the workload, ``timeout_s`` how long its users wait for an answer.
+        A trial is made once, whatever comes of it.
         """
-        key = (variant, workload, *sorted(load.items(), key=str))
+        key = (variant, workload, timeout_s, *sorted(load.items(), key=str))
         if key not in self._made:
-            self._made[key] = self._measure(variant, workload, self.root, LoadOverrides(**load))
+            self._made[key] = self._measure(
+                variant, workload, self.root, LoadOverrides(**load), timeout_s=timeout_s
+            )
         return self._made[key]
 
     def measure_void(self, variant: str, *, root: Path | None = None, **load: Any) -> Trial:
         """One trial of which it is wanted that it be VOID, made once; ``root`` has other stacks than the checkout."""
         return self._measure(variant, "ping", root or self.root, LoadOverrides(**load)).trial
 
-    def _measure(self, variant: str, workload: str, root: Path, load: LoadOverrides) -> Measured:
+    def _measure(
+        self, variant: str, workload: str, root: Path, load: LoadOverrides, *, timeout_s: float = TIMEOUT_S
+    ) -> Measured:
         experiment = Experiment(
             format=1,
             title="Calibration",
@@ -178,7 +185,7 @@ class Calibration:
         )
         name = f"calibration-{variant}"
         plan = make_plan(self.catalog, experiment, name=name, experiment_hash="planted")
-        patient = msgspec.structs.replace(plan.workloads[workload], timeout_s=TIMEOUT_S)
+        patient = msgspec.structs.replace(plan.workloads[workload], timeout_s=timeout_s)
         plan = msgspec.structs.replace(plan, workloads={workload: patient})
         lab = Lab(
             root=root,

@@ -32,6 +32,8 @@ STALLED = STALL_S / STALL_EVERY_S
 
 RAMP_MS_PER_S = 10.0
 CPU_MS = 5.0
+HANGING_S = 2.0
+"""How long users wait for what never comes: 1 % of it is more than a timer is late on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,36 @@ def test_failed_and_dropped_requests_are_counted_by_kind(lab: Calibration) -> No
 def test_fast_errors_and_an_access_log_are_doubted(lab: Calibration) -> None:
     """Errors come at once while right answers take 20 ms, and each request is logged; 8 % break the threshold."""
     assert failing(lab).doubts == {"fast-errors", "access-log", "threshold", "idle-cpu"}
+
+
+def hanging(lab: Calibration) -> Measured:
+    """1200 requests, since p99 needs a thousand. 42 hang at a time, so 4 % of them are open at the window's end."""
+    return lab.measure(
+        "hanging",
+        timeout_s=HANGING_S,
+        arrival=Arrival.OPEN,
+        rate=300.0,
+        users=128,
+        warmup_s=WARMUP_S,
+        duration_s=WINDOW_S,
+    )
+
+
+def test_a_time_out_is_an_error_and_a_latency(lab: Calibration) -> None:
+    """Of a hundred requests seven hang, by turns: none of these is answered, all count, and nothing else fails."""
+    load = hanging(lab).load
+    counts = {(each.kind, each.status): each.count for each in load.failures}
+    assert set(counts) == {("timeout", None)}
+    assert load.latency.count == load.sent == pytest.approx(300 * WINDOW_S, abs=1)
+    assert counts["timeout", None] / load.latency.count == pytest.approx(0.07, abs=0.002)
+    assert load.latency.p50_us is not None
+    assert load.latency.p50_us < 50 * MS
+    assert load.latency.p95_us == pytest.approx(HANGING_S * S, rel=0.05)
+
+
+def test_percentiles_that_a_time_out_cuts_off_are_doubted(lab: Calibration) -> None:
+    """7 % of all lie at the time-out, and so do p95 and p99; timers may be 20 ms later for one than for the other."""
+    assert hanging(lab).doubts == {"equal-percentiles", "threshold"}
 
 
 def test_a_ramp_is_seen_second_by_second(lab: Calibration) -> None:

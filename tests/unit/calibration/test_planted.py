@@ -76,6 +76,22 @@ def test_of_a_thousand_requests_five_percent_fail_and_three_are_dropped(planted,
     }
 
 
+def test_of_a_thousand_requests_seven_percent_get_nothing_until_the_client_has_gone(planted, pair):
+    _, client = pair
+    client.shutdown(socket.SHUT_WR)
+    assert answers(planted, pair, "hang=7", requests=1000) == {None: 70, "HTTP/1.1 200 OK": 930}
+
+
+def test_who_hangs_is_kept_as_long_as_the_client_stays(planted, pair):
+    server, client = pair
+    server.settimeout(0.01)
+    truth = planted.Truth(planted.Planted.read("hang=100"), first=True)
+    assert [truth.answer(server) for _ in range(8)] == [True] * 8
+    with pytest.raises(TimeoutError):
+        truth.answer(server)
+    assert len(client.recv(4096).split(b"HTTP/1.1 200 OK")) == 9
+
+
 def test_the_first_request_which_the_lab_looks_at_is_answered_rightly(planted, pair):
     assert answers(planted, pair, "fail=5 drop=3", requests=1) == {"HTTP/1.1 200 OK": 1}
 

@@ -22,11 +22,12 @@ class Planted:
 
     ``service_ms`` is slept before each right answer and grows by ``ramp_ms`` in each second after the first request;
     ``cpu_ms`` is computed, ``leak_kib`` kept for ever. Of a hundred requests ``fail`` get status 500 and ``drop`` no
-    answer, both at once. The process stops for ``stall_s``, first one second after the first request and then every
-    ``every_s``; or it dies ``dies_s`` after the first request, and with ``ends`` the whole server, once. ``writes`` is
-    in how many parts an answer is sent, with Nagle's algorithm if there are two. The server listens ``start_s`` late,
-    with this ``backlog``, and waits ``accept_ms`` before it takes each connection; ``lacking`` is how many workers
-    fewer than asked for it starts. ``server`` is what it calls itself.
+    answer, both at once; ``hang`` get none and keep their connection for as long as the client does. The process stops
+    for ``stall_s``, first one second after the first request and then every ``every_s``; or it dies ``dies_s`` after
+    the first request, and with ``ends`` the whole server, once. ``writes`` is in how many parts an answer is sent, with
+    Nagle's algorithm if there are two. The server listens ``start_s`` late, with this ``backlog``, and waits
+    ``accept_ms`` before it takes each connection; ``lacking`` is how many workers fewer than asked for it starts.
+    ``server`` is what it calls itself.
 
     Of the writes of the ledger each is acknowledged ``early_ms`` before it is made; every ``lose_nth`` is acknowledged
     and never made, every ``double_nth`` is made twice.
@@ -38,6 +39,7 @@ class Planted:
     leak_kib: int = 0
     fail: int = 0
     drop: int = 0
+    hang: int = 0
     stall_s: float = 0
     every_s: float = 0
     dies_s: float = 0
@@ -79,6 +81,9 @@ class Truth:
         if number == 1:
             self._begin()
         if number % 100 in _spread(planted.drop, 11):
+            return False
+        if number % 100 in _spread(planted.hang, 9):
+            connection.recv(1)  # returns when the client has gone, who sends nothing while it waits
             return False
         if number % 100 in _spread(planted.fail, 0):
             connection.sendall(_head("500 Internal Server Error", planted.server, 0))

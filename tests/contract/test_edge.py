@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import httpx2
@@ -13,7 +14,8 @@ import pytest
 
 from serverlab import probe
 from serverlab.catalog import Catalog
-from serverlab.compose import Engine, StackSettings
+from serverlab.compose import Container, Engine, StackSettings
+from serverlab.faults.fault import await_effect
 
 Start = Callable[..., AbstractContextManager[StackSettings]]
 
@@ -30,6 +32,37 @@ def test_two_replicas_share_the_requests(engine: Engine, pair: StackSettings) ->
     hosts = Counter(httpx2.get(f"{url}/lab/identity").json()["hostname"] for _ in range(40))
     assert len(hosts) == 2
     assert min(hosts.values()) >= 10
+
+
+def waiting(edge: Container) -> int:
+    """How many clients the edge has a connection with, over HTTP."""
+    rows = [row.split() for row in edge.exec_run(["cat", "/proc/net/tcp"]).output.decode().splitlines()[1:]]
+    return sum(row[1].endswith(f":{8080:04X}") and row[3] == "01" for row in rows)
+
+
+def test_a_replica_that_is_out_is_asked_nothing_and_what_it_was_asked_is_answered(
+    engine: Engine, pair: StackSettings
+) -> None:
+    """By the script that the edge's image ships, run as docs/deploys.md has it."""
+    edge, url = engine.service("edge"), probe.front_url(engine, pair)
+    first, second = sorted(engine.containers("app"), key=lambda each: str(each.name))
+
+    def drain(*words: str) -> int:
+        return int(edge.exec_run(["python3", "/lab/drain.py", *words]).exit_code)
+
+    def asked() -> set[str]:
+        return {httpx2.get(f"{url}/lab/identity").json()["hostname"] for _ in range(10)}
+
+    with ThreadPoolExecutor(4) as clients:
+        slow = [clients.submit(httpx2.get, f"{url}/lab/wait?ms=1500") for _ in range(4)]
+        await_effect("four clients wait", lambda: "they do" if waiting(edge) == 4 else None)
+        assert drain("out", first.name) == 0
+        assert [each.done() and each.result().status_code for each in slow] == [200] * 4
+    assert asked() == {second.id[:12]}
+    assert drain("out", second.name) == 2
+    assert asked() == {second.id[:12]}
+    assert drain("in") == 0
+    assert asked() == {first.id[:12], second.id[:12]}
 
 
 def test_https_speaks_http2_and_tells_the_app_so(engine: Engine, pair: StackSettings) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from serverlab.compose import LABEL, Container, secrets_of
 from serverlab.errors import TrialFailed
-from serverlab.faults import nginx, returning
+from serverlab.faults import returning
 from serverlab.faults.fault import EDGE, Fault, NotEffective, Scene
 from serverlab.faults.processes import app_containers, run
 from serverlab.faults.rolling import EVERY_ONE, healthy_again, sent_nothing
@@ -68,7 +68,6 @@ class BadRelease(Fault):
                 began_s = time.monotonic()
                 returning.start(scene, [first])
             healthy = healthy_again(scene, first)
-        nginx.put_back(nginx.container_of(scene), told=scene.lifted)
         scene.measure(
             rolled_back_after_s=round(time.monotonic() - began_s, 3), replicas_ill=0 if healthy else 1
         )

@@ -12,17 +12,20 @@ from typing import Any
 from serverlab.compose import Container
 from serverlab.errors import TrialFailed
 from serverlab.faults import nginx, returning
-from serverlab.faults.fault import EDGE, Fault, Scene, await_effect
-from serverlab.faults.processes import app_containers, inner_address, is_healthy, processes
+from serverlab.faults.fault import EDGE, Fault, NotEffective, NotUndone, Scene, await_effect, await_undone
+from serverlab.faults.processes import app_containers, is_healthy, still_there
 from serverlab.faults.stopping import GRACE_S
 from serverlab.model.faults import Rule
 
-ALL_REPLICAS = "server app:8000 max_fails=0;"
-"""What the edge's configuration says of the app: every address that its name has."""
+DRAIN = ("python3", "/lab/drain.py")
+"""The script that the edge's image ships for this, as an operator runs it (docs/deploys.md)."""
 
 HEALTHY_WITHIN_S = 60.0
 PAUSE_S = 0.25
 """Between two looks, of which those into the edge cost the stack some of its processor."""
+
+LOOKED_AT_WITHIN_S = 1.0
+"""What the edge's script has waited for is there when it ends."""
 
 EVERY_ONE = Rule(failures_at_most=0, longest_gap_s=2.0, measured_at_most={"replicas_ill": 0})
 """Nobody notices, and every replica is healthy again."""
@@ -33,8 +36,8 @@ class Rolled(Fault):
     """Each replica is stopped by its signal and started again, the next one once it is healthy.
 
     One that does not become healthy ends the rolling, as it does in service; how many there were is measured.
-    ``drained``: the edge is told to send nothing more to a replica before that is stopped, and told of it again when it
-    is healthy.
+    ``drained``: the edge is told by its own script to send nothing more to a replica before that is stopped, and told
+    of it again when it is healthy.
     """
 
     needs: tuple[str, ...] = (EDGE,)
@@ -63,9 +66,7 @@ class Rolled(Fault):
         if not self.drained:
             return _replace(scene, container)
         with sent_nothing(scene, container, [each for each in containers if each is not container]):
-            healthy = _replace(scene, container)
-        nginx.put_back(nginx.container_of(scene), told=scene.lifted)
-        return healthy
+            return _replace(scene, container)
 
 
 FAULTS = (
@@ -110,23 +111,40 @@ def healthy_again(scene: Scene, container: Container) -> bool:
 def sent_nothing(scene: Scene, container: Container, others: list[Container]) -> Iterator[None]:
     """Within the block the edge sends requests to the other replicas only, and those in flight before it have ended.
 
-    The block's end puts the configuration back, of which nginx is not told: it has to be reloaded.
+    The edge's own script is told of both ends of the block; what it says it has done is looked at as well.
+
+    Raises:
+        NotEffective: the script failed, or there are still workers of before.
+        NotUndone: as that, on leaving the block: the edge has to ask anew for all addresses.
     """
     if not others:
         raise TrialFailed(f"{container.name} is the only replica: there is nobody to take its requests")
     edge = nginx.container_of(scene)
-    servers = " ".join(f"server {inner_address(each)}:8000 max_fails=0;" for each in others)
-    with nginx.rewritten(edge, {ALL_REPLICAS: servers}):
-        nginx.reload(edge)
-        await_effect(
-            "requests in flight have ended",
-            lambda: None if _is_shutting_down(edge) else "they have",
-            within_s=GRACE_S,
+    before = nginx.workers(edge)
+    _drain(edge, "out", container.name, otherwise=NotEffective)
+    await_effect(
+        "only workers that know nothing of it are left",
+        lambda: None if still_there(edge, before) else nginx.replaced(edge, before),
+        within_s=LOOKED_AT_WITHIN_S,
+        pause_s=PAUSE_S,
+    )
+    try:
+        yield
+    finally:
+        before = nginx.workers(edge)
+        _drain(edge, "in", otherwise=NotUndone)
+        scene.lifted()
+        await_undone(
+            nginx.RELOADED,
+            lambda: nginx.replaced(edge, before),
+            within_s=LOOKED_AT_WITHIN_S,
             pause_s=PAUSE_S,
         )
-        yield
 
 
-def _is_shutting_down(edge: Container) -> bool:
-    """Whether a worker of the configuration before still answers somebody."""
-    return any("shutting down" in each.command for each in processes(edge))
+def _drain(edge: Container, *words: str, otherwise: type[TrialFailed]) -> None:
+    """Have the edge's script do what the words say, and raise ``otherwise`` with its own words where it does not."""
+    done = edge.exec_run([*DRAIN, *words])
+    if done.exit_code:
+        said = done.output.decode(errors="replace").strip()
+        raise otherwise(f"{edge.name}: drain.py {' '.join(words)} ended with {done.exit_code}: {said[-200:]}")

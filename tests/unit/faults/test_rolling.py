@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from serverlab.faults import FAULTS, direct, exhausting, fault, rolling
-from serverlab.faults.fault import NotEffective
+from serverlab.faults.fault import NotEffective, NotUndone
 from serverlab.model.faults import Happening
 from tests.fake_app import FakeApp, serving
 from tests.fake_engine import ExecResult
-from tests.fake_processes import FakeServer
+from tests.fake_processes import INIT, FakeServer
 from tests.fake_scene import FakeStack
 
 BEHIND = "gunicorn:gthread+nginx"
@@ -28,6 +28,7 @@ def stack():
 def _nobody_waits_long(monkeypatch):
     monkeypatch.setattr(rolling, "HEALTHY_WITHIN_S", 0.1)
     monkeypatch.setattr(rolling, "PAUSE_S", 0.01)
+    monkeypatch.setattr(rolling, "LOOKED_AT_WITHIN_S", 0.05)
     monkeypatch.setattr(fault, "CONFIRM_S", 0.1)
 
 
@@ -64,6 +65,82 @@ def test_a_replica_that_stays_ill_ends_the_rolling_and_is_the_stacks_own_failure
     assert stack.notes == [
         "the fault is undone, but not this: serverlab-app-1 is healthy again: not seen within 0.1 s"
     ]
+
+
+class FakeEdge(FakeServer):
+    """An nginx with one worker, and the script that has it replaced by another; `lies` are words it does nothing on."""
+
+    def __init__(self, stack, done):
+        rows = [INIT, [7, 1, "S", 20, "nginx: master process"], [8, 7, "S", 30, "nginx: worker process"]]
+        super().__init__(stack.client.add("edge"), rows=rows)
+        self.done, self.lies, self.fails = done, set(), {}
+
+    def _exec(self, argv, **options):
+        if tuple(argv[:2]) != rolling.DRAIN:
+            return super()._exec(argv, **options)
+        self.done.append(" ".join(argv[2:]))
+        if argv[2] in self.fails:
+            return ExecResult(1, self.fails[argv[2]])
+        if argv[2] not in self.lies:
+            self.replace(self.rows[-1][0], self.rows[-1][0] + 1)
+        return ExecResult(0, b"done\n")
+
+
+def test_a_replica_is_stopped_when_the_edges_own_script_has_taken_it_out_and_in_when_it_is_healthy(stack):
+    _, done = replicas(stack)
+    FakeEdge(stack, done)
+    with FAULTS["F-12d"].inject(stack.scene(FAULTS["F-12d"], BEHIND)) as seen:
+        assert seen.startswith("2 of 2 replicas were replaced within ")
+    assert done == [
+        "out serverlab-app-1",
+        "stop 1 within 35 s",
+        "start 1",
+        "in",
+        "out serverlab-app-2",
+        "stop 2 within 35 s",
+        "start 2",
+        "in",
+    ]
+    assert stack.marks == [Happening.ACTED, *[Happening.LIFTED] * 4]
+    assert stack.measured["replicas_ill"] == 0
+
+
+@pytest.mark.parametrize(
+    ("lies", "fails", "kind", "said"),
+    [
+        ({"out"}, {}, NotEffective, "only workers that know nothing of it are left: not seen within 0.05 s"),
+        ({"in"}, {}, NotUndone, "nginx has other workers: not seen within 0.05 s"),
+        (
+            set(),
+            {"out": b"drain: no\n"},
+            NotEffective,
+            r"drain.py out serverlab-app-1 ended with 1: drain: no",
+        ),
+        (set(), {"in": b"drain: no\n"}, NotUndone, r"serverlab-edge-1: drain.py in ended with 1: drain: no"),
+    ],
+)
+def test_a_script_that_fails_or_only_says_so_is_found_out(stack, lies, fails, kind, said):
+    _, done = replicas(stack)
+    edge = FakeEdge(stack, done)
+    edge.lies, edge.fails = lies, fails
+    with pytest.raises(kind, match=said), FAULTS["F-12d"].inject(stack.scene(FAULTS["F-12d"], BEHIND)):
+        pass
+    assert ("stop 1 within 35 s" in done) is (kind is NotUndone)
+
+
+def test_a_worker_of_before_that_still_answers_is_found_out(stack):
+    _, done = replicas(stack)
+    edge = FakeEdge(stack, done)
+    edge.replace = lambda old, new: (
+        edge.rows.append([new, 7, "S", 99, "nginx: worker process"])
+        or edge.row(old).__setitem__(4, "nginx: worker process is shutting down")
+    )
+    with (
+        pytest.raises(NotEffective, match="only workers that know nothing of it are left"),
+        FAULTS["F-12d"].inject(stack.scene(FAULTS["F-12d"], BEHIND)),
+    ):
+        pass
+    assert done == ["out serverlab-app-1"]
 
 
 def test_what_filled_the_disk_of_a_container_that_died_is_gone_with_it(stack):

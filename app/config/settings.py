@@ -32,6 +32,7 @@ LAB_FAULTS = switched(env.ENVIRON, "LAB_FAULTS", default=False)
 LAB_CHEAP_HASHER = switched(env.ENVIRON, "LAB_CHEAP_HASHER", default=False)
 LAB_ACCESS_LOG = switched(env.ENVIRON, "LAB_ACCESS_LOG", default=False)
 LAB_LOGIN_LIMITS = switched(env.ENVIRON, "LAB_LOGIN_LIMITS", default=True)
+LAB_STATIC = one_of(env.ENVIRON, "LAB_STATIC", ("none", "app"))
 LAB_VARIANT = env.str("LAB_VARIANT", default="")
 LAB_CPUS = whole_number(env.ENVIRON, "LAB_CPUS", default=1)
 # Compose hands on empty texts to whatever is run beside the server, such as manage.py
@@ -67,6 +68,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
+if LAB_STATIC == "app":  # directly after SecurityMiddleware, as its documentation says
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.security.SecurityMiddleware") + 1,
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+    )
+    WHITENOISE_AUTOREFRESH = False  # nor with DEBUG, where it would look for each file anew
 if LAB_IDENTITY:
     MIDDLEWARE.insert(0, "lab.tracing.trace")
 if LAB_FAULTS:  # before everything that refuses requests: it tells what the server let through

@@ -18,6 +18,8 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+
 
 def identity_of(request: HttpRequest) -> dict[str, Any]:
     """Return the facts about the process and the thread that answer `request`.
@@ -82,6 +84,7 @@ def _software() -> dict[str, Any]:
         "plain_tokens": settings.PLAIN_TOKENS,
         "cache": "redis" if settings.REDIS_URL else "database",
         "login_limits": settings.LAB_LOGIN_LIMITS,
+        "static_files": "whitenoise" if WHITENOISE in settings.MIDDLEWARE else "none",
         "realtime": settings.REALTIME,
         "distributions": _distributions(),
     }

@@ -79,6 +79,7 @@ def test_identity_tells_the_truth_about_this_process(client):
         "plain_tokens": "header",
         "cache": "database",
         "login_limits": True,
+        "static_files": "none",
         "realtime": False,
     }
 

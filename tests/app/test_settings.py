@@ -11,11 +11,13 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.test import Client
 
 from config.database import close_pool, let_go
 
 APP = Path(__file__).resolve().parents[2] / "app"
 SECRETS = ("DJANGO_SECRET_KEY", "DJANGO_JWT_KEY")
+SHEET = b"p { color: black }\n"
 
 
 @pytest.fixture
@@ -73,6 +75,7 @@ def test_the_environment_switches(read_settings):
         ("DJANGO_SESSION_STORE", "SESSION_STORE", ("database", "cache")),
         ("DJANGO_JWT_VERIFY", "JWT_VERIFY", ("user", "stateless")),
         ("DJANGO_PLAIN_TOKENS", "PLAIN_TOKENS", ("header", "cookie")),
+        ("LAB_STATIC", "LAB_STATIC", ("none", "app")),
     ],
 )
 def test_a_choice_is_one_of_its_words_and_the_first_by_default(read_settings, variable, name, values):
@@ -124,6 +127,60 @@ def test_debug_pages_are_for_this_machine_only(read_settings):
     for hosts in ("lab.example.org", "localhost,*"):
         with pytest.raises(ImproperlyConfigured, match="debug pages show settings and source"):
             read_settings(DJANGO_DEBUG="true", DJANGO_ALLOWED_HOSTS=hosts)
+
+
+@pytest.fixture
+def with_static(read_settings, settings, tmp_path):
+    """Clients of the app with LAB_STATIC set so, and with one file that was collected."""
+    (tmp_path / "static" / "lab").mkdir(parents=True)
+    (tmp_path / "static" / "lab" / "sample.css").write_bytes(SHEET)
+    (tmp_path / "secret.css").write_bytes(SHEET)
+
+    def client(switch):
+        for name, value in read_settings(LAB_STATIC=switch).items():
+            if name == "MIDDLEWARE" or name.startswith("WHITENOISE_"):
+                setattr(settings, name, value)
+        settings.STATIC_ROOT = tmp_path / "static"
+        return Client()
+
+    return client
+
+
+def test_the_app_serves_no_static_file_unless_it_is_told_to(read_settings, with_static):
+    """Left alone nothing of WhiteNoise is there at all."""
+    found = read_settings()
+    assert [name for name in (*found, *found["MIDDLEWARE"]) if "whitenoise" in name.lower()] == []
+    answer = with_static("none").get("/static/lab/sample.css")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+
+
+def test_told_to_it_serves_what_was_collected_and_browsers_may_keep_it_for_a_minute(with_static):
+    """As WhiteNoise does by default, within the app's own headers."""
+    answer = with_static("app").get("/static/lab/sample.css")
+    assert (answer.status_code, answer.getvalue()) == (200, SHEET)
+    assert answer.headers["Content-Type"] == 'text/css; charset="utf-8"'
+    assert answer.headers["Cache-Control"] == "max-age=60, public"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("base-uri 'none'")
+
+
+@pytest.mark.parametrize("path", ["../secret.css", "%2e%2e/secret.css", "lab/", "lab/none.css"])
+def test_told_to_it_serves_nothing_else(with_static, path):
+    answer = with_static("app").get(f"/static/{path}")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "Not found."})
+
+
+def test_whitenoise_stands_directly_behind_django_s_own_security(read_settings):
+    """Where its documentation wants it; files that come later are not looked for, with DEBUG neither."""
+    without = read_settings()["MIDDLEWARE"]
+    found = read_settings(LAB_STATIC="app", DJANGO_DEBUG="on", DJANGO_ALLOWED_HOSTS="localhost")
+    place = without.index("django.middleware.security.SecurityMiddleware") + 1
+    assert found["MIDDLEWARE"] == [
+        *without[:place],
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        *without[place:],
+    ]
+    assert found["WHITENOISE_AUTOREFRESH"] is False
 
 
 @pytest.mark.parametrize(("secure", "prefix"), [("true", "__Host-"), ("false", "")])

@@ -88,6 +88,7 @@ def test_a_stack_that_is_what_it_should_be_passes_every_check(engine, expected):
         "identity: plain_tokens",
         "identity: password_hasher",
         "identity: login_limits",
+        "identity: static_files",
         "replicas that answered",
         "Server header",
         "worker processes",
@@ -116,7 +117,7 @@ def test_a_check_that_passed_is_kept_with_what_was_seen_and_one_that_failed_with
     app.statuses = {"/healthz": 500}
     proof = probe.prove(engine, expected)
     assert proof.checks == (Check(name="/healthz", ok=False, detail="status 500, expected 200"),)
-    assert proof.asked == 29
+    assert proof.asked == 30
     assert not proof.ok
     assert {name: seen for name, seen in proof.passed.items() if not name.startswith("identity: ")} == {
         "replicas that answered": "1",
@@ -301,7 +302,7 @@ def test_a_stack_that_no_longer_answers_fails_every_check_with_the_reason(client
     client.containers.things[0].ports = {8000: 1}
     failed = failures(engine, expected)
     assert failed[0].startswith("identity: interface: ConnectError: ")
-    assert len(failed) == 27
+    assert len(failed) == 28
 
 
 def test_a_stack_whose_container_died_is_told_with_its_last_lines(client, engine, expected):

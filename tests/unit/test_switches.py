@@ -13,6 +13,7 @@ def test_a_stack_for_which_nothing_was_asked_states_the_first_value_of_everythin
         "password_hasher": "md5",
         "login_limits": "False",
         "debug": "False",
+        "static_files": "none",
     }
 
 
@@ -21,12 +22,14 @@ def test_what_was_asked_is_stated_in_the_apps_own_words():
         "LAB_CHEAP_HASHER": "off",
         "LAB_LOGIN_LIMITS": "on",
         "LAB_JWT_VERIFY": "stateless",
+        "LAB_STATIC": "app",
         "LAB_OTHER": "x",
     }
     assert to_be_stated(asked) == to_be_stated({}) | {
         "password_hasher": "argon2",
         "login_limits": "True",
         "jwt_verify": "stateless",
+        "static_files": "whitenoise",
     }
 
 

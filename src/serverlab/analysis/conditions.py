@@ -25,6 +25,7 @@ APP_SETTINGS = {
     "plain_tokens": "plain tokens",
     "cache": "cache",
     "debug": "DEBUG",
+    "static_files": "static files in the app",
 }
 NUMBERS = (
     "medians over the rounds, max over all of them; requests/s count successes; latencies are of right answers and "

@@ -25,10 +25,18 @@ SWITCHES: Mapping[str, Switch] = {
     "LAB_CHEAP_HASHER": Switch("password_hasher", {"on": "md5", "off": "argon2"}),
     "LAB_LOGIN_LIMITS": Switch("login_limits", {"off": "False", "on": "True"}),
     "LAB_DEBUG": Switch("debug", {"off": "False", "on": "True"}),
+    "LAB_STATIC": Switch("static_files", {"none": "none", "app": "whitenoise"}),
 }
 """Every variable whose effect a stack can be asked for."""
 
-OF_WORKLOADS = ("LAB_SESSION_STORE", "LAB_JWT_VERIFY", "LAB_PLAIN_TOKENS", "LAB_CHEAP_HASHER", "LAB_DEBUG")
+OF_WORKLOADS = (
+    "LAB_SESSION_STORE",
+    "LAB_JWT_VERIFY",
+    "LAB_PLAIN_TOKENS",
+    "LAB_CHEAP_HASHER",
+    "LAB_DEBUG",
+    "LAB_STATIC",
+)
 """What a workload may set: no secrets are needed for it, and it does not make the app refuse the load."""
 
 

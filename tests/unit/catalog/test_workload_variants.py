@@ -107,7 +107,7 @@ def test_all_mistakes_in_variants_are_told(root):
     write(root, "loadtests/lists/workload.toml", wrong)
     form = "a name has small letters and digits, and single hyphens within"
     unknown = "no workload may set this, did you mean 'LAB_SESSION_STORE'?"
-    known = "LAB_SESSION_STORE, LAB_JWT_VERIFY, LAB_PLAIN_TOKENS, LAB_CHEAP_HASHER, LAB_DEBUG"
+    known = "LAB_SESSION_STORE, LAB_JWT_VERIFY, LAB_PLAIN_TOKENS, LAB_CHEAP_HASHER, LAB_DEBUG, LAB_STATIC"
     assert load_catalog(root).mistakes == (
         "loadtests/lists/workload.toml: app.LAB_JWT_VERIFY: 'never' is none of user, stateless",
         f"loadtests/lists/workload.toml: variants.Naive: {form}",

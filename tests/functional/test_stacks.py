@@ -20,7 +20,7 @@ def test_a_stack_is_started_proved_and_its_address_is_the_only_result(cli, fake)
     lines = up.err.splitlines()
     assert lines[0] == "starting gunicorn:gthread"
     assert lines[1].startswith("ready after ")
-    assert lines[2] == "proved by 29 checks: gunicorn:gthread, version 27.0.1"
+    assert lines[2] == "proved by 30 checks: gunicorn:gthread, version 27.0.1"
     assert [each.name for each in fake.client.containers.things] == ["serverlab-app-1"]
 
 

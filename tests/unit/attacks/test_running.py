@@ -204,7 +204,7 @@ def test_the_time_of_one_that_pauses_is_without_its_pauses():
 def test_the_server_is_stopped_beside_those_only_that_ask_it_nothing():
     """Each of them runs a program beside the server, in its container: see containers, keys and outside."""
     beside_it = {name for name, attack in ATTACKS.items() if attack.beside == ATTACKS["K-06"].beside}
-    assert beside_it == {"K-06", "K-02", "K-09", "W-11", "A1-15"}
+    assert beside_it == {"K-06", "K-02", "K-09", "W-11", "W-10d", "A1-15"}
 
 
 def test_what_times_anything_or_counts_processes_is_beside_nothing():

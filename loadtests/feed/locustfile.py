@@ -33,9 +33,13 @@ class Writer(Member):
         hearing = list(LISTENERS)
         for listener in hearing:
             listener.awaited[key] = now_s()
-        if not self._written():
-            for listener in hearing:
-                listener.awaited.pop(key, None)
+        written = False
+        try:
+            written = self._written()
+        finally:  # also where Locust ends the user amidst its write
+            if not written:
+                for listener in hearing:
+                    listener.awaited.pop(key, None)
 
     def _written(self) -> bool:
         if self.book_id is None:
@@ -66,7 +70,7 @@ class Newcomer(Subscriber):
     @task
     def come_again(self) -> None:
         """Close the socket and open another."""
-        self.socket.close(timeout=1)
+        self.leave()
         self.connect(counted=True)
 
 

@@ -7,6 +7,7 @@ import ssl
 import struct
 from typing import Any
 
+from gevent import Timeout
 from gevent.lock import BoundedSemaphore
 from websocket import (
     ABNF,
@@ -25,6 +26,7 @@ FEED = "/ws/feed/"
 PROTOCOL = "serverlab.feed.v1"
 TICKET = Expected(status=201, start=b'{"ticket":')
 CREDENTIAL_ENDED = 4401
+GOODBYE_S = 1.0
 OPENING = BoundedSemaphore(8)
 """So many log in and connect at once before the trial: of hundreds the last would be given up while it waits."""
 
@@ -114,7 +116,19 @@ class Subscriber(Member):
     def on_stop(self) -> None:
         """Close the socket, if there ever was one."""
         if "socket" in vars(self):
-            self.socket.close(timeout=1)
+            self.leave()
+
+    def leave(self) -> None:
+        """Say goodbye, wait for the server's, and close; the library's own ``close`` swallows an order to stop."""
+        try:
+            with Timeout(GOODBYE_S, exception=False):
+                self.socket.send_close()
+                while self.socket.recv_frame().opcode != ABNF.OPCODE_CLOSE:
+                    pass
+        except BREAKS:
+            pass  # it is closed in any case
+        finally:
+            self.socket.shutdown()
 
     def _opened(self, ticket: str) -> WebSocket:
         return create_connection(

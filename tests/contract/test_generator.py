@@ -34,6 +34,22 @@ VARIABLES = {
     "LAB_LOAD_TIMEOUT_S": TIMEOUT_S,
 }
 
+CONTAINER = (
+    "docker run --rm --init --network=none --read-only --tmpfs=/tmp --cap-drop=ALL --label=org.serverlab=contract"
+).split()
+LEAVES = """
+import locust, types, gevent, gevent.socket, shared.sockets, websocket
+socket = websocket.WebSocket()
+socket.sock, silent = gevent.socket.socketpair()
+socket.connected = True
+leaving = gevent.spawn(shared.sockets.Subscriber.leave, types.SimpleNamespace(socket=socket))
+gevent.sleep(0.1)
+assert not leaving.dead, "nothing was waited for"
+leaving.kill()
+print(type(leaving.value).__name__, socket.sock)
+"""
+"""A subscriber says goodbye to somebody who never does, and is ordered to stop meanwhile."""
+
 Measure = Callable[..., dict[str, Any]]
 
 
@@ -48,17 +64,7 @@ def measure() -> Measure:
             VARIABLES | {"LOCUST_LOCUSTFILE": f"/loadtests/{workload}/locustfile.py"} | (changes or {})
         )
         command = [
-            "docker",
-            "run",
-            "--rm",
-            "--init",
-            "--network=none",
-            "--read-only",
-            "--tmpfs=/tmp",
-            "--cap-drop=ALL",
-        ]
-        command += [
-            "--label=org.serverlab=contract",
+            *CONTAINER,
             f"--volume={PLANTED}:/planted_server.py:ro",
             f"--volume={BURNING}:/loadtests/burning/locustfile.py:ro",
             "--entrypoint=sh",
@@ -274,3 +280,10 @@ def test_steps_of_users_bring_more_of_them(measure: Measure) -> None:
     )
     result = seen(measure, "delayed", workload)
     assert [each.latency.count for each in result.steps] == pytest.approx([20, 160], rel=0.15)
+
+
+def test_a_subscriber_stops_when_it_is_told_to_also_while_it_says_goodbye() -> None:
+    """Where the order is swallowed, Locust waits for that user for ever, and its page never says *stopped*."""
+    command = [*CONTAINER, "--entrypoint=python", "serverlab/load:dev", "-c", LEAVES]
+    ended = HostShell().run(command, timeout_s=60)
+    assert ended.stdout.split() == ["GreenletExit", "None"], ended.stderr

@@ -171,7 +171,8 @@ def test_where_nothing_is_broken_nothing_is_shown(lab: Calibration, name: str) -
 
 
 def test_a_server_that_is_killed_and_makes_no_mistake_loses_nothing(lab: Calibration) -> None:
-    with running(lab, "instant") as settings:
+    """Answers take 100 ms, so that what is late on a busy machine does not pass for a p99 that has grown by half."""
+    with running(lab, "unhurried") as settings:
         found = cell(lab, settings, timeline=WHOLE, rule=Rule(), strike=kill_worker)
     assert (found.judgement.verdict, found.judgement.reason) == (Verdict.PASS, "")
     assert found.judgement.toll is not None

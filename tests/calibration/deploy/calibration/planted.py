@@ -27,7 +27,7 @@ class Planted:
     the first request, and with ``ends`` the whole server, once. ``writes`` is in how many parts an answer is sent, with
     Nagle's algorithm if there are two. The server listens ``start_s`` late, with this ``backlog``, and waits
     ``accept_ms`` before it takes each connection; ``lacking`` is how many workers fewer than asked for it starts.
-    ``server`` is what it calls itself.
+    ``server`` is what it calls itself. Whatever the app answers is ``app_ms`` late.
 
     Of the writes of the ledger each is acknowledged ``early_ms`` before it is made; every ``lose_nth`` is acknowledged
     and never made, every ``double_nth`` is made twice.
@@ -50,6 +50,7 @@ class Planted:
     accept_ms: float = 0
     lacking: int = 0
     server: str = "calibration"
+    app_ms: float = 0
     early_ms: float = 0
     lose_nth: int = 0
     double_nth: int = 0

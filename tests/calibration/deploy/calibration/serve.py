@@ -135,6 +135,7 @@ class Worker:
             print(client, request.method, request.path.decode("latin-1"), flush=True)
         if request.path == PING:
             return self.truth.answer(connection) and not request.is_last
+        time.sleep(self.planted.app_ms / 1000)
         if request.path == LEDGER and request.method == "POST":
             connection.sendall(self.writes.answer(request.body, partial(self._make, request, client)))
         else:

@@ -26,7 +26,7 @@ from shared.sender import SettingsError
 
 FORMAT = 2
 TELL_EVERY_S = 0.5
-LONGEST_S = 120.0
+LONGEST_S = 240.0
 MOST_OPEN = 2000
 """Requests at once. What is due beyond them is not sent, and counted as due: no setting lifts this bound."""
 

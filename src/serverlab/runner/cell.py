@@ -39,10 +39,10 @@ from serverlab.runner.standing import refuse_unproven
 from serverlab.runner.trial import expectation
 from serverlab.shell import Shell
 
-INJECTION_S = 180.0
+INJECTION_S = 300.0
 """What injecting and undoing a fault may take beside the timeline, so that the prober goes on for long enough.
 
-The longest (F-12n) finds out a capacity, and then sends a load for up to 120 seconds.
+The longest (F-12n) finds out a capacity, and then sends a load for up to 240 seconds.
 """
 
 LOOK_EVERY_S = 1.0

@@ -107,7 +107,7 @@ def test_it_is_repeated_while_half_of_what_was_answered_is_asked(loaded):
     asked = {"PATH": "/lab/ledger/", "USERS": "8"}
     assert loaded.given == [
         {**asked, "PER_S": "0", "DURATION_S": "4"},
-        {**asked, "PER_S": "20", "DURATION_S": "120"},
+        {**asked, "PER_S": "20", "DURATION_S": "240"},
     ]
     assert (loaded.senders(), fault.left_behind(scene)) == ([], None)
 

@@ -147,7 +147,7 @@ def test_a_body_is_posted():
         ("LAB_FLOOD_PATH", "x"),
         ("LAB_FLOOD_PER_S", "-1"),
         ("LAB_FLOOD_USERS", "2001"),
-        ("LAB_FLOOD_DURATION_S", "121"),
+        ("LAB_FLOOD_DURATION_S", "241"),
         ("LAB_FLOOD_RETRIES", "6"),
         ("LAB_FLOOD_RETRIES", ""),
         ("LAB_FLOOD_BACKOFF_S", "-1"),

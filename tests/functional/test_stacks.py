@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from serverlab import ports
+from serverlab import load, ports
 from serverlab.lock import only_lab
 from tests.fake_app import FakeApp, serving
 from tests.fake_lab import COMPOSE, interrupt
@@ -246,3 +246,11 @@ def test_logs_of_a_service_that_is_not_there_are_refused_with_those_that_are(cli
     fake.client.add("edge")
     assert cli("logs", "db").err == "serverlab: no container of service 'db'\nAlive: app, edge\n"
     assert cli("logs", "db").code == 2
+
+
+def test_a_locust_that_ends_by_itself_is_told_and_leaves_no_stack(cli, fake, monkeypatch):
+    monkeypatch.setattr(load, "await_page", lambda *_: None)
+    ended = cli("locust", "gunicorn")
+    assert (ended.code, ended.out) == (3, "locust: http://127.0.0.1:8089\n")
+    assert "Locust ended with exit code 0" in ended.err
+    assert fake.client.is_empty

@@ -156,7 +156,7 @@ class _Judge:
 
 
 def decided(claim: Claim, answers: Mapping[str, Answer]) -> tuple[Verdict, str]:
-    """The verdict of the first outcome that fits the answers, and its sentence; OPEN and "" where none fits."""
+    """The verdict of the outcome that fits the answers, and its sentence; OPEN and "" where none does."""
     for outcome in claim.outcomes:
         if all(answers[name].value == wanted.value for name, wanted in outcome.when.items()):
             return Verdict(outcome.verdict.value), outcome.because

@@ -132,6 +132,13 @@ def _skipped(fault: str, target: str, why: str) -> FailureCell:
     return FailureCell(fault=fault, target=target, verdict=Verdict.NA, reasons=(why,))
 
 
+def _told_of_faults(fact: Fact) -> Fact:
+    """The fact; that of the database says that a fault may bring its own, as ``Fault.stack`` lets it."""
+    if fact.label != "Database":
+        return fact
+    return msgspec.structs.replace(fact, value=f"{fact.value}, PostgreSQL where the fault needs it")
+
+
 def _facts(run: FaultRun) -> tuple[Fact, ...]:
     """How the cells were made, and where."""
     experiment, probing = run.plan.experiment, run.plan.experiment.probing
@@ -148,5 +155,5 @@ def _facts(run: FaultRun) -> tuple[Fact, ...]:
             value=f"{len(run.cells)} of {len(run.plan.cells)}, {plural(experiment.repetitions, 'repetition')} of each, "
             f"in random order (seed {experiment.seed})",
         ),
-        *environment_facts(run.environment),
+        *map(_told_of_faults, environment_facts(run.environment)),
     )

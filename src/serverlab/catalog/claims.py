@@ -193,8 +193,8 @@ def _outcome_mistakes(claim: Claim) -> Iterator[str]:
     used = {name for outcome in claim.outcomes for name in outcome.when}
     yield from (f"{name}: no outcome asks for this condition" for name in conditions if name not in used)
     for (one, first), (other, second) in combinations(enumerate(claim.outcomes), 2):
-        if first.verdict is not second.verdict and not _apart(first, second):
-            yield f"outcomes[{one}] and outcomes[{other}] can both fit, and differ"
+        if not _apart(first, second):
+            yield f"outcomes[{one}] and outcomes[{other}] can both fit"
 
 
 def _apart(one: Outcome, other: Outcome) -> bool:

@@ -192,9 +192,12 @@ class Stacks:
             show(f"locust: http://127.0.0.1:{LOCUST_PORT}")
             self._context.say("Ctrl-C ends Locust and the stack.")
             try:
-                generator.wait()
+                code = generator.wait()["StatusCode"]
             except KeyboardInterrupt:
                 self._context.say("stopping")
+            else:
+                hint = "See its last lines for why, then start it again."
+                raise load.GeneratorBroke(f"Locust ended with exit code {code}{compose.tails([generator])}", hint)
 
 
 def register(app: App, context: Context) -> None:

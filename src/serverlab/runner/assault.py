@@ -129,7 +129,7 @@ def _attacked(
             ):
                 yield from findings(stage, these)
         except TrialFailed as broke:
-            outcome = Outcome(Verdict.UNKNOWN, "no stack", broke.what)
+            outcome = Outcome(Verdict.UNKNOWN, "no stack", broke.reason)
             yield from (finding(attack, target, outcome, wall_s=0.0) for attack in these)
 
 

@@ -202,11 +202,11 @@ def _void_says_why(evidence: Evidence) -> Iterator[None]:
     try:
         yield
     except NotEffective as broke:
-        evidence.void = f"fault-not-effective: {broke.what}"
+        evidence.void = f"fault-not-effective: {broke.reason}"
     except NotUndone as broke:
-        evidence.void = f"rollback-not-confirmed: {broke.what}"
+        evidence.void = f"rollback-not-confirmed: {broke.reason}"
     except TrialFailed as broke:
-        evidence.void = broke.what
+        evidence.void = broke.reason
 
 
 def _gather(

@@ -78,7 +78,7 @@ def framed_target(
                 yield each
     except TrialFailed as broke:
         for case in cases:
-            each = unasked(case, str(target), problem=f"no stack: {broke.what}")
+            each = unasked(case, str(target), problem=f"no stack: {broke.reason}")
             framing_runs.append_framed(path, each)
             yield each
 

@@ -31,7 +31,7 @@ def _nobody_waits_long(monkeypatch):
     monkeypatch.setattr(stopping, "TAKEN_WITHIN_S", 0.2)
     monkeypatch.setattr(stopping, "GRACE_S", 0.2)
     monkeypatch.setattr(hanging, "UNANSWERED_S", 0.1)
-    monkeypatch.setattr(hanging, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(hanging, "PATIENCE_S", 10.0)
 
 
 def tried(stack, name, target="gunicorn:gthread"):

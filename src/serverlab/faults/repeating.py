@@ -108,6 +108,10 @@ class Repeated(Fault):
 
 _, DRAINED = rolling.FAULTS
 
+NOBODY_NOTICES = Rule(
+    recovers=False, failures_at_most=0, measured_at_most={"load_failed": 0, "replicas_ill": 0}
+)
+
 FAULTS = (
     Repeated(
         id="F-11n",
@@ -129,7 +133,15 @@ FAULTS = (
         ),
         each=DRAINED,
         hold_s=6.0,
-        rule=Rule(recovers=False, failures_at_most=0, measured_at_most={"load_failed": 0, "replicas_ill": 0}),
+        rule=NOBODY_NOTICES,
+    ),
+    Repeated(
+        id="F-12w",
+        title="light replacements at half capacity",
+        what="As F-12n, where a replica has a tenth of the weight of others, for CPU time, until it is healthy.",
+        each=replace(DRAINED, starting_weight=rolling.FULL_WEIGHT // 10),
+        hold_s=6.0,
+        rule=NOBODY_NOTICES,
     ),
 )
 

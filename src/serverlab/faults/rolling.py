@@ -20,6 +20,9 @@ from serverlab.model.faults import Rule
 DRAIN = ("python3", "/lab/drain.py")
 """The script that the edge's image ships for this, as an operator runs it (docs/deploys.md)."""
 
+FULL_WEIGHT = 1024
+"""Shares of CPU time that the engine gives a container which is given none."""
+
 HEALTHY_WITHIN_S = 60.0
 PAUSE_S = 0.25
 """Between two looks, of which those into the edge cost the stack some of its processor."""
@@ -37,12 +40,14 @@ class Rolled(Fault):
 
     One that does not become healthy ends the rolling, as it does in service; how many there were is measured.
     ``drained``: the edge is told by its own script to send nothing more to a replica before that is stopped, and told
-    of it again when it is healthy.
+    of it again when it is healthy. ``starting_weight``: of the 1024 shares of CPU time that others have, so many are a
+    replica's while it starts (``docker update --cpu-shares``); it has less than they only where they want all there is.
     """
 
     needs: tuple[str, ...] = (EDGE,)
     replicas: int = 2
     drained: bool
+    starting_weight: int = FULL_WEIGHT
 
     def stack(self) -> Mapping[str, Any]:
         """As many replicas."""
@@ -64,9 +69,16 @@ class Rolled(Fault):
     def _rolled(self, scene: Scene, container: Container, containers: list[Container]) -> bool:
         """Whether the replica, replaced, is healthy."""
         if not self.drained:
-            return _replace(scene, container)
+            return self._replaced(scene, container)
         with sent_nothing(scene, container, [each for each in containers if each is not container]):
-            return _replace(scene, container)
+            return self._replaced(scene, container)
+
+    def _replaced(self, scene: Scene, container: Container) -> bool:
+        """Stop the container as the engine does and start it again: whether its health check is content in time."""
+        container.stop(timeout=int(GRACE_S))
+        with _weighing(container, self.starting_weight):
+            returning.start(scene, [container])
+            return healthy_again(scene, container)
 
 
 FAULTS = (
@@ -89,11 +101,17 @@ FAULTS = (
 )
 
 
-def _replace(scene: Scene, container: Container) -> bool:
-    """Stop the container as the engine does and start it again: whether its health check is content in time."""
-    container.stop(timeout=int(GRACE_S))
-    returning.start(scene, [container])
-    return healthy_again(scene, container)
+@contextmanager
+def _weighing(container: Container, weight: int) -> Iterator[None]:
+    """Within the block the container has this weight, and then the one that all have."""
+    if weight == FULL_WEIGHT:
+        yield
+        return
+    container.update(cpu_shares=weight)
+    try:
+        yield
+    finally:
+        container.update(cpu_shares=FULL_WEIGHT)
 
 
 def healthy_again(scene: Scene, container: Container) -> bool:

@@ -105,6 +105,26 @@ def test_a_replica_is_stopped_when_the_edges_own_script_has_taken_it_out_and_in_
     assert stack.measured["replicas_ill"] == 0
 
 
+def test_a_replica_that_starts_light_has_its_weight_again_when_it_is_healthy_or_given_up(stack):
+    (first, second), done = replicas(stack)
+    for number, server in enumerate((first, second), start=1):
+        server.container.update = lambda number=number, **weights: done.append(f"update {number} {weights}")
+    light = replace(FAULTS["F-12"], starting_weight=102)
+    second.container.health = "unhealthy"
+    with light.inject(stack.scene(light, BEHIND)) as seen:
+        assert seen.startswith("1 of 2 replicas were replaced")
+    assert done == [
+        step
+        for number in (1, 2)
+        for step in (
+            f"stop {number} within 35 s",
+            f"update {number} {{'cpu_shares': 102}}",
+            f"start {number}",
+            f"update {number} {{'cpu_shares': 1024}}",
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("lies", "fails", "kind", "said"),
     [

@@ -7,7 +7,7 @@ import uuid
 from locust import task
 from websocket import WebSocketTimeoutException
 
-from shared.answers import Expected
+from shared.answers import Expected, Failure
 from shared.clock import now_s
 from shared.sockets import BREAKS, Subscriber, failure_of
 from shared.users import SETTINGS, Member
@@ -15,6 +15,7 @@ from shared.users import SETTINGS, Member
 CREATED = Expected(status=201, start=b'{"id":', part=b'"isbn"')
 UPDATED = Expected(start=b'{"id":', part=b'"isbn"')
 LISTEN_S = 0.5
+NEVER = failure_of(WebSocketTimeoutException())
 LISTENERS: "list[Listener]" = []
 
 
@@ -95,10 +96,11 @@ class Listener(Subscriber):
         try:
             self._hear_one(LISTEN_S)
         except WebSocketTimeoutException:
-            self._give_up(older_than_s=SETTINGS.timeout_s)
+            pass  # silence
         except BREAKS as error:
-            self._give_up(older_than_s=0)
-            self.lost(error, name="change")
+            self._give_up(older_than_s=0, failure=failure_of(error))
+            self.lost(error, name="change", start_s=now_s())
+        self._give_up(older_than_s=SETTINGS.timeout_s)
 
     def on_stop(self) -> None:
         """Hear of what was still on its way; what has not come in time never came."""
@@ -106,18 +108,22 @@ class Listener(Subscriber):
         try:
             while self.awaited and (left_s := deadline - now_s()) > 0:
                 self._hear_one(left_s)
-        except BREAKS:
-            pass
+        except BREAKS as error:
+            self._give_up(older_than_s=0, failure=failure_of(error))
         self._give_up(older_than_s=0)
         super().on_stop()
 
     def _hear_one(self, wait_s: float) -> None:
-        sent_s = self.awaited.pop(self.hear(wait_s).get("token") or "", None)
+        token = self.hear(wait_s).get("token") or ""
+        self._give_up(older_than_s=SETTINGS.timeout_s)  # what comes later than that has not come
+        sent_s = self.awaited.pop(token, None)
         if sent_s is not None:
             self.tell("change", start_s=sent_s)
 
-    def _give_up(self, *, older_than_s: float) -> None:
+    def _give_up(self, *, older_than_s: float, failure: Failure = NEVER) -> None:
+        """Count what is awaited for so long as failed; nobody waits for longer than the time-out."""
         moment_s = now_s()
         for key in [key for key, sent_s in self.awaited.items() if moment_s - sent_s >= older_than_s]:
-            never = failure_of(WebSocketTimeoutException())
-            self.tell("change", start_s=self.awaited.pop(key), failure=never)
+            sent_s = self.awaited.pop(key)
+            took_s = min(moment_s - sent_s, SETTINGS.timeout_s)
+            self.tell("change", start_s=sent_s, took_s=took_s, failure=failure)

@@ -24,6 +24,6 @@ class Holder(Subscriber):
             while self.hear(SETTINGS.timeout_s - (now_s() - start_s)).get("echo") != echo:
                 pass
         except BREAKS as error:
-            self.lost(error, name="ping")
+            self.lost(error, name="ping", start_s=start_s)
         else:
             self.tell("ping", start_s=start_s)

@@ -92,21 +92,31 @@ class Subscriber(Member):
         message: dict[str, Any] = json.loads(content)
         return message
 
-    def lost(self, error: Exception, *, name: str) -> None:
-        """Count the loss of the socket as a failed ``name``, unless its credential had ended, and connect again."""
+    def lost(self, error: Exception, *, name: str, start_s: float) -> None:
+        """Count the loss of the socket as a ``name`` that began then and failed, and connect again.
+
+        Nothing is counted where its credential had ended.
+        """
         if not (isinstance(error, SocketClosedError) and error.code == CREDENTIAL_ENDED):
-            self.tell(name, start_s=now_s(), failure=failure_of(error))
+            self.tell(name, start_s=start_s, failure=failure_of(error))
+        self.socket.shutdown()
         self.obtain_token(counted=False)
         self.connect(counted=True)
 
     def tell(
-        self, name: str, *, start_s: float, failure: Failure | None = None, counted: bool = True
+        self,
+        name: str,
+        *,
+        start_s: float,
+        took_s: float | None = None,
+        failure: Failure | None = None,
+        counted: bool = True,
     ) -> None:
-        """Tell Locust of something that began at ``start_s`` and has ended now."""
+        """Tell Locust of something that began at ``start_s`` and took so long, or has ended now."""
         self.environment.events.request.fire(
             request_type="WS",
             name=name,
-            response_time=(now_s() - start_s) * 1000,
+            response_time=(now_s() - start_s if took_s is None else took_s) * 1000,
             response_length=0,
             exception=failure,
             start_time=start_s,

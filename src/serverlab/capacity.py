@@ -250,6 +250,8 @@ def _why_void(rate: float, tried: Sequence[Probe]) -> str:
 
 
 def _none_met(searched: _Searched) -> Found:
+    if searched.missed is None and searched.void is None:
+        return _unknown(searched.spent)
     if searched.missed is None:
         return _unknown(
             f"no trial told whether a rate is met: {_rate(searched.void)} was VOID: {searched.void_reason}"

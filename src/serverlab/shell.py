@@ -27,6 +27,9 @@ STOP_GRACE_S = 10.0
 STRAGGLER_GRACE_S = 1.0
 """How long output is still awaited when the child has ended but a grandchild keeps its pipes open."""
 
+OF_STACKS = ("LAB_", "LOCUST_", "COMPOSE_")
+"""How variables begin that the stacks' files and Compose read: the lab says what they are, not its caller."""
+
 OnLine = Callable[[str], None]
 
 
@@ -240,12 +243,17 @@ class _Output:
         return known
 
 
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the lab's children have of its environment: nothing that the stacks' files would take for a setting."""
+    return {name: value for name, value in environment.items() if not name.startswith(OF_STACKS)}
+
+
 def _spawn(
     argv: Sequence[str], *, env: Mapping[str, str] | None, cwd: Path | None, feeds_input: bool
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         list(argv),
-        env={**os.environ, **(env or {})},
+        env={**inherited(os.environ), **(env or {})},
         cwd=cwd,
         stdin=subprocess.PIPE if feeds_input else subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -34,9 +34,17 @@ VARIABLES = {
     "LAB_LOAD_TIMEOUT_S": TIMEOUT_S,
 }
 
-CONTAINER = (
-    "docker run --rm --init --network=none --read-only --tmpfs=/tmp --cap-drop=ALL --label=org.serverlab=contract"
-).split()
+CONTAINER = [
+    "docker",
+    "run",
+    "--rm",
+    "--init",
+    "--network=none",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    "--label=org.serverlab=contract",
+]
 LEAVES = """
 import locust, types, gevent, gevent.socket, shared.sockets, websocket
 socket = websocket.WebSocket()
@@ -49,6 +57,31 @@ leaving.kill()
 print(type(leaving.value).__name__, socket.sock)
 """
 """A subscriber says goodbye to somebody who never does, and is ordered to stop meanwhile."""
+
+WAITS = """
+import locust, sys, types, websocket, shared.sockets
+from shared.clock import now_s
+sys.path.append("/loadtests/idle-sockets")
+import locustfile
+told = []
+def hear(wait_s):
+    raise websocket.WebSocketTimeoutException
+fire = lambda **event: told.append(event)
+events = types.SimpleNamespace(request=types.SimpleNamespace(fire=fire))
+socket = types.SimpleNamespace(send=lambda text: None, shutdown=lambda: told.append("closed"))
+class Patient(locustfile.Holder):
+    def __init__(self):
+        self.number, self.socket, self.hear = 0, socket, hear
+        self.environment = types.SimpleNamespace(events=events)
+    def obtain_token(self, counted): pass
+    def connect(self, counted): told.append("connected")
+began_s = now_s()
+locustfile.now_s = lambda: began_s - 5
+Patient().ping()
+ping, *after = told
+print(round(ping["response_time"], -2), ping["start_time"] == began_s - 5, ping["exception"].kind, *after)
+"""
+"""A ping that began five seconds ago gets no answer in time."""
 
 Measure = Callable[..., dict[str, Any]]
 
@@ -287,3 +320,9 @@ def test_a_subscriber_stops_when_it_is_told_to_also_while_it_says_goodbye() -> N
     command = [*CONTAINER, "--entrypoint=python", "serverlab/load:dev", "-c", LEAVES]
     ended = HostShell().run(command, timeout_s=60)
     assert ended.stdout.split() == ["GreenletExit", "None"], ended.stderr
+
+
+def test_a_ping_without_an_answer_took_as_long_as_it_was_waited_for() -> None:
+    command = [*CONTAINER, "--entrypoint=python", "serverlab/load:dev", "-c", WAITS]
+    ended = HostShell().run(command, timeout_s=60)
+    assert ended.stdout.split() == ["5000.0", "True", "timeout", "closed", "connected"], ended.stderr

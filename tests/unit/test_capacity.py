@@ -338,6 +338,14 @@ def test_a_search_whose_time_is_spent_is_still_confirmed():
     assert found(search, probes).reason == "the search ended with its time of 40 s"
 
 
+def test_where_the_time_is_spent_before_a_rate_was_tried_nothing_is_known():
+    search = a_search(budget_s=10.0)
+    probes = searched(search, server(100.0), throughput=120.0, wall_s=20.0)
+    assert tried(probes, Purpose.SEARCH) == []
+    assert found(search, probes).outcome is Outcome.UNKNOWN
+    assert found(search, probes).reason == "the search ended with its time of 10 s"
+
+
 def test_a_target_that_carries_every_rate_carries_at_least_the_highest():
     search = a_search(highest_rate=200.0)
     result = found(search, searched(search, server(1e9)))

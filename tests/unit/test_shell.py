@@ -56,6 +56,13 @@ def test_the_environment_is_added_to_ours():
     assert done.stdout == f"1 {os.environ['PATH']}\n"
 
 
+@pytest.mark.parametrize("name", ["LAB_THREADS", "LOCUST_USERS", "COMPOSE_PROJECT_NAME"])
+def test_settings_of_stacks_are_not_taken_from_whoever_calls_the_lab(monkeypatch, name):
+    monkeypatch.setenv(name, "2")
+    assert SHELL.run(["sh", "-c", f"echo ${name}"]).stdout == "\n"
+    assert SHELL.run(["sh", "-c", f"echo ${name}"], env={name: "3"}).stdout == "3\n"
+
+
 def test_a_command_runs_where_it_is_told(tmp_path):
     assert SHELL.run(["pwd", "-P"], cwd=tmp_path).stdout.strip() == str(tmp_path.resolve())
 

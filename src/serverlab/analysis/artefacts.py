@@ -271,12 +271,17 @@ def _alike(one: float, other: float) -> bool:
 
 
 def worker_cpu_s(sample: Sample) -> list[float]:
-    """What each worker process used: the busiest processes of the app, as many as the proof counted; [] if unknown.
+    """What each worker process used: the busiest of those that the proof saw, as many as it counted; [] if unknown.
 
-    Supervisors and inits hardly work, so that they are not among them.
+    Supervisors hardly work, so that they are not among them. Where the proof saw too few of those that were sampled,
+    all processes of the app are taken.
     """
     proof, usage = sample.trial.proof_before, sample.trial.usage.get("app")
-    workers = proof.workers if proof else None
-    if usage is None or workers is None or workers < 2 or len(usage.processes) < workers:
+    if proof is None or usage is None or proof.workers is None:
         return []
-    return sorted((each.cpu_s for each in usage.processes), reverse=True)[:workers]
+    workers = proof.workers
+    if workers < 2 or len(usage.processes) < workers:
+        return []
+    seen = [each for each in usage.processes if each.pid in proof.processes]
+    counted = seen if len(seen) >= workers else usage.processes
+    return sorted((each.cpu_s for each in counted), reverse=True)[:workers]

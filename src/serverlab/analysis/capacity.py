@@ -134,7 +134,7 @@ def _value(sample: Sample, objective: Objective) -> float | None:
     if percentile is not None:
         return sample.percentile_us(percentile)
     bad = sample.failed + (sample.load.unsent or 0)
-    return bad / max(1, bad, sample.began)
+    return bad / max(1, bad, sample.due)
 
 
 def _missed(sample: Sample, objective: Objective) -> str:
@@ -153,7 +153,7 @@ def _missed(sample: Sample, objective: Objective) -> str:
 def _too_few(sample: Sample, objective: Objective, objectives: Sequence[Objective], purpose: Purpose) -> str:
     """Which requests are missing for the objective to be met, "" where there are enough."""
     needed, percentile = requests_needed(objective, objectives, purpose), objective.metric.percent
-    seen = sample.began if percentile is None else sample.load.latency.count
+    seen = sample.due if percentile is None else sample.load.latency.count
     if seen >= needed:
         return ""
     instead = "allow more errors" if percentile is None else "bound a lower percentile"

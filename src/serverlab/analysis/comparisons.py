@@ -5,7 +5,7 @@ from __future__ import annotations
 from serverlab import stats
 from serverlab.analysis.differences import Compared, as_share, reach_of
 from serverlab.analysis.evidence import Evidence, Ground
-from serverlab.analysis.suspicions import near_generator
+from serverlab.analysis.suspicions import near_ceiling, near_generator
 from serverlab.formatting import estimate, exact, factor, percent, plural, span
 from serverlab.model.tables import Shown
 
@@ -23,12 +23,13 @@ def no_reference(ground: Ground) -> str | None:
 
 def reference_bound(ground: Ground) -> str | None:
     """Whether the generator may have held back a reference, which ratios are taken against."""
-    busiest = {
-        reference.name: near_generator(ground, reference)
-        for reference in ground.reference_evidence()
-        if reference.samples
-    }
-    return "; ".join(f"{name}: {share}" for name, share in busiest.items() if share) or None
+    busiest: dict[str, str] = {}
+    for reference in ground.reference_evidence():
+        if reference.samples and (share := near_generator(ground, reference)):
+            busiest[reference.name] = f"{share} of a core"
+        elif reference.samples and (share := near_ceiling(ground, reference)):
+            busiest[reference.name] = f"{share} of its ceiling"
+    return "; ".join(f"{name}: {share}" for name, share in busiest.items()) or None
 
 
 def self_difference(ground: Ground) -> str | None:
@@ -58,8 +59,10 @@ def noise_floor(ground: Ground, evidence: Evidence) -> str | None:
     found = ground.ratios.get(evidence.name)
     if found is None or not found.below_floor:
         return None
-    floor = ground.floors[ground.references[evidence.name]].interval
-    return f"{estimate(found.interval)}, the floor reaches {percent(as_share(reach_of(floor)))}"
+    floor = ground.floors.get(ground.references[evidence.name])
+    if floor is None or floor.interval is None:
+        return f"{estimate(found.interval)}, and too few trials tell what the reference is against itself"
+    return f"{estimate(found.interval)}, the floor reaches {percent(as_share(reach_of(floor.interval)))}"
 
 
 def unstable_order(ground: Ground, evidence: Evidence) -> str | None:

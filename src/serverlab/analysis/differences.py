@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from serverlab import stats
@@ -19,7 +19,7 @@ class Compared:
 
     ``shown`` is None where there are too few rounds. ``smallest`` is the smallest difference that could have been
     shown, as a share. ``below_floor`` says that a difference is not shown because the reference differs from itself by
-    as much.
+    as much, or nobody knows by how much it does.
     """
 
     spread: Spread
@@ -29,13 +29,18 @@ class Compared:
     below_floor: bool = False
 
 
-def compare_all(ratios: Mapping[str, Ratios], floors: Mapping[str, Interval | None]) -> dict[str, Compared]:
+def compare_all(
+    ratios: Mapping[str, Ratios],
+    floors: Mapping[str, Interval | None],
+    *,
+    untold: Collection[str] = (),
+) -> dict[str, Compared]:
     """Each row's comparison, by row; ``floors`` holds what a row's reference is against itself, where that is known.
 
-    Each interval is of its row alone; a row whose interval includes 1 ties. A difference is shown where Holm's
-    correction over all rows allows it, too, and where the ratio lies beyond the noise floor. Holm's last step gives
-    the level at which the others were asked: the smallest difference is the half width at that level, or the floor
-    where that is larger.
+    Of the rows that are ``untold`` it was asked and is not known: of them no difference is shown. Each interval is of
+    its row alone; a row whose interval includes 1 ties. A difference is shown where Holm's correction over all rows
+    allows it, too, and where the ratio lies beyond the noise floor. Holm's last step gives the level at which the
+    others were asked: the smallest difference is the half width at that level, or the floor where that is larger.
     """
     intervals = {name: found for name, each in ratios.items() if (found := stats.interval(each))}
     different = stats.holm({name: stats.chance_if_equal(ratios[name]) for name in intervals})
@@ -46,6 +51,7 @@ def compare_all(ratios: Mapping[str, Ratios], floors: Mapping[str, Interval | No
             intervals.get(name),
             different=name in different,
             floor=reach_of(floors.get(name)),
+            untold=name in untold,
             level=level,
         )
         for name, each in ratios.items()
@@ -63,7 +69,7 @@ def as_share(log_reach: float) -> float:
 
 
 def _compared(
-    ratios: Ratios, interval: Interval | None, *, different: bool, floor: float, level: float
+    ratios: Ratios, interval: Interval | None, *, different: bool, floor: float, untold: bool, level: float
 ) -> Compared:
     spread = stats.spread(ratios)
     if spread is None:
@@ -71,7 +77,7 @@ def _compared(
     if interval is None:
         return Compared(spread, None, None, None)
     half = stats.half_width([math.log(each) for each in ratios], level=level)
-    below_floor = different and abs(math.log(interval.middle)) <= floor
+    below_floor = different and (untold or abs(math.log(interval.middle)) <= floor)
     shown = _shown(interval, certain=different and not below_floor)
     return Compared(spread, interval, shown, as_share(max(half, floor)), below_floor=below_floor)
 

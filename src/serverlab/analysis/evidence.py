@@ -53,9 +53,14 @@ class Sample:
         return sum(failure.count for failure in self.load.failures)
 
     @property
+    def due(self) -> int:
+        """All requests that were due within the window; of a schedule also those that were never sent."""
+        return self.load.latency.count + self.load.latency_failed.count
+
+    @property
     def began(self) -> int:
         """All requests that began within the window, however they ended."""
-        return self.load.latency.count + self.load.latency_failed.count
+        return self.due - (self.load.unsent or 0)
 
     @property
     def error_share(self) -> float:

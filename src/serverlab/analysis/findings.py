@@ -36,7 +36,7 @@ Found = tuple[Answer, str, str, str]
 """Of one target: the answer, what was found, why that decides nothing, and the run."""
 
 BAD = (Verdict.FAIL, Verdict.DIFFERENCE)
-TRIED = (FaultVerdict.PASS, FaultVerdict.FAIL)
+TRIED = (FaultVerdict.PASS, FaultVerdict.FAIL, FaultVerdict.UNKNOWN)
 
 
 def all_of(answers: Iterable[Answer]) -> Answer:
@@ -113,7 +113,7 @@ def _fault_answer(condition: Fault, cells: Sequence[Cell] | str) -> tuple[Answer
         return Answer.OPEN, "", f"{plural(len(tried), 'valid repetition')}, {stats.FEWEST_ROUNDS} are needed"
     seen = [_repetition(condition, each) for each in tried]
     if None in seen:
-        return Answer.OPEN, "", f"a repetition without {condition.measured}"
+        return Answer.OPEN, "", f"a repetition without {condition.measured or 'a verdict'}"
     count = sum(bool(each) for each in seen)
     found = f"in {count} of {plural(len(seen), 'repetition')}{_numbers(condition, tried)}"
     if 0 < count < len(seen):
@@ -122,9 +122,10 @@ def _fault_answer(condition: Fault, cells: Sequence[Cell] | str) -> tuple[Answer
 
 
 def _repetition(condition: Fault, tried: Cell) -> bool | None:
-    """Whether it was so in this one, None where that was not measured."""
+    """Whether it was so in this one, None where that was not measured, or not told."""
     if condition.measured is None or condition.bound is None:
-        return tried.judgement.verdict is condition.verdict
+        verdict = tried.judgement.verdict
+        return None if verdict is FaultVerdict.UNKNOWN else verdict is condition.verdict
     value = _measured(tried, condition.measured)
     return None if value is None else condition.bound.met(value)
 

@@ -25,7 +25,10 @@ from serverlab.model.security import Verdict
 HIDDEN = "smug"
 """The role of requests that stand within something else; none of them is a message of its own."""
 
-LATER = ("tail", "other")
+OTHERS = ("other", "again")
+"""The innocent request on another connection, and the one that is sent where the first gets no answer."""
+
+LATER = ("tail", *OTHERS)
 """The roles of innocent requests: the next on the same connection, and one on another."""
 
 
@@ -58,7 +61,7 @@ def smuggled(
     for each in logged:
         if each.role in LATER and each.body_bytes:
             return f"a later request without a body got one of {each.body_bytes} bytes"
-    if answered_by not in (None, "other"):
+    if answered_by not in (None, *OTHERS):
         return f"a request on another connection got the answer to {answered_by!r}"
     if handed_on is not None and len(logged) > len(handed_on):
         return f"the edge handed on {len(handed_on)}, the app got {len(logged)}"

@@ -49,7 +49,13 @@ def _with_comparisons(ground: Ground) -> Ground:
     beside = {
         row: floors[reference].interval for row, reference in ground.references.items() if reference in floors
     }
-    ratios, gains = compare_all(ground.ratios_by_row(), beside), compare_all(ground.gains_by_row(), {})
+    untold = [
+        row
+        for row, reference in ground.references.items()
+        if reference in ground.controls and beside.get(row) is None
+    ]
+    ratios = compare_all(ground.ratios_by_row(), beside, untold=untold)
+    gains = compare_all(ground.gains_by_row(), {})
     return replace(ground, floors=floors, ratios=ratios, gains=gains)
 
 

@@ -22,6 +22,9 @@ from serverlab.model.security import (
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DIFFERENCE, Verdict.PASS, Verdict.NA)
 """The worst first."""
 
+BETWEEN = "; "
+"""Between the things that were wrong, in what was seen of a finding."""
+
 BAD = (Verdict.FAIL, Verdict.UNKNOWN)
 """What ends `serverlab attack` with exit code 1."""
 
@@ -36,13 +39,20 @@ def judged(finding: Finding, servers: Mapping[str, Server]) -> Finding:
     if difference and finding.verdict is Verdict.PASS:
         return _as(finding, Verdict.FAIL, "passed, but server.toml expects a difference: take it out")
     if difference and finding.verdict is Verdict.FAIL:
-        if re.search(difference.seen, finding.seen):
+        if _explains(difference, finding.seen):
             return _as(finding, Verdict.DIFFERENCE, difference.why)
         reason = f"{finding.reason} (server.toml expects {difference.seen!r})"
         return _as(finding, Verdict.FAIL, reason)
     if finding.verdict is Verdict.NA and not finding.reason:
         return _as(finding, Verdict.UNKNOWN, "not asked, and it does not say why")
     return finding
+
+
+def _explains(difference: Difference, seen: str) -> bool:
+    """Whether each thing that was wrong is the one expected, so that none hides behind it."""
+    if re.fullmatch(difference.seen, seen):
+        return True
+    return all(re.search(difference.seen, each) for each in seen.split(BETWEEN))
 
 
 def expected_difference(finding: Finding, servers: Mapping[str, Server]) -> Difference | None:

@@ -197,7 +197,9 @@ class Stacks:
                 self._context.say("stopping")
             else:
                 hint = "See its last lines for why, then start it again."
-                raise load.GeneratorBroke(f"Locust ended with exit code {code}{compose.tails([generator])}", hint)
+                raise load.GeneratorBroke(
+                    f"Locust ended with exit code {code}{compose.tails([generator])}", hint
+                )
 
 
 def register(app: App, context: Context) -> None:

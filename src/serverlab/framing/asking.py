@@ -14,7 +14,7 @@ import httpx2
 import msgspec
 
 from serverlab import sampler
-from serverlab.analysis.framing import kind_of, smuggled
+from serverlab.analysis.framing import LATER, OTHERS, kind_of, smuggled
 from serverlab.compose import ENGINE_ERRORS, Engine, engine_failed
 from serverlab.errors import LabError
 from serverlab.framing.case import Case, Draft, Form, Seen
@@ -202,8 +202,8 @@ def ask_form(place: Place, form: Form) -> Asked:
 
 def _innocent(place: Place, draft: Draft) -> Reply | None:
     """The answer to an honest request on a connection of its own; it may be asked for twice, as a browser does."""
-    for _ in range(2):
-        request = draft.request("Connection: close", role="other")
+    for role in OTHERS:
+        request = draft.request("Connection: close", role=role)
         if found := exchange(place.address, [request], answers=1).replies:
             return found[0]
     return None
@@ -231,7 +231,7 @@ def judge(
     """What the form came to, from what the connection brought and what is on record."""
     form, replies = asked.form, tuple(asked.received.replies)
     statuses = tuple(each.status for each in replies)
-    own = [each for each in logged if each.role not in ("tail", "other")]
+    own = [each for each in logged if each.role not in LATER]
     first = next((each for each in own if each.role == "first"), None)
     broke = bool(replies and replies[0].document.get("body_broke"))
     headless = statuses[:1] == (0,) and first is None
@@ -260,7 +260,7 @@ def judge(
 
 
 def _smuggled(asked: Asked, logged: Sequence[Logged], passed: Sequence[str] | None) -> str:
-    sent = [*asked.form.messages, "other", *(["tail"] if asked.form.tail else [])]
+    sent = [*asked.form.messages, *OTHERS, *(["tail"] if asked.form.tail else [])]
     marker = str(asked.other.document.get("marker") or "") if asked.other else ""
     token, _, role = marker.rpartition("-")
     answered_by = role if token in (asked.token, "") else marker

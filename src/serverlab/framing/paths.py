@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serverlab.framing.case import Case, Draft, Form
-from serverlab.framing.rules import behind_edge, both, normal_path, nothing_of, stays_here, with_header
+from serverlab.framing.rules import (
+    behind_edge,
+    both,
+    normal_path,
+    nothing_of,
+    stays_here,
+    with_header,
+    without_fragment,
+)
 
 INSIDE = both(nothing_of("root:x:", "SECRET", "django/", "Traceback"), normal_path)
 
@@ -35,7 +43,7 @@ CASES: tuple[Case, ...] = (
             Form("..", _path("/static/../../../etc/passwd"), INSIDE),
             Form("%2f for /", _path("/static/..%2f..%2f..%2fetc%2fpasswd"), INSIDE),
             Form("%00", _path("/lab/echo%00.txt"), INSIDE),
-            Form("#fragment", _fragment, INSIDE),
+            Form("#fragment", _fragment, both(INSIDE, without_fragment)),
             Form("bytes of UTF-8 as they are", _path("/lab/\xc3\xa9cho"), INSIDE),
             Form("a control byte", _path("/lab/\x01echo"), INSIDE),
         ),

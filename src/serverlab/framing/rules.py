@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from serverlab.analysis.framing import LATER
 from serverlab.formatting import plural
 from serverlab.framing.case import Rule, Seen, digest
 from serverlab.model.framing import Kind
@@ -30,7 +31,7 @@ def happened(seen: Seen) -> str:
 
 def _reached(seen: Seen) -> str:
     """What the app had of it."""
-    messages = [each for each in seen.logged if each.role not in ("tail", "other")]
+    messages = [each for each in seen.logged if each.role not in LATER]
     if not messages:
         return ""
     body = messages[0].body_bytes
@@ -170,6 +171,12 @@ def normal_path(seen: Seen) -> str:
     path = first.path.partition("?")[0] if first else ""
     odd = [sign for sign in ODD_IN_PATHS if sign in path]
     return f"{seen.first.status}, the app got the path {path}" if odd else ""
+
+
+def without_fragment(seen: Seen) -> str:
+    """The app got no fragment, in a path or in a query: no client may send one."""
+    found = [each.path for each in seen.logged if "#" in each.path]
+    return f"{seen.first.status}, the app got {found[0]}" if found else ""
 
 
 def stays_here(seen: Seen) -> str:

@@ -211,6 +211,15 @@ def test_workers_that_do_not_share_the_work(cpu_s, said):
     assert doubt_of(DoubtKind.UNEQUAL_WORKERS, usage={"app": app, "load": a_usage(0.3)}) == said
 
 
+def test_an_idle_worker_does_not_hide_behind_a_process_that_is_none():
+    app = msgspec.structs.replace(a_usage(0.95), processes=processes(2.0, 0.01, 8.0))
+    proof = msgspec.structs.replace(a_proof(), workers=2, processes=(1, 2))
+    usage = {"app": app, "load": a_usage(0.3)}
+    told = doubt_of(DoubtKind.UNEQUAL_WORKERS, usage=usage, proof_before=proof)
+    assert told is not None
+    assert told.endswith("the least busy 0.0100 s")
+
+
 def test_one_worker_has_nobody_to_share_with():
     app = msgspec.structs.replace(a_usage(0.95), processes=processes(0.01, 9.0))
     alone = msgspec.structs.replace(a_proof(), workers=1)

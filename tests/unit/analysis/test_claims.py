@@ -55,7 +55,6 @@ STEADY = (400.0, 402.0, 398.0, 401.0, 399.0)
 
 
 def a_claim(*outcomes, **conditions):
-    """One whose conditions are given by kind."""
     return Claim(
         format=1,
         topic=Topic.SERVERS,
@@ -76,7 +75,6 @@ def outcome(verdict, **when):
 
 
 def slower(bound=None, **changes):
-    """Runserver's requests per second over Gunicorn's, below 1."""
     plain = {
         "says": "It is slower.",
         "experiment": "quick",
@@ -409,6 +407,8 @@ def test_a_verdict_of_a_fault_decides():
     asked = {"measured": None, "bound": None, "verdict": FaultVerdict.FAIL}
     assert of_faults(*cells, **asked).verdict is Verdict.HOLDS
     assert of_faults(*cells, **asked | {"verdict": FaultVerdict.PASS}).verdict is Verdict.DOES_NOT_HOLD
+    untold = of_faults(*cells, a_cell(4, verdict=FaultVerdict.UNKNOWN), **asked)
+    assert condition(untold).reason == "gunicorn:gthread: a repetition without a verdict"
 
 
 def test_a_fault_that_has_no_meaning_or_was_not_tried_there_decides_nothing():

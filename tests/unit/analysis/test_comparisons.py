@@ -50,7 +50,7 @@ def gains(one, two, **splits):
 
 
 @pytest.mark.parametrize(
-    ("cores", "text"), [(0.70, None), (0.75, "gunicorn:gthread: up to 75 %")], ids=["free", "bound"]
+    ("cores", "text"), [(0.70, None), (0.75, "gunicorn:gthread: up to 75 % of a core")], ids=["free", "bound"]
 )
 def test_reference_bound_when_the_generator_was_near_its_ceiling_for_the_reference(cores, text):
     busy = trials(GTHREAD, *FIVE, usage={"app": a_usage(0.95), "load": a_usage(cores)})

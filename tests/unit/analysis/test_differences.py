@@ -99,6 +99,12 @@ def test_a_difference_within_the_noise_floor_is_not_shown():
     assert found["row"].smallest == pytest.approx(1 / 0.8 - 1)
 
 
+def test_where_the_floor_was_asked_for_and_is_not_known_no_difference_is_shown():
+    found = compare_all({"row": around(0.5), "tie": around(1.0)}, {"row": None}, untold=["row", "tie"])
+    assert (found["row"].shown, found["row"].below_floor) == (Shown.UNCLEAR, True)
+    assert (found["tie"].shown, found["tie"].below_floor) == (Shown.TIE, False)
+
+
 def test_with_two_rounds_nothing_is_shown_and_there_is_no_interval():
     found = compare_all({"row": (0.5, 0.5), "other": around(0.5)}, {})
     assert (found["row"].shown, found["row"].interval, found["row"].smallest) == (None, None, None)
@@ -169,6 +175,15 @@ def test_rounds_without_a_valid_control_are_told_beside_the_noise_floor():
         "gunicorn:gthread against itself in no valid pair of trials",
     ]
     assert none.noise_floors == ()
+
+
+def test_rows_beside_a_reference_that_nobody_knows_against_itself_are_unclear():
+    plan = with_controls(a_plan())
+    run = a_run(even(), paired(RUNSERVER, around(0.5)), controls(GTHREAD, 320, 500), plan=plan)
+    (section,) = tabulate(run).sections
+    assert rows_of(section)[RUNSERVER].shown is Shown.UNCLEAR
+    (detail,) = said(section, DoubtKind.NOISE_FLOOR)
+    assert detail.text.endswith("too few trials tell what the reference is against itself")
 
 
 def test_a_run_that_was_made_without_controls_says_nothing_of_a_noise_floor():

@@ -7,7 +7,7 @@ import pytest
 
 from serverlab.analysis import tabulate
 from serverlab.model.definitions import Arrival, Spacing, Step
-from serverlab.model.records import StepResult
+from serverlab.model.records import Failure, StepResult
 from serverlab.model.tables import DoubtKind
 from serverlab.reports.columns import COLUMNS, default_columns
 from tests.unit.builders import (
@@ -114,6 +114,12 @@ def test_all_that_was_due_was_sent_and_answered():
 def test_requests_that_waited_for_a_user_or_were_never_sent_are_told():
     late = an_open_load(100.0, count=20_000, sent=3000, queued=2000, unsent=1000)
     assert doubts_of(five(load=late))[DoubtKind.QUEUED] == [(RUNSERVER, "50 % were sent late, 25 % never")]
+
+
+def test_what_was_never_sent_makes_no_share_of_errors_smaller():
+    wrong = Failure(name="ping", kind="status", status=503, count=5, example="503")
+    row = row_of(five(load=an_open_load(count=2995, sent=1000, unsent=2000, failures=(wrong,))))
+    assert row.errors.share == pytest.approx(0.005)
 
 
 def test_what_was_never_sent_and_how_late_the_generator_was_are_columns():

@@ -26,6 +26,13 @@ def test_a_failure_of_another_kind_than_expected_stays_one():
     assert (found.verdict, found.reason) == (Verdict.FAIL, r"no 5xx (server.toml expects '\\b414\\b')")
 
 
+def test_nothing_hides_behind_a_difference_that_is_expected():
+    both = judged(a_finding("A1-24", verdict=Verdict.FAIL, seen="4 KiB: 414; cookie: lacks Secure"), TELLS)
+    assert both.verdict is Verdict.FAIL
+    twice = judged(a_finding("A1-24", verdict=Verdict.FAIL, seen="4 KiB: 414; 8 KiB: 414"), TELLS)
+    assert twice.verdict is Verdict.DIFFERENCE
+
+
 def test_an_expected_difference_that_no_longer_occurs_fails():
     found = judged(a_finding("A1-24"), TELLS)
     assert (found.verdict, found.reason) == (

@@ -126,9 +126,7 @@ because = "All of it."
 
 def test_a_rule_that_says_two_things_of_the_same_answers_is_told(root):
     second = RULE.replace("holds", "does not hold")
-    assert mistakes(root, HEAD + RATIO + RULE + second) == [
-        "outcomes[0] and outcomes[1] can both fit"
-    ]
+    assert mistakes(root, HEAD + RATIO + RULE + second) == ["outcomes[0] and outcomes[1] can both fit"]
     assert mistakes(root, HEAD + RATIO + RULE + second.replace('"yes"', '"no"')) == []
 
 

@@ -16,7 +16,7 @@ from tests.fake_flood import NONE, opening, output
 from tests.fake_scene import FakeStack
 from tests.fakes import Answer, FakeShell
 
-RELOADED, ROLLED = repeating.FAULTS
+RELOADED, ROLLED, LIGHT = repeating.FAULTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,3 +234,9 @@ def test_nothing_may_fail_in_the_ledger_or_of_the_load():
 def test_the_prober_goes_on_until_the_longest_load_is_over(fault):
     before_s = fault.measured_s + flooding.MARGIN_S
     assert before_s + repeating.LOAD_S < cell.INJECTION_S
+
+
+def test_a_light_replacement_differs_from_the_other_in_the_weight_of_who_starts():
+    assert (ROLLED.each.starting_weight, LIGHT.each.starting_weight) == (1024, 102)
+    assert replace(LIGHT.each, starting_weight=1024) == ROLLED.each
+    assert LIGHT.rule == ROLLED.rule

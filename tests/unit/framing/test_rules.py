@@ -170,3 +170,9 @@ def test_a_function_judges_with_words_of_its_own():
 def test_a_path_that_can_be_read_in_two_ways_is_told(path, said):
     assert rules.normal_path(seen(entries=[logged(path=path)])) == said
     assert rules.normal_path(seen(400)) == ""
+
+
+def test_a_fragment_is_seen_wherever_it_stands():
+    got = logged(role="first#/../x", path="/lab/echo?marker=1-first#/../x")
+    assert rules.without_fragment(seen(entries=[got])) == f"200, the app got {got.path}"
+    assert rules.without_fragment(seen(entries=[logged(path="/lab/echo?marker=1-first")])) == ""

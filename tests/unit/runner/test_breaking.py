@@ -257,7 +257,7 @@ def test_an_outage_is_counted(fake):
         (StubFault(does={"inject": breaks_off}), "a container is gone"),
         (
             StubFault(does={"inject": partial(refuse, 409)}),
-            "a container has ended or is gone: the container is not running",
+            "a container has ended or is gone: the container is not running; see its last lines for why",
         ),
     ],
 )

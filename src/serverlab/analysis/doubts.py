@@ -44,7 +44,8 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     SectionRule(
         DoubtKind.REFERENCE_BOUND,
-        "the generator used more than 70 % of a core for the reference: it may be faster than shown",
+        "the generator used more than 70 % of a core, or of what it can ask at all, for the reference: it may be "
+        "faster than shown",
         "read every ratio as at most that; use a faster generator, or a slower reference",
         comparisons.reference_bound,
     ),
@@ -96,7 +97,8 @@ RULES: tuple[SectionRule | RowRule, ...] = (
     ),
     RowRule(
         DoubtKind.NOISE_FLOOR,
-        "the reference differs from itself by as much as these differ from it, so no difference is shown",
+        "the reference differs from itself by as much as these differ from it, or nobody knows by how much, "
+        "so no difference is shown",
         "add rounds until the noise floor is narrower",
         comparisons.noise_floor,
     ),

@@ -11,6 +11,7 @@ import msgspec
 from serverlab.analysis.conditions import environment_facts
 from serverlab.model.definitions import Difference, Server, Target, Track
 from serverlab.model.security import (
+    BETWEEN,
     Assault,
     Finding,
     SecurityNote,
@@ -21,9 +22,6 @@ from serverlab.model.security import (
 
 SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.DIFFERENCE, Verdict.PASS, Verdict.NA)
 """The worst first."""
-
-BETWEEN = "; "
-"""Between the things that were wrong, in what was seen of a finding."""
 
 BAD = (Verdict.FAIL, Verdict.UNKNOWN)
 """What ends `serverlab attack` with exit code 1."""

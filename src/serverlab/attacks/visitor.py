@@ -12,7 +12,7 @@ import httpx2
 from serverlab.attacks import inside
 from serverlab.attacks.stage import LEAKS, Outcome, Stage, failed, passed
 from serverlab.model.records import Check
-from serverlab.model.security import Verdict
+from serverlab.model.security import BETWEEN, Verdict
 from serverlab.probe import PASSWORD
 
 
@@ -196,7 +196,7 @@ def judged(
     asked = list(checks)
     numbers = dict(measured or {})
     if wrong := [f"{check.name}: {check.detail}" for check in asked if not check.ok]:
-        return failed("; ".join(wrong), f"{len(wrong)} of {len(asked)} are wrong", **numbers)
+        return failed(BETWEEN.join(wrong), f"{len(wrong)} of {len(asked)} are wrong", **numbers)
     if not asked:
         return Outcome(Verdict.UNKNOWN, "nothing asked", "the attack sent nothing", numbers)
     return passed(seen or ", ".join(dict.fromkeys(check.detail for check in asked)), **numbers)

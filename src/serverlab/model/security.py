@@ -11,6 +11,9 @@ from serverlab.model.records import Environment
 from serverlab.model.runs import Problem
 from serverlab.model.tables import Fact
 
+BETWEEN = "; "
+"""Between the things that were wrong, in what was seen of a finding."""
+
 
 class Verdict(enum.Enum):
     """Whether a stack did what it should.

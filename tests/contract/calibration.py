@@ -25,6 +25,7 @@ from serverlab.shell import HostShell
 
 SERVER = "calibration"
 DEFINITION = CHECKOUT / "tests/calibration/deploy/calibration"
+BURNING = Path(__file__).with_name("burning_locustfile.py")
 COPIED = ("app", "compose", "deploy", "loadtests", "requirements")
 TIMEOUT_S = 4.0
 NO_CEILING = {ceiling.IMAGE: "left out: test_ceiling.py measures one"}
@@ -105,6 +106,16 @@ def throttled(root: Path, into: Path, *, cpus: float) -> Path:
     """A copy of the checkout's stacks in which the generator has a CPU quota."""
     limit = "pids_limit: 256"
     return _changed(root, into, "load.yml", {limit: f"{limit}\n    cpus: {cpus}"})
+
+
+def burdened(root: Path, into: Path) -> Path:
+    """A copy of the checkout's stacks in which the generator computes for 15 ms before each ping."""
+    limit, mounted = "pids_limit: 256", "/loadtests/burning/locustfile.py"
+    changes = {
+        limit: f"{limit}\n    volumes: ['{BURNING}:{mounted}:ro']",
+        "${LOCUST_LOCUSTFILE:-/loadtests/ping/locustfile.py}": mounted,
+    }
+    return _changed(root, into, "load.yml", changes)
 
 
 def restarting(root: Path, into: Path) -> Path:

@@ -16,7 +16,8 @@ GENERATOR_CEILING = 0.85
 
 BUSY_GENERATOR = 0.6
 IDLE_STACK = 0.1
-"""A generator that is busier than the first while the stack leaves more than the second idle has set the pace, too."""
+"""A generator that is busier than the first while the stack leaves more than the second idle has set the pace, too,
+where users wait for answers before they ask: those of a closed workload, or of an open one that has too few."""
 
 LEAST_LAG_US = 2000
 LAG_SHARE = 0.1
@@ -189,7 +190,7 @@ def _generator_bound(load: LoadResult, usage: Mapping[str, Usage], cpus: int) ->
     idle = 1 - stack_s / (cpus * load.window_s)
     if share > GENERATOR_CEILING:
         yield f"generator-bound: it used {share:.0%} of a core, more than {GENERATOR_CEILING:.0%}; {LESS_LOAD}"
-    elif load.scheduled is None and share > BUSY_GENERATOR and idle > IDLE_STACK:
+    elif (load.scheduled is None or load.unsent) and share > BUSY_GENERATOR and idle > IDLE_STACK:
         yield (
             f"generator-bound: it used {share:.0%} of a core while the stack left {idle:.0%} of its own idle; "
             f"{LESS_LOAD}"

@@ -111,6 +111,12 @@ def test_a_busy_generator_has_set_the_pace_when_the_stack_had_time_left():
     assert of_load(app=1.0, load=0.84, cpus=2) != []
 
 
+@pytest.mark.parametrize(("unsent", "reasons"), [(0, 0), (1, 1)])
+def test_a_busy_generator_sets_the_pace_of_an_open_workload_that_has_too_few_users(unsent, reasons):
+    load = msgspec.structs.replace(a_load(400.0), scheduled=5000, unsent=unsent)
+    assert len(of_load(load, app=0.55, load=0.84)) == reasons
+
+
 def test_a_waiting_stack_under_a_resting_generator_is_no_reason():
     assert of_load(app=0.1, load=0.3) == []
 

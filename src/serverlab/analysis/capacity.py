@@ -57,9 +57,9 @@ def cells_of(plan: Plan) -> list[Cell]:
 
 
 def cell_of(planned: PlannedTrial) -> Cell:
-    """The search that a trial belongs to."""
-    variant = f":{planned.asked.variant}" if planned.asked else ""
-    return Cell(planned.target, planned.workload.removesuffix(variant), planned.cpus)
+    """The search that a trial belongs to; its workload is that of the search, and ``:`` what it is called itself."""
+    workload = planned.workload.rpartition(":")[0] if planned.asked else planned.workload
+    return Cell(planned.target, workload, planned.cpus)
 
 
 def probes_of(run: Run) -> dict[Cell, list[Probe]]:

@@ -66,9 +66,12 @@ class Asked(Record, frozen=True):
 
     @property
     def variant(self) -> str:
-        """What this form of the workload is called: ``at-87.5`` where it is open, else ``users-8`` or ``closed``."""
+        """What this form of the workload is called, which depends on purpose and load, as its window does.
+
+        ``search-at-87.5`` or the like where it is open, else ``users-8`` or ``closed``.
+        """
         if self.rate is not None:
-            return f"at-{self.rate:g}"
+            return f"{self.purpose.value}-at-{self.rate:g}"
         return "closed" if self.users is None else f"users-{self.users}"
 
     def __str__(self) -> str:

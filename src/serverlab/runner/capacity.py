@@ -77,7 +77,7 @@ def with_a_trial(plan: Plan, cell: Cell, asked: Asked) -> Plan:
     workload = f"{cell.workload}:{asked.variant}"
     number = len(plan.trials) + 1
     planned = PlannedTrial(
-        id=f"{number:03}-{asked.purpose.value}-{workload}-c{cell.cpus}-{cell.target}".replace(":", "."),
+        id=f"{number:03}-{workload}-c{cell.cpus}-{cell.target}".replace(":", "."),
         round=number,
         workload=workload,
         cpus=cell.cpus,

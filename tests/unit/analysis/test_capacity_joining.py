@@ -232,7 +232,7 @@ def test_a_run_that_was_made_otherwise_is_told_and_refused():
 
 def test_rates_that_both_runs_tried_in_windows_of_different_length_make_them_not_unlike():
     second = later(a_search())
-    name = "profile:at-300"
+    name = "profile:search-at-300"
     shorter = msgspec.structs.replace(second.plan.workloads[name], duration_s=5.0)
     plan = msgspec.structs.replace(second.plan, workloads=second.plan.workloads | {name: shorter})
     refuse_unlike(capacity_table(a_search(), msgspec.structs.replace(second, plan=plan)))

@@ -1,5 +1,6 @@
 """A search over a lab without containers: each trial planned from the last ones, saved, and gone on with."""
 
+import msgspec
 import pytest
 
 from serverlab import store
@@ -74,12 +75,26 @@ def test_the_trials_of_a_search_have_ids_rounds_and_workloads_of_their_own(fake,
     trials = run.plan.trials
     assert len({each.id for each in trials}) == len(trials)
     assert [each.round for each in trials] == list(range(1, len(trials) + 1))
-    assert trials[0].id == "001-closed-profile.closed-c1-gunicorn.gthread"
+    assert trials[0].id == "001-profile.closed-c1-gunicorn.gthread"
     assert {each.workload for each in trials} | {"profile"} == set(run.plan.workloads)
     opened = [run.plan.workloads[each.workload] for each in trials if each.asked.rate]
     assert {(each.arrival, each.spacing, each.users) for each in opened} == {
         (Arrival.OPEN, Spacing.POISSON, 64)
     }
+
+
+def test_the_plan_keeps_the_window_of_each_trial_where_a_rate_is_tried_for_several_purposes(fake, plan):
+    shorter = msgspec.structs.replace(plan.experiment.capacity, search_s=2.0)
+    experiment = msgspec.structs.replace(plan.experiment, capacity=shorter)
+    run = search(fake, msgspec.structs.replace(plan, experiment=experiment))
+    windows = {
+        (each.asked.rate, each.asked.purpose): run.plan.workloads[each.workload].duration_s
+        for each in run.plan.trials
+    }
+    tried = {rate for rate, purpose in windows if purpose is Purpose.CONFIRM}
+    assert tried
+    assert {windows[rate, Purpose.SEARCH] for rate in tried} == {2.0}
+    assert {windows[rate, Purpose.CONFIRM] for rate in tried} == {shorter.duration_s}
 
 
 def test_the_generator_is_given_the_rate_and_a_seed_of_its_own_each_time(fake, plan):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from serverlab.attacks import crowd, inside
 from serverlab.attacks.crowd import Try, a_name, an_address, attempt
@@ -23,9 +24,14 @@ CLOSED = (0, 502)
 
 WAYS = ("jwt", "plain", "session")
 
+Answers = TypeVar("Answers")
 
-def in_one_window(ask: Callable[[], list[Try]], *, now: Callable[[], float] = time.time) -> list[Try]:
-    """The answers of attempts that all fell into one window of the limits; they are made anew if they did not."""
+
+def in_one_window(ask: Callable[[], Answers], *, now: Callable[[], float] = time.time) -> Answers:
+    """The answers of attempts that all fell into one window of the limits; they are made anew if they did not.
+
+    What they are counted for, an address or an account, has to be a new one in each call of ``ask``.
+    """
     before = now() // WINDOW_S
     answers = ask()
     return answers if now() // WINDOW_S == before else ask()
@@ -167,15 +173,14 @@ def at_once(stage: Stage) -> Outcome:
 
 def many_addresses(stage: Stage) -> Outcome:
     """One user, guessed at from an address each time; who is signed in already notices nothing."""
-    victim = newcomer(stage, "jwt")
 
-    def ask() -> list[Try]:
+    def ask() -> tuple[Visitor, list[Try]]:
+        victim = newcomer(stage, "jwt")
         guesses = [attempt(victim.username, address=an_address()) for _ in range(PER_ACCOUNT + 3)]
-        return crowd.attempts(
-            stage, [*guesses, attempt(victim.username, password=victim.password, address=an_address())]
-        )
+        last = attempt(victim.username, password=victim.password, address=an_address())
+        return victim, crowd.attempts(stage, [*guesses, last])
 
-    answers = in_one_window(ask)
+    victim, answers = in_one_window(ask)
     looked_at = _looked_at(answers)
     here = victim.refresh().status_code
     return judged(

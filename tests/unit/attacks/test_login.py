@@ -5,6 +5,7 @@ import json
 import random
 import threading
 from collections import Counter
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
@@ -52,6 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not fields["username"]:
             self.send_error(400)
             return
+        self.username = fields["username"]
         allowed = self.server.allows(self)
         if (401 if allowed else 429) in self.server.hashes:
             hashlib.pbkdf2_hmac("sha256", b"password", b"salt", 50_000)
@@ -162,6 +164,17 @@ def test_answers_of_two_windows_are_not_judged_together():
     clock = iter([59.9, 60.1])
     made = iter([["first"], ["second"]])
     assert limits.in_one_window(lambda: next(made), now=lambda: next(clock)) == ["second"]
+
+
+def test_guesses_that_fell_into_two_windows_are_made_anew_at_another_user(asked, monkeypatch):
+    clock = iter([59.9, 60.1])
+    turning = partial(limits.in_one_window, now=lambda: next(clock))
+    monkeypatch.setattr(limits, "in_one_window", turning)
+    server = Guarded(limit=limits.PER_ACCOUNT, key=lambda request: request.username)
+    tokens = {"access": "a", "refresh": "r"}
+    outcome = asked(limits.many_addresses, server, site=lambda _: httpx2.Response(200, json=tokens))
+    assert outcome.verdict is Verdict.PASS, outcome
+    assert len(server.counted) == 2
 
 
 def test_a_difference_of_half_a_hash_is_found_and_noise_is_not():

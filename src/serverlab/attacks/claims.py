@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from serverlab.attacks.forge import Forger
+from serverlab.attacks.refusals import all_refused
 from serverlab.attacks.rows import Sent, Tokens, accepted, all_accepted, both, refused, sent
-from serverlab.attacks.stage import WAYS, Attack, Outcome, Stage, all_refused, failed, passed, said
+from serverlab.attacks.stage import WAYS, Attack, Outcome, Stage, failed, passed, said
 from serverlab.probe import Answer
 
 PUBLIC = "/api/ping/"

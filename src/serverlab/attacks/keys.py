@@ -19,8 +19,9 @@ from joserfc.jwk import RSAKey
 
 from serverlab.attacks.forge import Forger, Key, changed, hmac_of, hmac_signed, segment
 from serverlab.attacks.inside import run as run_inside
+from serverlab.attacks.refusals import all_refused
 from serverlab.attacks.rows import Tokens, all_accepted, both, refused, sent
-from serverlab.attacks.stage import UNSERVED, Attack, Outcome, Stage, all_refused, failed, passed
+from serverlab.attacks.stage import UNSERVED, Attack, Outcome, Stage, failed, passed
 
 COMMON_KEYS = ("secret", "password", "changeme", "your-256-bit-secret", "jwt", "key", "0" * 32)
 KIDS = {  # what a naive look-up by the name would make the key

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
+from functools import partial
+from statistics import median
 
 from serverlab.attacks import crowd, inside
 from serverlab.attacks.crowd import Try, a_name, an_address, attempt
+from serverlab.attacks.refusals import AGAIN, timed
 from serverlab.attacks.stage import HARMLESS, Attack, Outcome, Stage, leak_in
 from serverlab.attacks.visitor import judged, sign_up
 from serverlab.model.records import Check
@@ -46,6 +48,8 @@ ODD_PASSWORDS: dict[str, object] = {
     "a number": 7,
     "a lone surrogate": "\ud800",
 }
+JSON = {"Content-Type": "application/json"}
+LONG_S = 1.0
 
 
 def odd_passwords(stage: Stage) -> Outcome:
@@ -55,12 +59,14 @@ def odd_passwords(stage: Stage) -> Outcome:
         for name, password in ODD_PASSWORDS.items():
             # As JSON escapes, which is how a lone surrogate can be sent at all.
             body = json.dumps({"username": a_name(), "password": password})
-            before = time.monotonic()
-            answer = stage.post(way, "login", content=body, headers={"Content-Type": "application/json"})
-            slowest_s = max(slowest_s, time.monotonic() - before)
+            send = partial(stage.post, way, "login", content=body, headers=JSON)
+            answer, took_s = timed(send)
+            if took_s >= LONG_S:
+                took_s = median(timed(send)[1] for _ in range(AGAIN))
+            slowest_s = max(slowest_s, took_s)
             ok = answer.status in (400, 401) and not leak_in(answer)
             checks.append(Check(name=f"{name} to {way}", ok=ok, detail=str(answer.status)))
-    quick = Check(name="the slowest answer", ok=slowest_s < 1.0, detail=f"{slowest_s:.2f} s")
+    quick = Check(name="the slowest answer", ok=slowest_s < LONG_S, detail=f"{slowest_s:.2f} s")
     return judged([*checks, quick], seen="400, 401", measured={"slowest_s": slowest_s})
 
 

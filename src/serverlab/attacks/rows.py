@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from serverlab.attacks.forge import Forger
-from serverlab.attacks.stage import WAYS, Attack, Outcome, Stage, all_refused, failed, passed, said
+from serverlab.attacks.refusals import all_refused
+from serverlab.attacks.stage import WAYS, Attack, Outcome, Stage, failed, passed, said
 from serverlab.model.security import Verdict
 from serverlab.probe import Answer
 

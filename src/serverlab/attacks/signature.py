@@ -15,8 +15,9 @@ from serverlab.attacks.forge import (
     split,
     unsigned,
 )
+from serverlab.attacks.refusals import all_refused
 from serverlab.attacks.rows import Tokens, all_accepted, both, refused, sent, verify
-from serverlab.attacks.stage import Attack, Outcome, Stage, all_refused, failed, passed, said
+from serverlab.attacks.stage import Attack, Outcome, Stage, failed, passed, said
 
 SIZES = (4 << 10, 8 << 10, 16 << 10, 65 << 10, 1 << 20)
 ANY_REFUSAL = frozenset({0, 400, 401, 413, 414, 431})

@@ -133,8 +133,7 @@ def _value(sample: Sample, objective: Objective) -> float | None:
     percentile = objective.metric.percent
     if percentile is not None:
         return sample.percentile_us(percentile)
-    bad = sample.failed + (sample.load.unsent or 0)
-    return bad / max(1, bad, sample.due)
+    return sample.unserved_share
 
 
 def _missed(sample: Sample, objective: Objective) -> str:

@@ -56,8 +56,11 @@ def _ratio(metric: Metric, base: Evidence, new: Evidence) -> Measured:
 
 
 def _errors(base: Evidence, new: Evidence) -> Measured:
-    """The difference of the shares; where a run has no error at all, it may be that so many requests show none."""
-    before, after = ([sample.error_share for sample in each.samples] for each in (base, new))
+    """The difference of the shares; where a run has no error at all, it may be that so many requests show none.
+
+    What was never sent is an error, as it is to the objectives of `capacity`: whoever would have asked got no answer.
+    """
+    before, after = ([sample.unserved_share for sample in each.samples] for each in (base, new))
     shift = shift_of_means(before, after)
     if shift is not None:
         shift = replace(shift, unseen_below=_unseen(base), unseen_above=_unseen(new))
@@ -97,9 +100,9 @@ def _difference(base: Sequence[float], new: Sequence[float]) -> float | None:
 
 
 def _unseen(evidence: Evidence) -> float:
-    if any(sample.failed for sample in evidence.samples):
+    if any(sample.unserved for sample in evidence.samples):
         return 0.0
-    return unseen_share(sum(sample.began for sample in evidence.samples))
+    return unseen_share(sum(sample.due for sample in evidence.samples))
 
 
 def _all_of(value: Callable[[Sample], float | None], evidence: Evidence) -> list[float]:

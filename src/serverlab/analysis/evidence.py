@@ -68,6 +68,16 @@ class Sample:
         return self.failed / max(1, self.failed, self.began)
 
     @property
+    def unserved(self) -> int:
+        """Requests due within the window that failed or, of a schedule, were never sent."""
+        return self.failed + (self.load.unsent or 0)
+
+    @property
+    def unserved_share(self) -> float:
+        """What was not served as a share of all that was due within the window; 0 where nothing was."""
+        return self.unserved / max(1, self.unserved, self.due)
+
+    @property
     def late_share(self) -> float:
         """Requests still open at the end as a share of all that began within the window."""
         return self.load.late / max(1, self.load.late, self.began)

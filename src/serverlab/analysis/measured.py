@@ -17,7 +17,7 @@ from serverlab.model.claims import Cell, Metric
 from serverlab.model.runs import Run
 
 MOST_ERRORS = 0.01
-"""A cell in which a larger share of requests failed was under another load than the one it is compared with."""
+"""A cell in which a larger share of what was due failed or was never sent was under another load than the one it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ class Measured:
         if not samples:
             reasons = [reason for trial in self.evidence.void for reason in trial.void_reasons]
             return f"no valid trial{': ' + reasons[0] if reasons else ''}"
-        failed, began = sum(each.failed for each in samples), sum(each.began for each in samples)
-        share = failed / max(1, failed, began)
-        return f"{percent(share)} of its requests failed" if share > MOST_ERRORS else ""
+        unserved, due = sum(each.unserved for each in samples), sum(each.due for each in samples)
+        share = unserved / max(1, unserved, due)
+        what = "failed or were never sent" if any(each.load.unsent for each in samples) else "failed"
+        return f"{percent(share)} of its requests {what}" if share > MOST_ERRORS else ""
 
     def floor(self, metric: Metric) -> float | None:
         """How far a reference of its section differs from itself by the metric, on the log scale.

@@ -3,6 +3,7 @@
 import math
 import random
 
+import msgspec
 import pytest
 import scipy.stats
 
@@ -223,6 +224,16 @@ def test_no_errors_pass_only_where_so_many_requests_can_tell():
     ]
     found = change(compare_runs(a_run(failing(0, 0)), a_run(failing(0, 0)), ()), Metric.ERRORS)
     assert (found.value, found.interval.low, found.interval.high) == (0.0, -3 / 8000, 3 / 8000)
+
+
+def test_what_was_never_sent_is_an_error():
+    def of(unsent):
+        load = msgspec.structs.replace(a_load(400.0), scheduled=4000, unsent=unsent)
+        return [a_trial(round=number, load=load) for number in (1, 2, 3)]
+
+    assert change(compare_runs(a_run(of(0)), a_run(of(1000)), ()), Metric.ERRORS).value == 0.25
+    assert verdict(of(0), of(1000), "errors:+1pp") == [Verdict.FAIL]
+    assert verdict(of(0), of(0), "errors:+1pp") == [Verdict.PASS]
 
 
 def test_the_worst_verdict_is_that_of_the_comparison():

@@ -17,7 +17,7 @@ from serverlab.model.claims import Cell, Metric
 from serverlab.model.runs import Run
 
 MOST_ERRORS = 0.01
-"""A cell in which a larger share of what was due failed or was never sent was under another load than the one it is compared with."""
+"""A cell in which a larger share failed or was never sent was under another load than the one it is compared with."""
 
 
 @dataclass(frozen=True)

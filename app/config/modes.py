@@ -24,3 +24,17 @@ def allowed_debug(*, wanted: bool, hosts: Sequence[str]) -> bool:
             "so they are for localhost only. Unset one of the two."
         )
     return wanted
+
+
+def checks_csrf(*, wanted: bool, hosts: Sequence[str]) -> bool:
+    """Return whether a write with a cookie has to prove that a page of this app asked for it.
+
+    Raises:
+        ImproperlyConfigured: it is not wanted where others than this machine are served.
+    """
+    if not wanted and (others := sorted(set(hosts) - LOCAL_HOSTS)):
+        raise ImproperlyConfigured(
+            f"LAB_CSRF_CHECK=off with DJANGO_ALLOWED_HOSTS={','.join(others)}: any page could write as whoever is "
+            "signed in, so it is for localhost only. Unset one of the two."
+        )
+    return wanted

@@ -14,7 +14,7 @@ from config.cache import channel_layer, shared_cache
 from config.choices import one_of, switched, whole_number
 from config.database import tuned
 from config.keys import key_ring, optional, secret_key
-from config.modes import allowed_debug, cookie_name
+from config.modes import allowed_debug, checks_csrf, cookie_name
 
 env = environ.Env()
 
@@ -32,6 +32,9 @@ LAB_FAULTS = switched(env.ENVIRON, "LAB_FAULTS", default=False)
 LAB_CHEAP_HASHER = switched(env.ENVIRON, "LAB_CHEAP_HASHER", default=False)
 LAB_ACCESS_LOG = switched(env.ENVIRON, "LAB_ACCESS_LOG", default=False)
 LAB_LOGIN_LIMITS = switched(env.ENVIRON, "LAB_LOGIN_LIMITS", default=True)
+LAB_CSRF_CHECK = checks_csrf(
+    wanted=switched(env.ENVIRON, "LAB_CSRF_CHECK", default=True), hosts=ALLOWED_HOSTS
+)
 LAB_STATIC = one_of(env.ENVIRON, "LAB_STATIC", ("none", "app"))
 LAB_VARIANT = env.str("LAB_VARIANT", default="")
 LAB_CPUS = whole_number(env.ENVIRON, "LAB_CPUS", default=1)
@@ -74,6 +77,10 @@ if LAB_STATIC == "app":  # directly after SecurityMiddleware, as its documentati
         "whitenoise.middleware.WhiteNoiseMiddleware",
     )
     WHITENOISE_AUTOREFRESH = False  # nor with DEBUG, where it would look for each file anew
+if not LAB_CSRF_CHECK:
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.csrf.CsrfViewMiddleware"), "lab.unchecked.unchecked"
+    )
 if LAB_IDENTITY:
     MIDDLEWARE.insert(0, "lab.tracing.trace")
 if LAB_FAULTS:  # before everything that refuses requests: it tells what the server let through
@@ -201,7 +208,7 @@ if TRUSTED_PROXY:
 CORS_ALLOWED_ORIGINS = env.list("DJANGO_CORS_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/api/"
 
-# What a request may cost: larger bodies get 413 before they are read (config.guard)
+# What a request may cost: larger bodies get 413, and nobody reads more of them than it takes to say so (config.guard)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 << 20
 
 # Logging: JSON lines to stdout, and not one line for a request that went well or was refused

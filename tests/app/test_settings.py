@@ -89,7 +89,14 @@ def test_a_choice_is_one_of_its_words_and_the_first_by_default(read_settings, va
 
 @pytest.mark.parametrize(
     "variable",
-    ["LAB_LOGIN_LIMITS", "LAB_CHEAP_HASHER", "LAB_FAULTS", "DJANGO_SECURE_COOKIES", "DJANGO_TRUSTED_PROXY"],
+    [
+        "LAB_LOGIN_LIMITS",
+        "LAB_CHEAP_HASHER",
+        "LAB_CSRF_CHECK",
+        "LAB_FAULTS",
+        "DJANGO_SECURE_COOKIES",
+        "DJANGO_TRUSTED_PROXY",
+    ],
 )
 def test_a_misspelled_switch_stops_the_start(read_settings, variable):
     """Else it could switch a protection off."""
@@ -127,6 +134,17 @@ def test_debug_pages_are_for_this_machine_only(read_settings):
     for hosts in ("lab.example.org", "localhost,*"):
         with pytest.raises(ImproperlyConfigured, match="debug pages show settings and source"):
             read_settings(DJANGO_DEBUG="true", DJANGO_ALLOWED_HOSTS=hosts)
+
+
+def test_writes_without_a_csrf_token_are_for_this_machine_only(read_settings):
+    """Where any other host is served any page could write as whoever is signed in: that stops the start."""
+    unchecked = "lab.unchecked.unchecked"
+    assert unchecked not in read_settings(DJANGO_ALLOWED_HOSTS="lab.example.org")["MIDDLEWARE"]
+    found = read_settings(LAB_CSRF_CHECK="off", DJANGO_ALLOWED_HOSTS=".localhost,127.0.0.1")["MIDDLEWARE"]
+    assert found.index(unchecked) < found.index("django.middleware.csrf.CsrfViewMiddleware")
+    for hosts in ("lab.example.org", "localhost,*"):
+        with pytest.raises(ImproperlyConfigured, match="any page could write as whoever is signed in"):
+            read_settings(LAB_CSRF_CHECK="off", DJANGO_ALLOWED_HOSTS=hosts)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,7 +12,7 @@ from serverlab.analysis.conditions import environment_facts
 from serverlab.analysis.tolls import WELL_FOR_S
 from serverlab.formatting import exact, plural
 from serverlab.model.definitions import Target
-from serverlab.model.failure_tables import FailureCell, FailureTable
+from serverlab.model.failure_tables import FailureCell, FailureOverview, FailureTable
 from serverlab.model.fault_runs import FaultRun
 from serverlab.model.faults import Cell, Toll, Verdict
 from serverlab.model.tables import Fact, Spread
@@ -23,6 +24,7 @@ SEVERITY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.VOID, Verdict.PASS)
 WRONG = ("lost", "phantom", "duplicate", "torn", "stale")
 """What no fault excuses, by field of Toll; a duplicate only where the experiment's writes are guarded."""
 
+ID = re.compile(r"([A-Z])-(\d+)([a-z]*)")
 NOT_TRIED = "not tried: the run was stopped before"
 SINCE = ("fault/", "after/")
 """The phases from the fault to the end, as ``failed_by`` begins with them."""
@@ -58,6 +60,50 @@ def failure_table(run: FaultRun) -> FailureTable:
         ),
         problems=run.problems,
     )
+
+
+def overview(tables: Sequence[FailureTable], targets: Sequence[str]) -> FailureOverview:
+    """Every fault and target that a run has tried, each pair by the run that says most of it.
+
+    That is the one with the most repetitions that are not VOID, the newest among equals; runs are ordered by their
+    names, which begin with the time. ``targets`` are all in the order of the columns; those that no run has tried are
+    left out.
+    """
+    found: dict[tuple[str, str], tuple[FailureTable, FailureCell]] = {}
+    newest_first = sorted(tables, key=lambda table: table.run.rpartition("/")[2], reverse=True)
+    for table in newest_first:
+        for cell in table.cells:
+            if cell.verdict is not Verdict.NA and not cell.counted:
+                continue
+            known = found.get((cell.fault, cell.target))
+            if known is None or _shown(cell) > _shown(known[1]):
+                found[cell.fault, cell.target] = (table, cell)
+    tried = {target for _, target in found}
+    facts = {fault: table.faults[fault] for table in reversed(newest_first) for fault in table.faults}
+    return FailureOverview(
+        faults={fault: facts[fault] for fault in sorted(facts, key=_in_order)},
+        targets=tuple(target for target in targets if target in tried),
+        cells={pair: cell for pair, (_, cell) in found.items()},
+        runs=dict(Counter(table.run for table, cell in found.values() if cell.verdict is not Verdict.NA)),
+    )
+
+
+def _shown(cell: FailureCell) -> tuple[int, int]:
+    """How many repetitions were not VOID, and how many there were."""
+    tried = sum(cell.counted.values())
+    return tried - cell.counted.get(Verdict.VOID.value, 0), tried
+
+
+def _in_order(fault: str) -> tuple[str, int, str]:
+    """F-9 before F-10, and F-10 before F-10b.
+
+    Raises:
+        ValueError: it is no id of a fault.
+    """
+    parts = ID.fullmatch(fault)
+    if parts is None:
+        raise ValueError(f"no id of a fault: {fault!r}")
+    return parts[1], int(parts[2]), parts[3]
 
 
 def of_server(table: FailureTable, server: str) -> FailureTable:

@@ -21,8 +21,8 @@ CORS_ORIGIN = "https://app.example"
 SPLIT = "gunicorn:gthread+nginx"
 """Where it is asked what holds with Daphne beside a server that speaks no WebSocket."""
 
-REPLICATED = (SPLIT, "daphne:production+nginx")
-"""Where it is asked what two replicas have in common: one target of each interface."""
+BOTH_INTERFACES = (SPLIT, "daphne:production+nginx")
+"""Where it is asked what two replicas have in common, and what a browser sends: one target of each interface."""
 
 DIRECT = ("runserver:threaded", "gunicorn:gthread", "uwsgi:http", "apache:daemon", "daphne:production")
 EDGED = (
@@ -100,6 +100,15 @@ def _https_only() -> Mapping[str, str]:
     }
 
 
+def _unchecked() -> Mapping[str, str]:
+    return {
+        "LAB_CSRF_CHECK": "off",
+        "LAB_PLAIN_TOKENS": "cookie",
+        "LAB_ALLOWED_HOSTS": ".localhost,127.0.0.1",
+        "LAB_ACCESS_LOG": "on",
+    }
+
+
 def _stateless() -> Mapping[str, str]:
     return {"LAB_JWT_VERIFY": "stateless", "LAB_SESSION_STORE": "cache"}
 
@@ -143,17 +152,26 @@ PROFILES = {
         targets=(SPLIT,),
         realtime=True,
     ),
-    "replicated": Profile("as open, two replicas with one database", _open, targets=REPLICATED, replicas=2),
+    "replicated": Profile(
+        "as open, two replicas with one database", _open, targets=BOTH_INTERFACES, replicas=2
+    ),
     "unshared": Profile(
-        "as open, two replicas with a database each", _open, targets=REPLICATED, replicas=2, shared_data=False
+        "as open, two replicas with a database each",
+        _open,
+        targets=BOTH_INTERFACES,
+        replicas=2,
+        shared_data=False,
     ),
     "unshared-stateless": Profile(
         "two replicas with a database each and in it a cache each, which has the sessions; tokens believed without a "
         "query",
         _stateless,
-        targets=REPLICATED,
+        targets=BOTH_INTERFACES,
         replicas=2,
         shared_data=False,
+    ),
+    "unchecked": Profile(
+        "as open, plain tokens in cookies, no CSRF check, access logs", _unchecked, targets=BOTH_INTERFACES
     ),
 }
 """By name; a stack keeps the keys that were made for it, so the attacker of the lab can sign as the stack does."""

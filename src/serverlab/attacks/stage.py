@@ -20,6 +20,7 @@ from serverlab.attacks.forge import Forger, forger_of
 from serverlab.compose import Engine, StackSettings
 from serverlab.model.security import Verdict
 from serverlab.probe import ONE_REQUEST_EACH, PASSWORD, Answer, Expectation, claims_of, front_url
+from serverlab.shell import HostShell, Shell
 
 LEAKS = ("Traceback (most recent", "django/", "/app/", "/venv/", "DJANGO_", "SECRET", "sqlite3", "psycopg")
 """What no answer may hold: a traceback, a path, a setting."""
@@ -105,6 +106,7 @@ class Stage:
     engine: Engine
     expected: Expectation
     rounds: int = 10
+    shell: Shell = field(default_factory=HostShell)
 
     @property
     def settings(self) -> StackSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import msgspec
 
 from serverlab import sampler
 from serverlab.analysis.framing import LATER, OTHERS, kind_of, smuggled
-from serverlab.compose import ENGINE_ERRORS, Engine, engine_failed
+from serverlab.compose import ENGINE_ERRORS, Container, Engine, engine_failed
 from serverlab.errors import LabError
 from serverlab.framing.case import Case, Draft, Form, Seen
 from serverlab.framing.exchange import Received, exchange
@@ -29,6 +29,9 @@ AT_ONCE = 4
 """Forms that are asked at the same time, where the server has threads enough that none waits for another."""
 
 ENOUGH_THREADS = 8
+LOOK_S = 0.02
+"""Between two looks at what a form costs."""
+
 UNSETTLED = "the app did not come to rest: what it got late may be missing"
 LATE = "the app got more of it after it was judged"
 BROKEN = (httpx2.HTTPError, OSError, LookupError, ValueError, LabError, *ENGINE_ERRORS)
@@ -210,19 +213,37 @@ def _innocent(place: Place, draft: Draft) -> Reply | None:
 
 
 def measured(place: Place, form: Form) -> Asked:
-    """The same, with what it cost the app's containers."""
+    """The same, with what it cost the app's containers; their memory is looked at all the while."""
     containers = place.engine.containers("app")
-    before = [sampler.read(container) for container in containers]
-    asked = ask_form(place, form)
-    after = [sampler.read(container) for container in containers]
-    pairs = [(one, other) for one, other in zip(before, after, strict=True) if one and other]
-    growth_mb = sum(other.memory_bytes - one.memory_bytes for one, other in pairs) / 1e6
-    costs = {
-        "cpu_s": round(sum(other.cpu_s - one.cpu_s for one, other in pairs), 3),
-        "memory_growth_mb": round(growth_mb, 1),
-        "sent_mb": round(asked.received.sent_bytes / 1e6, 1),
+    looks = [_look(containers)]
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        asking = pool.submit(ask_form, place, form)
+        while not asking.done():
+            looks.append(_look(containers))
+            wait([asking], timeout=LOOK_S)
+    asked = asking.result()
+    looks.append(_look(containers))
+    return Asked(form, asked.token, asked.received, asked.other, measured=_costs(looks, asked.received))
+
+
+def _look(containers: Sequence[Container]) -> tuple[sampler.Sample, ...]:
+    """What each container has used until now; nothing where one of them does not say."""
+    found = [sampler.read(container) for container in containers]
+    return tuple(each for each in found if each) if all(found) else ()
+
+
+def _costs(looks: Sequence[tuple[sampler.Sample, ...]], received: Received) -> dict[str, float]:
+    """CPU time of all containers from the first look to the last, and memory at its most beyond that at the first."""
+    first, *later = looks
+    if not first or not looks[-1]:
+        return {}
+    cpu_s = [sum(each.cpu_s for each in look) for look in (first, looks[-1])]
+    held = [sum(each.memory_bytes for each in look) for look in (first, *filter(None, later))]
+    return {
+        "cpu_s": round(cpu_s[1] - cpu_s[0], 3),
+        "memory_growth_mb": round((max(held) - held[0]) / 1e6, 1),
+        "sent_mb": round(received.sent_bytes / 1e6, 1),
     }
-    return Asked(form, asked.token, asked.received, asked.other, measured=costs if pairs else {})
 
 
 def judge(

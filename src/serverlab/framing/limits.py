@@ -135,7 +135,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "H-65",
         "Bodies beyond their limits",
-        "413 or the like, little memory kept; never a short body",
+        "413 or the like, little memory; never a short body",
         (
             Form("as long as the app takes", _json(_credentials(APP_LIMIT)), within(400, 401)),
             Form(

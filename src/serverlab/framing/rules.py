@@ -188,11 +188,13 @@ def stays_here(seen: Seen) -> str:
 
 
 def measured_at_most(name: str, most: float, unit: str) -> Rule:
-    """What was measured under that name is no more."""
+    """What was measured under that name is no more; nor is it right where nothing was."""
 
     def rule(seen: Seen) -> str:
         found = seen.measured.get(name)
-        return f"{happened(seen)}: {found:.1f} {unit}" if found is not None and found > most else ""
+        if found is None:
+            return f"{happened(seen)}: {name} was not measured"
+        return f"{happened(seen)}: {found:.1f} {unit}" if found > most else ""
 
     return rule
 

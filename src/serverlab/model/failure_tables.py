@@ -56,3 +56,15 @@ class FailureTable(Record, frozen=True):
     def cell(self, fault: str, target: str) -> FailureCell | None:
         """What the fault did to the target, None where that was not planned."""
         return next((each for each in self.cells if (each.fault, each.target) == (fault, target)), None)
+
+
+class FailureOverview(Record, frozen=True):
+    """Faults against targets over many runs; ``cells`` by fault and target, none for a pair that nobody has tried.
+
+    ``runs`` says of how many pairs each run is the one that is shown, n/a aside.
+    """
+
+    faults: dict[str, FaultFacts]
+    targets: tuple[str, ...]
+    cells: dict[tuple[str, str], FailureCell]
+    runs: dict[str, Count]

@@ -3,13 +3,14 @@
 ``<!-- table: results/... workload=profile cpus=1 edge=none columns=rps,ratio --> ... <!-- /table -->`` holds one
 section, or all that fit where a key is left out. ``<!-- figure: results/... target=... value=rps -->123<!-- /figure
 -->`` holds one number within a sentence. The others stand alone: ``attacks`` (with ``only=A1``) against servers, and
-``measured`` what they measured; ``http`` what targets make of odd requests; ``failures`` (``only=F-2``) faults against
-targets, ``fault`` (``fault=F-01``) what one of them cost, ``timeline`` (``fault=F-01 target=gunicorn:gthread``) the
-picture of a cell, which is a file of its own; with ``server=gunicorn`` ``attacks``, ``http`` and ``failures`` are about
-that one, every variant of it, in brief; ``capacity`` what a search found, or the searches in several folders
-together; ``agreement`` (``again=results/...``) the ratios of two runs of the same; ``crosscheck`` what other generators
-saw; ``images`` what the images are made of; ``bench`` how fast the lab itself is; ``claims: claims`` all popular
-sentences with their verdicts, ``claim: NAME`` one of them; ``definition: server gunicorn`` what a definition says.
+``measured`` what they measured; ``http`` what targets make of odd requests; ``failures`` (``only=F-2``) faults
+against targets, ``matrix`` the same of all runs below a folder together, ``fault`` (``fault=F-01``) what one of them
+cost, ``timeline`` (``fault=F-01 target=gunicorn:gthread``) the picture of a cell, which is a file of its own; with
+``server=gunicorn`` ``attacks``, ``http`` and ``failures`` are about that one, every variant of it, in brief;
+``capacity`` what a search found, or the searches in several folders together; ``agreement`` (``again=results/...``)
+the ratios of two runs of the same; ``crosscheck`` what other generators saw; ``images`` what the images are made of;
+``bench`` how fast the lab itself is; ``claims: claims`` all popular sentences with their verdicts, ``claim: NAME``
+one of them; ``definition: server gunicorn`` what a definition says.
 Markers in code are left alone.
 """
 
@@ -25,7 +26,7 @@ from serverlab.reports.markers import render_marker
 from serverlab.reports.results import Results
 
 KINDS = (
-    "table|figure|agreement|definition|attacks|http|failures|fault|timeline|measured|capacity|crosscheck|bench"
+    "table|figure|agreement|definition|attacks|http|failures|matrix|fault|timeline|measured|capacity|crosscheck|bench"
     "|images|claims|claim"
 )
 MARKER = re.compile(

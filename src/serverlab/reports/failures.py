@@ -8,7 +8,7 @@ from string import ascii_lowercase
 from serverlab.analysis.failures import of_server
 from serverlab.errors import UsageError
 from serverlab.formatting import ABSENT, amount, exact, one_line, percent, plural, seconds, span
-from serverlab.model.failure_tables import FailureCell, FailureTable
+from serverlab.model.failure_tables import FailureCell, FailureOverview, FailureTable
 from serverlab.model.fault_runs import FaultFacts
 from serverlab.model.faults import Rule, Verdict
 from serverlab.model.tables import Spread
@@ -22,6 +22,10 @@ SIGNS = {
     Verdict.NA: ABSENT,
 }
 LEGEND = "✓ passed the rule of the fault, ✗ did not, ? not shown, – has no meaning there; 2/5: in so many repetitions."
+LEGEND_OF_ALL = (
+    "✓ passed the rule of the fault, ✗ did not, ? not shown, – has no meaning there; empty: not tried. The number says "
+    "in how many repetitions; 2/5: in two of five."
+)
 PAGES = "faults"
 """Where the pages of faults are, seen from docs/."""
 
@@ -51,6 +55,18 @@ def render_matrix(table: FailureTable, only: str, *, pages: str = PAGES) -> str:
     controls = [_control(table, name, pages) for name in chosen if name not in faults]
     rows = [[_link(name, pages), plain(facts.title), *_signs(table, name)] for name, facts in faults.items()]
     lines = [*grid(["id", "fault", *table.targets], rows), "", LEGEND, "", *controls, *_facts(table)]
+    return "\n".join(lines)
+
+
+def render_whole_matrix(found: FailureOverview, *, pages: str = PAGES) -> str:
+    """What the runs together have found of every fault on every target. No line feed at the end."""
+    rows = [
+        [_link(name, pages), plain(facts.title), *(_sign_of_all(found, name, each) for each in found.targets)]
+        for name, facts in found.faults.items()
+        if not facts.rule.must_lose
+    ]
+    runs = [f"- `{run}`: {plural(count, 'verdict')}" for run, count in sorted(found.runs.items())]
+    lines = [*grid(["id", "fault", *found.targets], rows), "", LEGEND_OF_ALL, "", "From the runs:", "", *runs]
     return "\n".join(lines)
 
 
@@ -149,6 +165,15 @@ def _sign(cell: FailureCell) -> str:
     had = cell.counted.get(cell.verdict.value, 0)
     share = f" {had}/{tried}" if had and had < tried else ""
     return f"{SIGNS[cell.verdict]}{share}"
+
+
+def _sign_of_all(found: FailureOverview, fault: str, target: str) -> str:
+    """The verdict's sign with the number of repetitions that had it, and of how many where not all did."""
+    cell = found.cells.get((fault, target))
+    if cell is None:
+        return ""
+    sign, tried = _sign(cell), sum(cell.counted.values())
+    return f"{sign} {tried}" if tried and "/" not in sign else sign
 
 
 def _row(cell: FailureCell) -> list[str]:

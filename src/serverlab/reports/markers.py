@@ -18,7 +18,7 @@ from serverlab.reports.capacity import render_excerpt as render_capacities
 from serverlab.reports.claims import named, render_claim, render_overview
 from serverlab.reports.crosscheck import render_crosscheck
 from serverlab.reports.definitions import render_definition
-from serverlab.reports.failures import render_fault, render_matrix
+from serverlab.reports.failures import render_fault, render_matrix, render_whole_matrix
 from serverlab.reports.failures import render_server as render_failures_of
 from serverlab.reports.framing import render_again, render_framing
 from serverlab.reports.framing import render_server as render_framing_of
@@ -42,6 +42,7 @@ KEYS = {
     "attacks": ("only", "server"),
     "http": ("only", "again", "server"),
     "failures": ("only", "server"),
+    "matrix": (),
     "fault": ("fault",),
     "timeline": ("fault", "target", "repetition"),
     "measured": ("only",),
@@ -149,6 +150,10 @@ def _failures(results: Results, path: str, chosen: dict[str, str], *, folder: Pu
     return render_matrix(table, only, pages=pages)
 
 
+def _matrix(results: Results, path: str, chosen: dict[str, str], *, folder: PurePosixPath) -> str:  # noqa: ARG001
+    return render_whole_matrix(results.all_failures(path), pages=posixpath.relpath(FAULTS, folder))
+
+
 def _fault(results: Results, path: str, chosen: dict[str, str]) -> str:
     return render_fault(results.failures(path), chosen.get("fault", ""))
 
@@ -229,6 +234,7 @@ BLOCKS = {
 
 PLACED = {
     "failures": _failures,
+    "matrix": _matrix,
     "timeline": _timeline,
 }
 """The same for kinds whose text refers to other files, so that it matters where the page is."""

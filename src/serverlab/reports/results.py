@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from serverlab.analysis import tabulate
 from serverlab.analysis.capacity_tabulating import capacity_table
 from serverlab.analysis.crosscheck import crosscheck_table
-from serverlab.analysis.failures import failure_table
+from serverlab.analysis.failures import failure_table, overview
 from serverlab.analysis.security import security_table
 from serverlab.catalog import Catalog, load_catalog
 from serverlab.errors import UsageError
@@ -18,7 +18,7 @@ from serverlab.model.benchmarks import Benchmark
 from serverlab.model.capacity_tables import CapacityTable
 from serverlab.model.claims import JudgedClaim
 from serverlab.model.crosscheck import CrossTable
-from serverlab.model.failure_tables import FailureTable
+from serverlab.model.failure_tables import FailureOverview, FailureTable
 from serverlab.model.framing import Differential
 from serverlab.model.inventories import Inventory
 from serverlab.model.runs import Run
@@ -30,6 +30,7 @@ from serverlab.reports.inventory import read_inventory
 from serverlab.store import read_assault, read_fault_run, read_run
 from serverlab.store.crosschecks import read_crosscheck
 from serverlab.store.framing_runs import read_differential
+from serverlab.store.layout import FAULT_PLAN
 
 
 @dataclass
@@ -100,6 +101,18 @@ class Results:
         if path not in self._failures:
             self._failures[path] = failure_table(read_fault_run(self._folder(path)))
         return self._failures[path]
+
+    def all_failures(self, path: str) -> FailureOverview:
+        """What all runs with faults below the folder ``path``, which is relative to the root, found together.
+
+        Raises:
+            UsageError: there is none, or one that cannot be read.
+        """
+        runs = sorted(file.parent for file in self._folder(path).glob(f"**/{FAULT_PLAN}"))
+        if not runs:
+            raise UsageError(f"{path}: no run with faults below it")
+        tables = [self.failures(str(each.relative_to(self.root))) for each in runs]
+        return overview(tables, [str(target) for target in self.catalog.targets()])
 
     def differential(self, path: str) -> Differential:
         """What targets made of odd requests in the folder ``path``, which is relative to the root.

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from serverlab.analysis.failures import failed_since, failure_table, merged
+from serverlab.analysis.failures import failed_since, failure_table, merged, overview
 from serverlab.model.faults import Probing, Verdict
 from tests.unit.broken import KILLED, a_cell, a_fault_run, a_toll
 from tests.unit.builders import GTHREAD, RUNSERVER
@@ -111,3 +111,57 @@ def test_every_planned_pair_has_a_cell_and_what_is_skipped_its_reason():
         "1 core",
         "2 of 4, 2 repetitions of each, in random order (seed 7)",
     ]
+
+
+TARGETS = (RUNSERVER, GTHREAD, "daphne:production")
+
+
+def a_table(when, *cells, **changes):
+    return msgspec.structs.replace(failure_table(a_fault_run(cells, **changes)), run=f"faults/{when}")
+
+
+def verdicts(*words):
+    return [a_cell(number, verdict=Verdict(word)) for number, word in enumerate(words, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "shown"),
+    [
+        (("pass",), ("fail",), {"fail": 1}),
+        (("pass", "pass"), ("fail",), {"pass": 2}),
+        (("pass",), ("void", "void"), {"pass": 1}),
+        (("pass",), (), {"pass": 1}),
+        (("void",), ("unknown",), {"unknown": 1}),
+    ],
+    ids=[
+        "the newer of equals",
+        "more repetitions",
+        "VOID shows nothing",
+        "planned and not tried",
+        "not shown is more than VOID",
+    ],
+)
+def test_of_many_runs_the_one_that_says_most_is_shown(older, newer, shown):
+    runs = [a_table("20261123-000000", *verdicts(*newer)), a_table("20261122-000000", *verdicts(*older))]
+    for tables in (runs, runs[::-1]):
+        found = overview(tables, TARGETS)
+        assert found.cells[KILLED, GTHREAD].counted == shown
+        assert list(found.runs.values()) == [1]
+
+
+def test_a_pair_that_nobody_tried_has_no_cell_and_a_target_that_nobody_tried_no_column():
+    skipped = {f"{KILLED} {RUNSERVER}": "no worker to kill"}
+    found = overview([a_table("20261122-000000", *verdicts("pass"), skipped=skipped)], TARGETS)
+    assert found.targets == (RUNSERVER, GTHREAD)
+    assert found.cells[KILLED, RUNSERVER].verdict is Verdict.NA
+    assert found.runs == {"faults/20261122-000000": 1}
+    unplanned = overview([a_table("20261122-000000", *verdicts("pass"))], TARGETS)
+    assert unplanned.targets == (GTHREAD,)
+
+
+def test_faults_stand_in_the_order_of_their_numbers():
+    facts = a_fault_run([]).plan.faults[KILLED]
+    names = ("S-01", "F-10b", "F-10", "F-9")
+    cells = [a_cell(planned=a_cell().planned)]
+    table = a_table("20261122-000000", *cells, faults=dict.fromkeys(names, facts))
+    assert list(overview([table], TARGETS).faults) == ["F-9", "F-10", "F-10b", "S-01"]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from serverlab.attacks import ATTACKS, traits
-from serverlab.attacks.profiles import PROFILES, REPLICATED
+from serverlab.attacks.profiles import BOTH_INTERFACES, PROFILES
 from serverlab.catalog import load_catalog
 from serverlab.cli.context import CHECKOUT
 from serverlab.model.definitions import Target
@@ -102,7 +102,7 @@ def test_an_answer_that_is_neither_yes_nor_no_is_no_share():
 def test_what_replicas_share_is_asked_on_stacks_of_two():
     catalog = load_catalog(CHECKOUT)
     split = CoreSplit(stack="0", generator="1", disjoint=True)
-    for target in REPLICATED:
+    for target in BOTH_INTERFACES:
         settings = {
             name: stage_settings(catalog, Target.parse(target), name, split=split, label="unit")
             for name in ("replicated", "unshared", "unshared-stateless")

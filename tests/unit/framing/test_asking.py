@@ -12,7 +12,7 @@ import requests.exceptions
 from serverlab.compose import Engine
 from serverlab.errors import LabError
 from serverlab.framing import CASES, exchange, limits
-from serverlab.framing.asking import Asked, Place, found, judge, place_of
+from serverlab.framing.asking import Asked, Place, _costs, found, judge, place_of
 from serverlab.framing.case import Case, Form
 from serverlab.framing.exchange import Received
 from serverlab.framing.record import Rows
@@ -21,6 +21,7 @@ from serverlab.framing.rules import refused
 from serverlab.model.definitions import Target
 from serverlab.model.framing import Kind, Logged
 from serverlab.model.security import Verdict
+from serverlab.sampler import Sample
 from tests.fake_engine import ExecResult, FakeClient
 from tests.unit.framing.smuggler import Planted, by_length, careful, serving, told
 
@@ -252,3 +253,35 @@ def test_what_costs_much_is_measured():
         )
     (answer,) = line.answers
     assert (answer.measured["cpu_s"], answer.measured["memory_growth_mb"]) == (0.0, 0.0)
+
+
+def look(memory_mb, cpu_s=0.0):
+    return (
+        Sample(
+            t=0.0,
+            role="app",
+            container="app",
+            cpu_s=cpu_s,
+            memory_bytes=round(memory_mb * 1e6),
+            throttled_s=0.0,
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("looks", "growth_mb"),
+    [
+        ([look(10), look(30), look(12, 0.5)], 20.0),
+        ([look(10), (), look(12, 0.5)], 2.0),
+        ([look(10), look(9), look(8, 0.5)], 0.0),
+    ],
+    ids=["given back afterwards", "a look that failed", "less"],
+)
+def test_memory_counts_at_its_most_from_the_first_look_on(looks, growth_mb):
+    costs = _costs(looks, Received(data=b"", closed=True, sent_bytes=3_000_000))
+    assert costs == {"cpu_s": 0.5, "memory_growth_mb": growth_mb, "sent_mb": 3.0}
+
+
+@pytest.mark.parametrize("looks", [[(), look(10)], [look(10), look(11), ()]])
+def test_a_container_that_does_not_say_what_it_used_costs_nothing_known(looks):
+    assert _costs(looks, Received(data=b"", closed=True, sent_bytes=0)) == {}

@@ -147,10 +147,10 @@ def test_a_redirect_stays_here(location, said):
     assert rules.stays_here(seen(301, headers={"location": location})) == said
 
 
-def test_a_measurement_has_its_bound_and_its_absence_breaks_none():
+def test_a_measurement_has_its_bound_and_has_to_be_there():
     rule = rules.measured_at_most("cpu_s", 1.0, "s of CPU")
     assert rule(seen(measured={"cpu_s": 1.0})) == ""
-    assert rule(seen()) == ""
+    assert rule(seen()) == "200: cpu_s was not measured"
     assert rule(seen(400, measured={"cpu_s": 1.25})) == "400: 1.2 s of CPU"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from serverlab import store
 from serverlab.errors import UsageError
 from serverlab.reports import render_docs, stale
 from serverlab.reports.columns import COLUMNS
+from serverlab.reports.results import Results
 from tests.unit.broken import a_cell, a_fault_run
 
 CLEAN = "results/quick/20261122-101500"
@@ -350,6 +353,16 @@ def test_failures_lead_to_the_page_of_each_fault_wherever_they_stand(broken, nam
     assert f"| [F-01]({link}F-01.md) |" in rendered_below(
         broken, page, f"<!-- failures: {BROKEN}{keys} --><!-- /failures -->"
     )
+
+
+def test_the_whole_matrix_is_of_every_run_below_a_folder(broken, monkeypatch):
+    monkeypatch.setattr(Results, "catalog", SimpleNamespace(targets=lambda: ["gunicorn:gthread"]))
+    text = rendered_below(broken, broken / "docs.md", "<!-- matrix: results --><!-- /matrix -->")
+    assert "| [F-01](docs/faults/F-01.md) | worker killed | ✓ 1 |" in text
+    (broken / "empty").mkdir()
+    assert mistakes(broken / "docs.md", "<!-- matrix: empty --><!-- /matrix -->") == [
+        "docs.md, line 1: empty: no run with faults below it"
+    ]
 
 
 def rendered_below(root, page, text):

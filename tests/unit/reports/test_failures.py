@@ -5,13 +5,20 @@ import xml.etree.ElementTree as ET
 import msgspec
 import pytest
 
-from serverlab.analysis.failures import failure_table
+from serverlab.analysis.failures import failure_table, overview
 from serverlab.errors import UsageError
 from serverlab.model.faults import Probing, Rule, Verdict
-from serverlab.reports.failures import COLUMNS, render_fault, render_matrix, render_server, rule_in_words
+from serverlab.reports.failures import (
+    COLUMNS,
+    render_fault,
+    render_matrix,
+    render_server,
+    render_whole_matrix,
+    rule_in_words,
+)
 from serverlab.reports.timeline import phases, picture, picture_name
 from tests.unit.broken import KILLED, a_cell, a_fault_run, a_toll
-from tests.unit.builders import RUNSERVER
+from tests.unit.builders import GTHREAD, RUNSERVER
 
 SVG = "{http://www.w3.org/2000/svg}"
 LATE = "not recovered within 12 s"
@@ -43,6 +50,24 @@ def test_the_matrix_has_a_sign_for_each_target_and_how_often_it_was_so():
         "| :-- | :-- | :-- | :-- |",
         "| [F-01](faults/F-01.md) | worker killed | ✓ | ✗ 1/2 |",
     ]
+
+
+def test_the_whole_matrix_tells_repetitions_and_leaves_empty_what_nobody_tried():
+    older = msgspec.structs.replace(a_table(), run="faults/20261121-000000")
+    skipped = {f"{KILLED} {RUNSERVER}": "no worker to kill"}
+    newer = failure_table(a_fault_run([a_cell(1, verdict=Verdict.FAIL)], skipped=skipped))
+    fault = "| [F-01](../faults/F-01.md) | worker killed |"
+    lines = render_whole_matrix(
+        overview([older, newer], [RUNSERVER, GTHREAD]), pages="../faults"
+    ).splitlines()
+    assert lines[:3] == [
+        "| id | fault | runserver:threaded | gunicorn:gthread |",
+        "| :-- | :-- | :-- | :-- |",
+        f"{fault} ✗ 1/2 | ✓ 2 |",
+    ]
+    assert lines[-2:] == ["", "- `faults/20261121-000000`: 2 verdicts"]
+    alone = render_whole_matrix(overview([newer], [RUNSERVER, GTHREAD]), pages="../faults").splitlines()
+    assert alone[2] == f"{fault} – | ✗ 1 |"
 
 
 def test_a_fault_is_told_with_its_rule_its_toll_and_why_it_was_not_passed():

@@ -49,9 +49,11 @@ def is_key(text: str) -> bool:
 def once(request: Request, write: Callable[[], Response]) -> Response:
     """Return what `write` answers; for a request that repeats one under the same key, what that one was answered.
 
-    Without a key this is only `write`, and costs nothing. Refusals are exceptions: they keep no key.
+    Without a key this is only `write`, and costs nothing. Refusals are exceptions: they keep no key. The body is read
+    before anything is locked: a client that stops in the middle of it holds up nobody else's writes.
 
     Raises:
+        ParseError, UnsupportedMediaType: the body cannot be read.
         ValidationError: the key is malformed.
         KeyReused: the key stands for another request of this user.
         Conflict: the database refused what validation had let pass.
@@ -59,18 +61,18 @@ def once(request: Request, write: Callable[[], Response]) -> Response:
     key = request.headers.get(HEADER)
     if key is not None and not is_key(key):
         raise ValidationError({HEADER: ["Must be 1 to 64 of A-Z, a-z, 0-9, _ and -."]})
+    content = request.data
     with _refusing_conflicts():
-        return write() if key is None else _first_or_same(request, key, write)
+        return write() if key is None else _first_or_same(request, key, _fingerprint(request, content), write)
 
 
 @transaction.atomic
-def _first_or_same(request: Request, key: str, write: Callable[[], Response]) -> Response:
+def _first_or_same(request: Request, key: str, fingerprint: str, write: Callable[[], Response]) -> Response:
     """Write, and keep the answer under the key, in one transaction.
 
     The key's row comes first: of two requests at once the second waits for the first at the unique index (on
     SQLite: for its whole transaction). Then it either finds the row, or the first has failed and it takes its place.
     """
-    fingerprint = _fingerprint(request)
     try:
         with transaction.atomic():
             kept = Write.objects.create(
@@ -98,10 +100,9 @@ def _replay(kept: Write, fingerprint: str) -> Response:
     return Response(body, status=kept.status, headers={REPLAYED: "true"})
 
 
-def _fingerprint(request: Request) -> str:
-    """Return 64 hex characters that differ for another method, address or content; refuse what cannot be read."""
-    content = json.dumps(request.data, sort_keys=True)
-    asked = f"{request.method} {request.get_full_path()}\n{content}"
+def _fingerprint(request: Request, content: object) -> str:
+    """Return 64 hex characters that differ for another method, address or content."""
+    asked = f"{request.method} {request.get_full_path()}\n{json.dumps(content, sort_keys=True)}"
     return hashlib.sha256(asked.encode()).hexdigest()
 
 

@@ -1,5 +1,7 @@
 """Writes that may be sent again: done once, answered as the first time, and found by their keys."""
 
+import io
+import json
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,18 @@ pytestmark = pytest.mark.django_db
 
 AUTHOR = {"name": "New", "born": 1980}
 KEY = {"Idempotency-Key": "one-Key_1"}
+
+
+class WatchedBody(io.BytesIO):
+    """A body that notes, each time some of it is read, whether a transaction is open."""
+
+    def __init__(self, content):
+        super().__init__(content)
+        self.in_transaction = []
+
+    def read(self, *size):
+        self.in_transaction.append(connection.in_atomic_block)
+        return super().read(*size)
 
 
 @pytest.fixture
@@ -222,3 +236,19 @@ def test_equal_writes_at_the_same_moment_make_one_row(editor, in_threads_on_a_fi
     assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
     assert sorted("Idempotency-Replayed" in answer for answer in answers) == [False] + [True] * 7
     assert in_threads_on_a_file(lambda model: model.objects.count(), [Author, Write]) == [1, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [KEY, {}], ids=["key", "none"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_no_lock_is_held_while_a_body_is_read(admin, method, headers):
+    """A client that stops in the middle of it would hold up every write of everybody."""
+    path = "/api/authors/" if method == "POST" else f"/api/authors/{Author.objects.create(**AUTHOR).pk}/"
+    content = json.dumps(AUTHOR).encode()
+    body = WatchedBody(content)
+    answer = admin.generic(
+        method, path, content, "application/json", headers=headers, **{"wsgi.input": body}
+    )
+    assert answer.status_code < 300, answer.content
+    assert body.in_transaction
+    assert not any(body.in_transaction)

@@ -246,9 +246,7 @@ def test_no_lock_is_held_while_a_body_is_read(admin, method, headers):
     path = "/api/authors/" if method == "POST" else f"/api/authors/{Author.objects.create(**AUTHOR).pk}/"
     content = json.dumps(AUTHOR).encode()
     body = WatchedBody(content)
-    answer = admin.generic(
-        method, path, content, "application/json", headers=headers, **{"wsgi.input": body}
-    )
+    answer = admin.generic(method, path, content, "application/json", headers=headers, **{"wsgi.input": body})
     assert answer.status_code < 300, answer.content
     assert body.in_transaction
     assert not any(body.in_transaction)

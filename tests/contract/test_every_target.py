@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -35,6 +36,12 @@ LARGE_HEAD_BYTES = 4096
 """What a server answers that declares no bound of its own."""
 TRIES = 100
 PING = b"GET /api/ping/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+STALLED = (
+    "PATCH /api/books/237/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: {authorization}\r\n"
+    'Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{{"pages":'
+)
+ARRIVED_S = 0.3
+HELD_UP_S = 1.0
 
 
 @pytest.fixture
@@ -258,6 +265,25 @@ def test_a_client_can_claim_to_have_come_over_tls_only_where_it_is_known(
 
 def test_bad_input_is_refused_in_json(client: httpx2.Client) -> None:
     assert all_refused(client, [bad for bad in (*BAD_REQUESTS, *NO_TEXT) if bad not in UNREAD]) == []
+
+
+def test_a_client_that_stops_in_a_body_holds_up_the_writes_of_others_only_where_it_has_the_only_slot(
+    url: str, client: httpx2.Client, stack: StackSettings, catalog: Catalog
+) -> None:
+    """Locks are taken once a body has been read. An edge passes none on before its end."""
+    variant = catalog.variant(stack.target)
+    slots = variant.workers.for_cpus(stack.cpus) * variant.threads
+    only_one = slots == 1 and stack.target.edge is None
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5) as stalled:
+        stalled.sendall(STALLED.format(authorization=client.headers["Authorization"]).encode())
+        time.sleep(ARRIVED_S)
+        try:
+            answer = client.patch("/api/books/4711/", json={}, timeout=HELD_UP_S if only_one else 10)
+        except httpx2.ReadTimeout:
+            status = None
+        else:
+            status = answer.status_code
+    assert status == (None if only_one else 404)
 
 
 def test_a_body_that_is_refused_unread_costs_the_answer_where_that_is_declared_and_only_there(
